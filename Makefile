@@ -1,0 +1,67 @@
+# Thin front of CMake: `make help` lists the targets.
+BUILD := build
+DB := $(BUILD)/notes.db
+VOW := $(BUILD)/release/vow
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+
+.PHONY: all run test asan tsan clang bench bench-peers fuzz install uninstall clean help system
+
+all: system
+	@cmake --preset release $(QUIET)
+	@cmake --build --preset release -j $(JOBS)
+
+run: all
+	@rm -f $(DB) $(DB)-wal $(DB)-shm
+	@$(VOW) notes put --db sqlite:$(DB) --file examples/notes.jsonl
+	$(VOW) eval --db sqlite:$(DB) --allow 'notes.*' --report $(BUILD)/report.json examples/notes.js
+	@echo "report:"; cat $(BUILD)/report.json
+
+# T=name runs one test by name (a regular expression of CTest).
+test: all
+	@ctest --preset release -j $(JOBS) $(if $(T),-R '$(T)')
+
+asan tsan: all
+	@cmake --preset $@
+	@cmake --build --preset $@ -j $(JOBS)
+	@ctest --preset $@ -j $(JOBS) $(if $(T),-R '$(T)')
+
+clang: all
+	@cmake --preset clang
+	@cmake --build --preset clang -j $(JOBS)
+
+bench: all
+	@bench/run.sh $(BUILD)/release
+
+bench-peers: all
+	@bench/peers/run.sh $(BUILD)
+
+fuzz: all
+	@cmake --preset fuzz
+	@cmake --build --preset fuzz -j $(JOBS)
+	@fuzz/run.sh $(BUILD)/fuzz
+
+install: all
+	@cmake --install $(BUILD)/release --prefix $(PREFIX)
+
+uninstall:
+	@test -f $(BUILD)/release/install_manifest.txt || { echo "nothing was installed from here"; exit 1; }
+	@xargs rm -f < $(BUILD)/release/install_manifest.txt
+
+clean:
+	@rm -rf $(BUILD)
+
+system:
+	@deps/system.sh
+
+help:
+	@echo "make                 build the release: $(VOW)"
+	@echo "make run             build, fill a small notes database, run examples/notes.js"
+	@echo "make test [T=NAME]   build and run the tests"
+	@echo "make asan | tsan     the tests under Address+UB Sanitizer, under ThreadSanitizer"
+	@echo "make clang           compile with clang: warnings are errors there too"
+	@echo "make bench           our own measurements, as a table and as JSON"
+	@echo "make bench-peers     the same work on Vow and on others, in one run"
+	@echo "make fuzz            run each fuzz target for a short while"
+	@echo "make install PREFIX=DIR   (default /usr/local); make uninstall takes it back"
+	@echo "make clean           remove build/, downloaded packages too"

@@ -1,0 +1,362 @@
+/* The operation table alone: time and memory of its hot paths.
+ *
+ *   bench_op [--json] [--check]
+ *
+ * Each figure is the median of REPEATS runs. --json prints one line of JSON
+ * instead of the table; --check exits 1 when a target is missed. */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/op.h"
+
+enum { REPEATS = 5, ROUNDS = 2000000, CROWD = 100000, MANY = 1000000 };
+
+#define SECOND_NS 1000000000u
+#define TARGET_NS 200.0
+#define TARGET_BYTES 256.0
+
+/* A figure of one run; what is wrong with it ends the program. */
+typedef double measure(void);
+
+typedef struct figure {
+  const char *key, *text, *unit;
+  measure *run;
+  double target; /* 0: none */
+  double median, least, most;
+} figure;
+
+static _Noreturn void broken(const char *what) {
+  fprintf(stderr, "bench_op: %s\n", what);
+  exit(2);
+}
+
+static uint64_t clock_ns(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+    broken("no monotonic clock");
+  return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* ---- a table with its bytes counted ---- */
+
+typedef union header { /* before each block: its size, at the alignment of any type */
+  size_t size;
+  max_align_t align;
+} header;
+
+typedef struct bench {
+  size_t bytes; /* allocated by the table, without the allocator's own */
+  vow_allocator allocator;
+  op_table *table;
+  op_scope *scope;
+} bench;
+
+static void *counted_reallocate(void *user, void *block, size_t size) {
+  bench *b = user;
+  header *old = block ? (header *)block - 1 : NULL;
+  size_t old_size = old ? old->size : 0;
+  if (size == 0) {
+    b->bytes -= old_size;
+    free(old);
+    return NULL;
+  }
+  if (size > SIZE_MAX - sizeof(header))
+    return NULL;
+  header *fresh = realloc(old, size + sizeof(header));
+  if (!fresh)
+    return NULL;
+  b->bytes += size - old_size;
+  fresh->size = size;
+  return fresh + 1;
+}
+
+static void bench_open(bench *b) {
+  *b = (bench){.allocator = {counted_reallocate, b}};
+  b->table = op_table_open(&b->allocator, 0);
+  b->scope = b->table ? op_scope_open(b->table, NULL, OP_NEVER, NULL, 0) : NULL;
+  if (!b->scope)
+    broken("out of memory");
+}
+
+static void bench_close(bench *b) {
+  op_event event;
+  op_scope_close(b->scope, 0);
+  op_scope_release(b->scope);
+  while (op_next_event(b->table, &event))
+    continue;
+  if (op_table_counts(b->table).live != 0)
+    broken("operations are left");
+  op_table_close(b->table);
+  if (b->bytes != 0)
+    broken("memory is left");
+}
+
+static op_id create(bench *b, uint64_t timeout_ns, uint64_t now) {
+  op_spec spec = {.name = "bench", .timeout_ns = timeout_ns};
+  op_id id;
+  if (op_submit(b->scope, &spec, now, &id) != OP_OK)
+    broken("submit failed");
+  return id;
+}
+
+/* `count` operations with deadlines spread over the next second. */
+static void crowd(bench *b, uint32_t count) {
+  uint64_t random = 88172645463325252u;
+  for (uint32_t i = 0; i < count; i++) {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    create(b, SECOND_NS + random % SECOND_NS, 0);
+  }
+}
+
+static void take_all(bench *b) {
+  op_event event;
+  while (op_next_event(b->table, &event))
+    continue;
+}
+
+/* ---- the figures ---- */
+
+/* The new deadline is about the earliest of all: the longest way in the heap. */
+static double settle_among(uint32_t others) {
+  bench b;
+  bench_open(&b);
+  crowd(&b, others);
+  take_all(&b);
+  uint64_t start = clock_ns();
+  for (uint64_t i = 0; i < ROUNDS; i++)
+    if (op_fulfil(b.table, create(&b, SECOND_NS, i), i) != OP_OK)
+      broken("fulfil failed");
+  uint64_t ns = clock_ns() - start;
+  op_scope_cancel_all(b.scope, ROUNDS);
+  take_all(&b);
+  op_scope_close(b.scope, ROUNDS);
+  bench_close(&b);
+  return (double)ns / ROUNDS;
+}
+
+static double settle_alone(void) {
+  return settle_among(0);
+}
+
+static double settle_in_crowd(void) {
+  return settle_among(CROWD);
+}
+
+/* With deadlines spread over the crowd's. */
+static double settle_midst_crowd(void) {
+  bench b;
+  bench_open(&b);
+  crowd(&b, CROWD);
+  take_all(&b);
+  uint64_t start = clock_ns();
+  for (uint64_t i = 0; i < ROUNDS; i++)
+    if (op_reject(b.table, create(&b, SECOND_NS + i * 7919 % SECOND_NS, 0), 0) != OP_OK)
+      broken("reject failed");
+  uint64_t ns = clock_ns() - start;
+  bench_close(&b);
+  return (double)ns / ROUNDS;
+}
+
+static double whole_life(uint32_t others) {
+  bench b;
+  bench_open(&b);
+  crowd(&b, others);
+  take_all(&b);
+  op_event event;
+  uint64_t start = clock_ns();
+  for (uint64_t i = 0; i < ROUNDS; i++) {
+    op_id id = create(&b, SECOND_NS, i);
+    if (!op_next_event(b.table, &event) || event.id != id || op_fulfil(b.table, id, i) != OP_OK ||
+        op_handler_done(b.table, id, i) != OP_OK)
+      broken("an operation went astray");
+  }
+  uint64_t ns = clock_ns() - start;
+  bench_close(&b);
+  return (double)ns / ROUNDS;
+}
+
+static double life_alone(void) {
+  return whole_life(0);
+}
+
+static double life_in_crowd(void) {
+  return whole_life(CROWD);
+}
+
+static double bytes_pending(void) {
+  bench b;
+  bench_open(&b);
+  crowd(&b, MANY);
+  double bytes = (double)b.bytes / MANY;
+  bench_close(&b);
+  return bytes;
+}
+
+static double insert_many(void) {
+  bench b;
+  bench_open(&b);
+  uint64_t start = clock_ns();
+  crowd(&b, MANY);
+  uint64_t ns = clock_ns() - start;
+  bench_close(&b);
+  return (double)ns / 1e6;
+}
+
+/* Expires all at once, then checks that the events came in the order of deadlines. */
+static double expire_many(void) {
+  bench b;
+  bench_open(&b);
+  uint64_t *deadline = malloc(MANY * sizeof *deadline);
+  if (!deadline)
+    broken("out of memory");
+  uint64_t random = 88172645463325252u;
+  for (uint32_t i = 0; i < MANY; i++) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    op_spec spec = {.name = "bench", .timeout_ns = 1 + (random >> 33), .tag = i};
+    op_id id;
+    if (op_submit(b.scope, &spec, 0, &id) != OP_OK)
+      broken("submit failed");
+    deadline[i] = spec.timeout_ns;
+  }
+  uint64_t start = clock_ns();
+  size_t count = op_expire(b.table, OP_NEVER - 1, 0);
+  uint64_t ns = clock_ns() - start, last = 0, taken = 0;
+  for (op_event event; op_next_event(b.table, &event); taken++) {
+    if (event.state != OP_TIMED_OUT || deadline[event.tag] < last)
+      broken("expired out of order");
+    last = deadline[event.tag];
+  }
+  if (count != MANY || taken != MANY)
+    broken("not all expired");
+  free(deadline);
+  bench_close(&b);
+  return (double)ns / 1e6;
+}
+
+/* What a loop asks before each wait, with a crowd waiting. */
+static double next_deadline(void) {
+  bench b;
+  bench_open(&b);
+  crowd(&b, CROWD);
+  uint64_t sum = 0, expected = op_next_deadline(b.table);
+  uint64_t start = clock_ns();
+  for (uint64_t i = 0; i < ROUNDS; i++)
+    sum += op_next_deadline(b.table) - expected;
+  uint64_t ns = clock_ns() - start;
+  if (sum != 0)
+    broken("the next deadline moved");
+  bench_close(&b);
+  return (double)ns / ROUNDS;
+}
+
+static figure figures[] = {
+    {.key = "create_settle_ns",
+     .text = "create + settle, 1 live",
+     .unit = "ns",
+     .run = settle_alone,
+     .target = TARGET_NS},
+    {.key = "create_settle_100k_ns",
+     .text = "create + settle, 100,000 live",
+     .unit = "ns",
+     .run = settle_in_crowd,
+     .target = TARGET_NS},
+    {.key = "create_settle_100k_midst_ns",
+     .text = "  the same, deadlines in their midst",
+     .unit = "ns",
+     .run = settle_midst_crowd,
+     .target = TARGET_NS},
+    {.key = "life_ns",
+     .text = "create + start + fulfil + done, 1 live",
+     .unit = "ns",
+     .run = life_alone,
+     .target = TARGET_NS},
+    {.key = "life_100k_ns",
+     .text = "create + start + fulfil + done, 100,000 live",
+     .unit = "ns",
+     .run = life_in_crowd,
+     .target = TARGET_NS},
+    {.key = "bytes_per_pending",
+     .text = "memory for each of 1,000,000 pending",
+     .unit = "bytes",
+     .run = bytes_pending,
+     .target = TARGET_BYTES},
+    {.key = "insert_1m_ms",
+     .text = "create 1,000,000 with deadlines",
+     .unit = "ms",
+     .run = insert_many},
+    {.key = "expire_1m_ms", .text = "expire 1,000,000 in order", .unit = "ms", .run = expire_many},
+    {.key = "next_deadline_ns",
+     .text = "op_next_deadline, 100,000 waiting",
+     .unit = "ns",
+     .run = next_deadline},
+};
+enum { FIGURES = sizeof figures / sizeof *figures };
+
+/* ---- running and printing ---- */
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static void run(figure *f) {
+  double values[REPEATS];
+  for (int i = 0; i < REPEATS; i++)
+    values[i] = f->run();
+  qsort(values, REPEATS, sizeof *values, by_value);
+  f->least = values[0];
+  f->median = values[REPEATS / 2];
+  f->most = values[REPEATS - 1];
+}
+
+static bool missed(const figure *f) {
+  return f->target > 0 && f->median > f->target;
+}
+
+static void print_table(void) {
+  printf("%-46s %10s %10s %10s %-6s target\n", "operation table", "median", "least", "most",
+         "unit");
+  for (size_t i = 0; i < FIGURES; i++) {
+    const figure *f = &figures[i];
+    printf("%-46s %10.1f %10.1f %10.1f %-6s ", f->text, f->median, f->least, f->most, f->unit);
+    if (f->target > 0)
+      printf("<= %.0f%s", f->target, missed(f) ? " MISSED" : "");
+    printf("\n");
+  }
+}
+
+static void print_json(void) {
+  printf("{\"bench\":\"op\",\"repeats\":%d", REPEATS);
+  for (size_t i = 0; i < FIGURES; i++)
+    printf(",\"%s\":%.2f", figures[i].key, figures[i].median);
+  printf("}\n");
+}
+
+int main(int argc, char **argv) {
+  bool json = false, check = false;
+  for (int i = 1; i < argc; i++) {
+    bool is_json = strcmp(argv[i], "--json") == 0, is_check = strcmp(argv[i], "--check") == 0;
+    if (!is_json && !is_check) {
+      fprintf(stderr, "usage: bench_op [--json] [--check]\n");
+      return 2;
+    }
+    json = json || is_json;
+    check = check || is_check;
+  }
+  bool all_met = true;
+  for (size_t i = 0; i < FIGURES; i++) {
+    run(&figures[i]);
+    all_met = all_met && !missed(&figures[i]);
+  }
+  if (json)
+    print_json();
+  else
+    print_table();
+  return check && !all_met ? 1 : 0;
+}

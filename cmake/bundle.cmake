@@ -1,0 +1,17 @@
+# cmake -DLIST=bundle.txt -DOUT=bundle.c -P bundle.cmake
+# Joins the JavaScript of the web globals into one function expression, as C.
+get_filename_component(folder ${LIST} DIRECTORY)
+file(STRINGS ${LIST} names)
+set(text "(function (vow) { \"use strict\";\n")
+foreach(name ${names})
+  file(READ ${folder}/${name} part)
+  string(APPEND text "${part}\n")
+endforeach()
+string(APPEND text "})\n")
+file(WRITE ${OUT}.js "${text}")
+file(READ ${OUT}.js hex HEX)
+string(LENGTH "${hex}" digits)
+math(EXPR len "${digits} / 2")
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" hex "${hex}")
+file(WRITE ${OUT} "#include \"guest/bundle.h\"\n\nconst unsigned char bundle_source[] = {\n${hex}0};\nconst size_t bundle_source_len = ${len};\n")

@@ -1,0 +1,82 @@
+# The guest, twice from the same sources: natively (vow_guest) and as
+# WebAssembly, compiled ahead and initialised once (GUEST_CODE, GUEST_IMAGE).
+set(guest_sources
+  value value_decode call describe script outbox guest web web_text)
+set(guest_core mem utf8 cbor_write cbor_read cbor_check)
+set(guest_engine quickjs/libregexp.c quickjs/libunicode.c quickjs/dtoa.c)
+
+# The bundle of web globals as a C file.
+file(STRINGS ${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt bundle_names)
+list(TRANSFORM bundle_names PREPEND ${CMAKE_SOURCE_DIR}/src/guest/js/)
+set(bundle ${CMAKE_BINARY_DIR}/guest/bundle.c)
+add_custom_command(OUTPUT ${bundle}
+  COMMAND ${CMAKE_COMMAND} -DLIST=${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt -DOUT=${bundle}
+          -P ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake
+  DEPENDS ${bundle_names} ${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake
+  VERBATIM)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt)
+
+# ---- natively ----
+list(TRANSFORM guest_engine PREPEND ${VOW_DEPS_DIR}/ OUTPUT_VARIABLE engine_files)
+add_library(vow_quickjs STATIC ${CMAKE_SOURCE_DIR}/src/guest/engine_unit.c ${engine_files})
+target_compile_options(vow_quickjs PRIVATE ${DEPS_QUIET} -std=gnu11 -funsigned-char)
+target_include_directories(vow_quickjs PRIVATE ${CMAKE_SOURCE_DIR}/src SYSTEM PUBLIC ${QUICKJS_DIR})
+target_link_libraries(vow_quickjs PUBLIC m Threads::Threads)
+
+list(TRANSFORM guest_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_files)
+list(TRANSFORM guest_files APPEND .c)
+add_library(vow_guest STATIC ${guest_files} ${bundle})
+target_compile_options(vow_guest PRIVATE ${VOW_WARNINGS})
+target_include_directories(vow_guest PUBLIC ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)
+
+# ---- as WebAssembly ----
+if(VOW_TEMPLATE_DIR)
+  set(GUEST_CODE ${VOW_TEMPLATE_DIR}/guest.cwasm)
+  set(GUEST_IMAGE ${VOW_TEMPLATE_DIR}/guest.image)
+  return()
+endif()
+
+set(GUEST_CODE ${CMAKE_BINARY_DIR}/guest/guest.cwasm)
+set(GUEST_IMAGE ${CMAKE_BINARY_DIR}/guest/guest.image)
+find_program(WASM_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
+set(wasm_flags --target=wasm32-wasi -O2 -std=gnu11 -D_GNU_SOURCE -DNDEBUG -funsigned-char
+  -I${CMAKE_SOURCE_DIR}/src -isystem ${QUICKJS_DIR})
+set(wasm_objects)
+
+function(wasm_object source)
+  get_filename_component(name ${source} NAME_WE)
+  set(object ${CMAKE_BINARY_DIR}/guest/${name}.wasm.o)
+  add_custom_command(OUTPUT ${object}
+    COMMAND ${WASM_CLANG} ${wasm_flags} ${ARGN} -MD -MF ${object}.d -c ${source} -o ${object}
+    DEPENDS ${source} DEPFILE ${object}.d VERBATIM)
+  set(wasm_objects ${wasm_objects} ${object} PARENT_SCOPE)
+endfunction()
+
+foreach(source ${engine_files} ${CMAKE_SOURCE_DIR}/src/guest/engine_unit.c)
+  wasm_object(${source} -w)
+endforeach()
+foreach(source ${guest_files} ${bundle} ${CMAKE_SOURCE_DIR}/src/guest/platform_wasm.c)
+  wasm_object(${source} -Wall -Wextra -Werror)
+endforeach()
+foreach(name ${guest_core})
+  wasm_object(${CMAKE_SOURCE_DIR}/src/core/${name}.c -Wall -Wextra -Werror)
+endforeach()
+
+# The C stack lies lowest, so that running over it traps instead of writing
+# into data; its size leaves room for JavaScript stacks of up to 512 KiB.
+set(guest_wasm ${CMAKE_BINARY_DIR}/guest/guest.wasm)
+add_custom_command(OUTPUT ${guest_wasm}
+  COMMAND ${WASM_CLANG} --target=wasm32-wasi -O2 -mexec-model=reactor ${wasm_objects} -lm
+          -lwasi-emulated-process-clocks -Wl,-z,stack-size=1048576 -Wl,--stack-first
+          -Wl,--no-check-features -Wl,--strip-debug -o ${guest_wasm}
+  DEPENDS ${wasm_objects} VERBATIM)
+
+add_executable(template_tool src/engine/template_tool.c src/engine/wasmhost.c
+  src/engine/linear_memory.c src/core/mem.c)
+target_compile_options(template_tool PRIVATE -Wall -Wextra -Werror)
+target_include_directories(template_tool PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(template_tool PRIVATE vow_wasmtime Threads::Threads)
+add_custom_command(OUTPUT ${GUEST_CODE} ${GUEST_IMAGE}
+  COMMAND template_tool ${guest_wasm} ${GUEST_CODE} ${GUEST_IMAGE}
+  DEPENDS ${guest_wasm} template_tool VERBATIM)

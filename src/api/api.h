@@ -1,0 +1,77 @@
+/* The table of host operations: each kind is declared once, here and in the
+ * file that implements it. From the table come the guest's functions, the names
+ * --allow knows and the reference page. */
+#ifndef VOW_API_API_H
+#define VOW_API_API_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/cbor.h"
+
+typedef struct db db; /* api/db.h */
+
+#define API_NAME_MAX 32
+#define API_MESSAGE_MAX 512
+
+/* Why an operation failed; `name` is the guest's error class: TypeError,
+ * RangeError, NotFoundError, ConflictError, PermissionError or ApiError. */
+typedef struct api_error {
+  char name[API_NAME_MAX];
+  char code[API_NAME_MAX]; /* stable word for programs, e.g. "SQLITE_BUSY" */
+  char message[API_MESSAGE_MAX];
+  bool transient; /* may succeed when tried again */
+} api_error;
+
+/* One call, as its handler sees it. Bytes only: the handler runs on a worker
+ * thread and owns nothing else. */
+typedef struct api_call {
+  db *db;
+  const char *vault;
+  cbor_in args;            /* over the one array of arguments; checked, bounded */
+  const atomic_bool *stop; /* set by the loop when nobody waits any more */
+  cbor_out *result;        /* exactly one item when the handler returns true */
+  api_error *error;        /* filled when it returns false */
+} api_call;
+
+typedef bool api_handler(api_call *call);
+
+typedef struct api_kind {
+  const char *name;       /* "notes.get" */
+  unsigned arguments;     /* positional ones; {timeout, signal, priority} may follow */
+  const char *parameters; /* as in TypeScript, for people: "id: string" */
+  const char *result;     /* "Note" */
+  const char *doc;        /* one line */
+  api_handler *handler;   /* blocking: runs on the worker pool */
+  bool needs_db;
+} api_kind;
+
+/* All kinds, sorted by name. */
+const api_kind *api_kinds(size_t *count);
+
+/* Marks in `allowed` (one flag per kind of api_kinds) what a comma list of
+ * names and globs ("notes.*,kv.get") names. False with a one-line message that
+ * lists what there is when an entry matches nothing or is malformed. An empty
+ * list allows nothing. */
+bool api_allow(const char *list, bool *allowed, char *message, size_t message_size);
+
+/* Fills `error`; returns false. The message is cut at API_MESSAGE_MAX on a
+ * character boundary. */
+bool api_error_set(api_error *error, const char *name, const char *code, bool transient,
+                   const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* A piece of foreign text fit for a one-line message: at most API_QUOTE_MAX - 4
+ * bytes of whole characters (then "..."), with '?' for control characters. */
+#define API_QUOTE_MAX 84
+typedef struct api_quote {
+  char text[API_QUOTE_MAX];
+} api_quote;
+api_quote api_quoted(const char *utf8, size_t len);
+
+/* Fills `call->error`; returns false, so that a handler can `return api_fail(...)`. */
+bool api_fail(api_call *call, const char *name, const char *code, bool transient,
+              const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,20 @@
+/* The API's operations for a run: each blocks, so it runs on the worker pool. */
+#ifndef VOW_API_HOST_H
+#define VOW_API_HOST_H
+
+#include "api/api.h"
+#include "sandbox/host.h"
+#include "task/pool.h"
+
+typedef struct api_host api_host;
+
+/* Operations allowed by `allowed` (one flag per kind of api_kinds), on `store`
+ * (may be NULL when none of them needs one) and `vault`; all borrowed until
+ * api_host_close(), after every run that uses them is disposed and every handler
+ * has ended. NULL when memory is short. */
+api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db *store,
+                        const char *vault, pool *pool);
+void api_host_close(api_host *host);
+const host_kind *api_host_kinds(const api_host *host, size_t *count);
+
+#endif

@@ -1,0 +1,403 @@
+#include "cli/eval.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "api/db.h"
+#include "api/host.h"
+#include "api/notes.h"
+#include "cli/options.h"
+#include "sandbox/run.h"
+
+enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
+
+#define SOURCE_BYTES_MAX (16u << 20)
+#define CONTEXT_BYTES_MAX (16u << 20)
+#define WORKERS_MAX 4u
+#define ALLOWED_MAX 256u
+#define DAY_MS 86400000u
+
+typedef struct eval_options {
+  const char *engine, *allow, *context, *db, *vault, *report;
+  uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
+      max_concurrent;
+  bool help;
+} eval_options;
+
+static const option_spec specs[] = {
+    OPTION_TEXT(eval_options, engine, "engine", "wasm|native",
+                "where the script runs; native has no sandbox; default wasm"),
+    OPTION_TEXT(eval_options, allow, "allow", "LIST",
+                "operations the script may call: names and globs, e.g. notes.*"),
+    OPTION_TEXT(eval_options, context, "context", "JSON",
+                "the script's frozen global `context`, given to main(context); default {}"),
+    OPTION_TEXT(eval_options, db, "db", "URL", "the database, sqlite:FILE; default " DB_URL_DEFAULT),
+    OPTION_TEXT(eval_options, vault, "vault", "NAME",
+                "the vault that notes.* sees; default " NOTES_VAULT_DEFAULT),
+    OPTION_NUMBER(eval_options, cpu_ms, "cpu-ms", "N", 1, DAY_MS,
+                  "time the script may execute; default 5000"),
+    OPTION_NUMBER(eval_options, wall_ms, "wall-ms", "N", 1, DAY_MS,
+                  "time the run may take; default 30000"),
+    OPTION_NUMBER(eval_options, op_timeout_ms, "op-timeout-ms", "N", 1, DAY_MS,
+                  "time each operation may take; default 10000"),
+    OPTION_NUMBER(eval_options, memory_mib, "memory-mib", "N", RUN_MEMORY_MIN >> 20, 2048,
+                  "memory of the script; default 64"),
+    OPTION_NUMBER(eval_options, stack_kib, "stack-kib", "N", 32, 512,
+                  "JavaScript stack; default 192"),
+    OPTION_NUMBER(eval_options, result_kib, "result-kib", "N", 1, 1048576,
+                  "the value as JSON; default 1024"),
+    OPTION_NUMBER(eval_options, log_kib, "log-kib", "N", 0, 1048576,
+                  "console output; default 256"),
+    OPTION_NUMBER(eval_options, max_ops, "max-ops", "N", 1, 1000000,
+                  "operations in the whole run; default 10000"),
+    OPTION_NUMBER(eval_options, max_concurrent, "max-concurrent", "N", 1, 65536,
+                  "operations running at once, more wait; default 64"),
+    OPTION_TEXT(eval_options, report, "report", "FILE|-",
+                "write the report as JSON; - puts it in place of the value"),
+    OPTION_FLAG(eval_options, help, "help", "show this help"),
+};
+static const option_table table = {"eval", specs, sizeof specs / sizeof specs[0], false};
+
+/* Everything one invocation holds. */
+typedef struct evaluation {
+  eval_options options;
+  const char *file;
+  char *source;
+  size_t source_len;
+  bool allowed[ALLOWED_MAX];
+  bool needs_db;
+  int report_fd;
+  db *store;
+  pool *workers;
+  api_host *api;
+  shard *shard;
+  run *run;
+  uv_signal_t signals[2];
+  int status;
+} evaluation;
+
+void eval_help(FILE *out) {
+  fprintf(out, "vow eval [options] FILE|-\n\n"
+               "Runs an untrusted script in a fresh sandbox and prints its value as JSON.\n"
+               "Exit status: 0 value, 1 script failed, 2 usage, 3 limit hit, 130 cancelled.\n\n");
+  options_help(&table, out);
+}
+
+__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...) {
+  va_list arguments;
+  fputs("vow eval: ", stderr);
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fputc('\n', stderr);
+  return EXIT_USAGE;
+}
+
+/* ---- set-up, before any code runs ---- */
+
+static bool read_all(int fd, char **bytes, size_t *len) {
+  size_t room = 65536, used = 0;
+  char *buffer = malloc(room);
+  while (buffer) {
+    ssize_t n = read(fd, buffer + used, room - used);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0) {
+      if (n < 0)
+        break;
+      *bytes = buffer;
+      *len = used;
+      return true;
+    }
+    used += (size_t)n;
+    if (used > SOURCE_BYTES_MAX) {
+      errno = EFBIG;
+      break;
+    }
+    if (used == room) {
+      char *grown = realloc(buffer, room * 2);
+      if (!grown)
+        break;
+      buffer = grown;
+      room *= 2;
+    }
+  }
+  free(buffer);
+  return false;
+}
+
+static bool read_source(evaluation *e) {
+  bool is_stdin = strcmp(e->file, "-") == 0;
+  int fd = is_stdin ? STDIN_FILENO : open(e->file, O_RDONLY | O_CLOEXEC);
+  bool ok = fd >= 0 && read_all(fd, &e->source, &e->source_len);
+  int error = errno;
+  if (!is_stdin && fd >= 0)
+    close(fd);
+  if (!ok && error == EFBIG)
+    usage("%s: larger than %u MiB, which is the most a script may have", e->file,
+          SOURCE_BYTES_MAX >> 20);
+  else if (!ok)
+    usage("%s: cannot be read: %s", e->file, strerror(error));
+  return ok;
+}
+
+/* RFC 8259 text, told by SQLite's own JSON parser. */
+static bool check_context(const char *json) {
+  sqlite3 *memory = NULL;
+  sqlite3_stmt *statement = NULL;
+  bool valid = false;
+  int position = 0;
+  if (strlen(json) > CONTEXT_BYTES_MAX) {
+    usage("--context: larger than %u MiB", CONTEXT_BYTES_MAX >> 20);
+    return false;
+  }
+  if (sqlite3_open_v2(":memory:", &memory, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) ==
+          SQLITE_OK &&
+      sqlite3_prepare_v2(memory, "SELECT json_valid(?1, 1), json_error_position(?1)", -1,
+                         &statement, NULL) == SQLITE_OK &&
+      sqlite3_bind_text(statement, 1, json, -1, SQLITE_STATIC) == SQLITE_OK &&
+      sqlite3_step(statement) == SQLITE_ROW) {
+    valid = sqlite3_column_int(statement, 0) != 0;
+    position = sqlite3_column_int(statement, 1);
+  }
+  sqlite3_finalize(statement);
+  sqlite3_close(memory);
+  if (!valid && position > 0)
+    usage("--context: not JSON, wrong at character %d", position);
+  else if (!valid)
+    usage("--context: not JSON");
+  return valid;
+}
+
+static bool check_allow(evaluation *e) {
+  char message[512];
+  size_t count;
+  const api_kind *kinds = api_kinds(&count);
+  if (count > ALLOWED_MAX)
+    return usage("too many kinds of operations") == 0;
+  if (e->options.allow && !api_allow(e->options.allow, e->allowed, message, sizeof message)) {
+    usage("%s", message);
+    return false;
+  }
+  for (size_t i = 0; i < count; i++)
+    e->needs_db |= e->allowed[i] && kinds[i].needs_db;
+  return true;
+}
+
+static bool check_options(evaluation *e) {
+  char message[256];
+  const char *engine = e->options.engine;
+  if (strcmp(engine, "wasm") != 0 && strcmp(engine, "native") != 0) {
+    usage("--engine %s: must be wasm or native", engine);
+    return false;
+  }
+  if (!notes_vault_check(e->options.vault, message, sizeof message)) {
+    usage("--vault: %s", message);
+    return false;
+  }
+  return (!e->options.context || check_context(e->options.context)) && check_allow(e);
+}
+
+static bool open_report(evaluation *e) {
+  const char *file = e->options.report;
+  if (!file || strcmp(file, "-") == 0)
+    return true;
+  e->report_fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (e->report_fd < 0)
+    usage("--report %s: cannot be written: %s", file, strerror(errno));
+  return e->report_fd >= 0;
+}
+
+static bool open_parts(evaluation *e) {
+  char message[512];
+  if (e->needs_db) {
+    if (!db_open(e->options.db, DB_CREATE, NULL, &e->store, message, sizeof message)) {
+      usage("%s", message);
+      return false;
+    }
+    e->workers = pool_open(NULL, WORKERS_MAX);
+  }
+  shard_options options = {
+      .engine = strcmp(e->options.engine, "native") == 0 ? ENGINE_NATIVE : ENGINE_WASM};
+  e->shard = shard_open(&options, message, sizeof message);
+  if (!e->shard) {
+    usage("%s", message);
+    return false;
+  }
+  e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
+  if (!e->api || (e->needs_db && !e->workers)) {
+    usage("out of memory");
+    return false;
+  }
+  return true;
+}
+
+/* ---- the run ---- */
+
+static void on_log(void *user, int level, const char *text, size_t len) {
+  (void)user, (void)level;
+  fwrite(text, 1, len, stderr);
+  fputc('\n', stderr);
+}
+
+static int exit_status(run_outcome outcome) {
+  static const int statuses[] = {[RUN_VALUE] = EXIT_VALUE, [RUN_ERROR] = EXIT_FAILED,
+                                 [RUN_LIMIT] = EXIT_LIMIT, [RUN_CANCELLED] = EXIT_CANCELLED};
+  return statuses[outcome];
+}
+
+static bool write_line(int fd, const char *text) {
+  size_t len = strlen(text), at = 0;
+  while (at < len + 1) {
+    ssize_t n = at < len ? write(fd, text + at, len - at) : write(fd, "\n", 1);
+    if (n < 0 && errno != EINTR)
+      return false;
+    at += n > 0 ? (size_t)n : 0;
+  }
+  return true;
+}
+
+/* A trace holds "Name: message" by convention only: it is shown below both. */
+static void tell_failure(const run_report *report) {
+  const char *name = report->error.name, *message = report->error.message;
+  fprintf(stderr, "vow eval: %s (%s): %s%s%s\n", run_outcome_text(report->outcome),
+          run_kind_text(report->error.kind), name ? name : "", name && message ? ": " : "",
+          message ? message : "");
+  if (report->error.stack)
+    fputs(report->error.stack, stderr);
+  for (size_t i = 0; report->error.kind == RUN_KIND_TIMEOUT && i < report->pending_count; i++)
+    fprintf(stderr, "    waiting for %s for %.1f s\n", report->pending[i].name,
+            (double)report->pending[i].age_ns / 1e9);
+}
+
+static bool write_report(evaluation *e, const run_report *report) {
+  if (!e->options.report)
+    return true;
+  char *json = run_report_json(report, NULL);
+  bool to_stdout = strcmp(e->options.report, "-") == 0;
+  bool ok = json && write_line(to_stdout ? STDOUT_FILENO : e->report_fd, json);
+  mem_free(NULL, json);
+  return ok;
+}
+
+static void on_done(run *run, const run_report *report, void *user) {
+  (void)run;
+  evaluation *e = user;
+  fflush(stderr);
+  e->status = exit_status(report->outcome);
+  if (report->outcome != RUN_VALUE)
+    tell_failure(report);
+  else if (!e->options.report || strcmp(e->options.report, "-") != 0)
+    if (!write_line(STDOUT_FILENO, report->value))
+      e->status = EXIT_FAILED;
+  if (!write_report(e, report)) {
+    fprintf(stderr, "vow eval: the report could not be written\n");
+    e->status = EXIT_FAILED;
+  }
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+  (void)number;
+  evaluation *e = handle->data;
+  if (e->run)
+    run_cancel(e->run);
+}
+
+static void watch_signals(evaluation *e) {
+  static const int numbers[2] = {SIGINT, SIGTERM};
+  for (int i = 0; i < 2; i++) {
+    uv_signal_init(loop_uv(shard_loop(e->shard)), &e->signals[i]);
+    e->signals[i].data = e;
+    uv_signal_start(&e->signals[i], on_signal, numbers[i]);
+    uv_unref((uv_handle_t *)&e->signals[i]);
+  }
+}
+
+static bool ends_with(const char *text, const char *end) {
+  size_t len = strlen(text), tail = strlen(end);
+  return len >= tail && strcmp(text + len - tail, end) == 0;
+}
+
+static run_limits limits_of(const eval_options *options) {
+  return (run_limits){.cpu_ms = options->cpu_ms,
+                      .wall_ms = options->wall_ms,
+                      .op_timeout_ms = options->op_timeout_ms,
+                      .memory_bytes = options->memory_mib << 20,
+                      .stack_bytes = options->stack_kib << 10,
+                      .result_bytes = options->result_kib << 10,
+                      .log_bytes = options->log_kib << 10,
+                      .operations_max = options->max_ops,
+                      .concurrent_max = (uint32_t)options->max_concurrent};
+}
+
+static int evaluate(evaluation *e) {
+  run_options options = {.name = strcmp(e->file, "-") == 0 ? "<stdin>" : e->file,
+                         .source = e->source,
+                         .source_len = e->source_len,
+                         .module = ends_with(e->file, ".mjs"),
+                         .context = e->options.context,
+                         .limits = limits_of(&e->options),
+                         .on_log = on_log,
+                         .on_done = on_done,
+                         .user = e};
+  options.kinds = api_host_kinds(e->api, &options.kinds_count);
+  watch_signals(e);
+  e->run = run_open(e->shard, &options);
+  if (!e->run)
+    return usage("no memory or address space for a sandbox");
+  while (run_alive(e->run))
+    shard_turn(e->shard);
+  run_dispose(e->run);
+  return e->status;
+}
+
+static void close_parts(evaluation *e) {
+  if (e->shard) {
+    for (int i = 0; i < 2; i++)
+      if (e->signals[i].data)
+        uv_close((uv_handle_t *)&e->signals[i], NULL);
+    shard_close(e->shard);
+  }
+  pool_close(e->workers);
+  api_host_close(e->api);
+  db_close(e->store);
+  if (e->report_fd >= 0)
+    close(e->report_fd);
+  free(e->source);
+}
+
+int cmd_eval(int argc, char **argv) {
+  evaluation e = {.options = {.engine = "wasm", .db = DB_URL_DEFAULT, .vault = NOTES_VAULT_DEFAULT,
+                              .cpu_ms = 5000, .wall_ms = 30000, .op_timeout_ms = 10000,
+                              .memory_mib = 64, .stack_kib = 192, .result_kib = 1024,
+                              .log_kib = 256, .max_ops = 10000, .max_concurrent = 64},
+                  .report_fd = -1};
+  option_result given;
+  char message[512];
+  if (!options_parse(&table, argc, argv, &e.options, &given, message, sizeof message)) {
+    fprintf(stderr, "%s\n", message);
+    return EXIT_USAGE;
+  }
+  if (e.options.help) {
+    eval_help(stdout);
+    return 0;
+  }
+  if (given.count != 1)
+    return usage("%s; see: vow help eval",
+                 given.count ? "takes one FILE" : "needs a FILE, or - for standard input");
+  e.file = given.arguments[0];
+  signal(SIGPIPE, SIG_IGN);
+  int status = EXIT_USAGE;
+  if (check_options(&e) && read_source(&e) && open_parts(&e) && open_report(&e))
+    status = evaluate(&e);
+  close_parts(&e);
+  return status;
+}

@@ -1,0 +1,321 @@
+/* Operations and timers: from submission to settlement.
+ *
+ * Settling has one place, settle(). It leaves the record out of the heap, the
+ * tree, the scope's list and both queues; what remains of it is a handler that
+ * runs and events to be taken, and op_reap() frees it when neither is left. */
+#include "core/op_int.h"
+
+_Static_assert(offsetof(op_rec, due) == 0, "op_expire() takes an entry of the heap for its record");
+
+/* ---- the tree ---- */
+
+static void adopt(op_rec *parent, op_rec *rec) {
+  rec->parent = parent;
+  rec->sibling_prev = parent->child_last;
+  rec->sibling_next = NULL;
+  *(parent->child_last ? &parent->child_last->sibling_next : &parent->child_first) = rec;
+  parent->child_last = rec;
+}
+
+static void leave_parent(op_rec *rec) {
+  op_rec *parent = rec->parent;
+  if (!parent)
+    return;
+  *(rec->sibling_prev ? &rec->sibling_prev->sibling_next : &parent->child_first) =
+      rec->sibling_next;
+  *(rec->sibling_next ? &rec->sibling_next->sibling_prev : &parent->child_last) = rec->sibling_prev;
+  rec->parent = rec->sibling_prev = rec->sibling_next = NULL;
+}
+
+/* What is nested in `rec` and lives on belongs to what `rec` was nested in. */
+static void leave_tree(op_rec *rec) {
+  op_rec *parent = rec->parent;
+  leave_parent(rec);
+  for (op_rec *child = rec->child_first, *next; child; child = next) {
+    next = child->sibling_next;
+    child->parent = child->sibling_prev = child->sibling_next = NULL;
+    if (parent)
+      adopt(parent, child);
+  }
+  rec->child_first = rec->child_last = NULL;
+}
+
+/* ---- settling ---- */
+
+static void count_settled(op_counts *counts, op_state state) {
+  counts->live--;
+  switch (state) {
+  case OP_FULFILLED:
+    counts->fulfilled++;
+    break;
+  case OP_REJECTED:
+    counts->rejected++;
+    break;
+  case OP_TIMED_OUT:
+    counts->timed_out++;
+    break;
+  default:
+    assert(state == OP_CANCELLED);
+    counts->cancelled++;
+  }
+}
+
+/* A handler that has not started never will. */
+static void forget_start(op_rec *rec) {
+  op_scope *scope = rec->scope;
+  if (rec->run == RUN_WAITING) {
+    op_queue_remove(&scope->waiting, rec);
+    scope->counts.queued--;
+    scope->table->counts.queued--;
+    rec->run = RUN_NONE;
+  } else if (rec->run == RUN_STARTING) {
+    op_event_withdraw(rec, EVENT_START);
+    scope->slots--;
+    rec->run = RUN_NONE;
+  }
+}
+
+/* The caller has taken `rec` out of the tree, and dispatches free slots. */
+static void settle(op_rec *rec, op_state state) {
+  assert(op_is_live(rec));
+  op_scope *scope = rec->scope;
+  forget_start(rec);
+  deadline_remove(&scope->table->heap, &rec->due);
+  op_list_remove(&scope->operations, rec);
+  rec->state = (uint8_t)state;
+  count_settled(&scope->counts, state);
+  count_settled(&scope->table->counts, state);
+}
+
+void op_reap(op_rec *rec) {
+  if (!op_is_live(rec) && rec->run == RUN_NONE && !rec->events)
+    op_rec_free(rec);
+}
+
+static op_status late(op_table *table, op_rec *rec) {
+  table->counts.late++;
+  if (rec)
+    rec->scope->counts.late++;
+  return OP_LATE;
+}
+
+static op_status settle_by_result(op_table *table, op_id id, op_state state, uint64_t now) {
+  op_time_seen(table, now);
+  op_rec *rec = op_rec_find(table, id, REC_OPERATION);
+  if (!rec || !op_is_live(rec))
+    return late(table, rec);
+  op_scope *scope = rec->scope;
+  leave_tree(rec);
+  settle(rec, state);
+  op_scope_dispatch(scope);
+  op_reap(rec);
+  return OP_OK;
+}
+
+op_status op_fulfil(op_table *table, op_id id, uint64_t now) {
+  return settle_by_result(table, id, OP_FULFILLED, now);
+}
+
+op_status op_reject(op_table *table, op_id id, uint64_t now) {
+  return settle_by_result(table, id, OP_REJECTED, now);
+}
+
+/* Settles without the caller: tells it, and asks a running handler to stop. */
+static void settle_and_tell(op_rec *rec, op_state state, bool tell) {
+  settle(rec, state);
+  unsigned stop = rec->run == RUN_ACTIVE ? EVENT_STOP : 0;
+  op_event_raise(rec, (tell ? EVENT_SETTLED : 0) | stop);
+}
+
+/* ---- cancelling ---- */
+
+/* Walks the tree outermost first without recursion or memory: the children of
+ * each one are put before its siblings still to come, in the sibling links
+ * nobody needs any more. */
+static void cancel_tree(op_rec *root) {
+  leave_parent(root);
+  for (op_rec *rec = root, *next; rec; rec = next) {
+    next = rec->sibling_next;
+    if (rec->child_first) {
+      rec->child_last->sibling_next = next;
+      next = rec->child_first;
+    }
+    rec->parent = rec->child_first = rec->child_last = NULL;
+    rec->sibling_prev = rec->sibling_next = NULL;
+    settle_and_tell(rec, OP_CANCELLED, true);
+  }
+}
+
+op_status op_cancel(op_table *table, op_id id, uint64_t now) {
+  op_time_seen(table, now);
+  op_rec *rec = op_rec_find(table, id, REC_OPERATION);
+  if (!rec || !op_is_live(rec))
+    return late(table, rec);
+  op_scope *scope = rec->scope;
+  cancel_tree(rec);
+  op_scope_dispatch(scope);
+  return OP_OK;
+}
+
+void op_cancel_scope(op_scope *scope, bool tell) {
+  for (op_rec *rec; (rec = scope->operations.first);) {
+    rec->parent = rec->child_first = rec->child_last = NULL;
+    rec->sibling_prev = rec->sibling_next = NULL;
+    settle_and_tell(rec, OP_CANCELLED, tell);
+    op_reap(rec);
+  }
+}
+
+/* ---- the life of an operation ---- */
+
+static uint64_t effective_deadline(const op_spec *spec, const op_rec *parent, uint64_t now) {
+  uint64_t at = spec->timeout_ns ? op_time_add(now, spec->timeout_ns) : OP_NEVER;
+  return parent && parent->due.at < at ? parent->due.at : at;
+}
+
+static op_status may_submit(const op_scope *scope) {
+  const op_table *table = scope->table;
+  if (scope->closed)
+    return OP_E_CLOSED;
+  if (scope->limits.operations_max && scope->counts.created >= scope->limits.operations_max)
+    return OP_E_TOTAL;
+  return table->in_use >= table->live_max ? OP_E_LIVE : OP_OK;
+}
+
+static void count_created(op_counts *counts) {
+  counts->created++;
+  counts->live++;
+}
+
+static void enqueue(op_rec *rec) {
+  op_scope *scope = rec->scope;
+  op_list_append(&scope->operations, rec);
+  count_created(&scope->counts);
+  count_created(&scope->table->counts);
+  rec->run = RUN_WAITING;
+  op_queue_append(&scope->waiting, rec);
+  scope->counts.queued++;
+  scope->table->counts.queued++;
+  op_scope_dispatch(scope);
+}
+
+op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id) {
+  op_table *table = scope->table;
+  now = op_time_seen(table, now);
+  op_status status = may_submit(scope);
+  if (status != OP_OK)
+    return status;
+  op_rec *parent = NULL;
+  if (spec->parent) {
+    parent = op_rec_find(table, spec->parent, REC_OPERATION);
+    if (!parent || parent->scope != scope || !op_is_live(parent))
+      return OP_E_GONE;
+  }
+  op_rec *rec = op_rec_new(scope, REC_OPERATION, now);
+  if (!rec)
+    return OP_E_NOMEM;
+  rec->name = spec->name;
+  rec->tag = spec->tag;
+  rec->user = spec->user;
+  op_rec_set_due(rec, effective_deadline(spec, parent, now));
+  if (parent)
+    adopt(parent, rec);
+  enqueue(rec);
+  *id = op_rec_id(rec);
+  return OP_OK;
+}
+
+static void end_handler(op_rec *rec) {
+  op_scope *scope = rec->scope;
+  rec->run = RUN_NONE;
+  scope->slots--;
+  scope->counts.running--;
+  scope->table->counts.running--;
+  op_event_withdraw(rec, EVENT_STOP);
+}
+
+op_status op_handler_done(op_table *table, op_id id, uint64_t now) {
+  op_time_seen(table, now);
+  op_rec *rec = op_rec_find(table, id, REC_OPERATION);
+  if (!rec)
+    return OP_E_GONE;
+  if (rec->run != RUN_ACTIVE)
+    return OP_E_STATE;
+  end_handler(rec);
+  if (op_is_live(rec)) {
+    leave_tree(rec);
+    settle_and_tell(rec, OP_REJECTED, true);
+  }
+  op_scope_dispatch(rec->scope);
+  op_reap(rec);
+  return OP_OK;
+}
+
+/* ---- timers ---- */
+
+op_status op_timer_start(op_scope *scope, uint64_t delay_ns, uint64_t tag, uint64_t now,
+                         op_id *id) {
+  op_table *table = scope->table;
+  now = op_time_seen(table, now);
+  if (scope->closed)
+    return OP_E_CLOSED;
+  if (scope->limits.timers_max && scope->counts.timers >= scope->limits.timers_max)
+    return OP_E_LIVE;
+  if (table->in_use >= table->live_max)
+    return OP_E_LIVE;
+  op_rec *rec = op_rec_new(scope, REC_TIMER, now);
+  if (!rec)
+    return OP_E_NOMEM;
+  rec->tag = tag;
+  op_rec_set_due(rec, op_time_add(now, delay_ns));
+  op_list_append(&scope->timers, rec);
+  scope->counts.timers++;
+  table->counts.timers++;
+  *id = op_rec_id(rec);
+  return OP_OK;
+}
+
+void op_timer_drop(op_rec *rec) {
+  op_scope *scope = rec->scope;
+  op_event_withdraw(rec, EVENT_FIRED);
+  deadline_remove(&scope->table->heap, &rec->due);
+  op_list_remove(&scope->timers, rec);
+  scope->counts.timers--;
+  scope->table->counts.timers--;
+  op_rec_free(rec);
+}
+
+op_status op_timer_stop(op_table *table, op_id id) {
+  op_rec *rec = op_rec_find(table, id, REC_TIMER);
+  if (!rec)
+    return OP_E_GONE;
+  op_timer_drop(rec);
+  return OP_OK;
+}
+
+/* ---- time ---- */
+
+static void come_due(op_rec *rec) {
+  if (rec->kind != REC_OPERATION) {
+    deadline_remove(&rec->scope->table->heap, &rec->due);
+    if (rec->kind == REC_WALL)
+      rec->due.at = OP_NEVER;
+    op_event_raise(rec, EVENT_FIRED);
+    return;
+  }
+  leave_tree(rec);
+  settle_and_tell(rec, OP_TIMED_OUT, true);
+  op_scope_dispatch(rec->scope);
+}
+
+size_t op_expire(op_table *table, uint64_t now, size_t max) {
+  now = op_time_seen(table, now);
+  size_t count = 0;
+  for (deadline *first; (first = deadline_first(&table->heap)) && first->at <= now; count++) {
+    if (max && count == max)
+      break;
+    come_due((op_rec *)first);
+  }
+  OP_CHECK(table);
+  return count;
+}

@@ -1,0 +1,242 @@
+/* The operation table: every call across a boundary, from submission to its
+ * one settlement.
+ *
+ *   pending --start--> running --> fulfilled | rejected | timed_out | cancelled
+ *
+ * One table belongs to one loop thread and has no lock. It calls no clock, no
+ * I/O, no random and no thread: it is given `now` (nanoseconds of a monotonic
+ * clock that never runs backwards) and answers with events, taken one by one
+ * with op_next_event(). So a simulation can drive it through any schedule.
+ *
+ * Operations live in scopes. A scope is one owner (a run, a request): it has
+ * its limits, its wall deadline, its clocks and its timers, and it is the root
+ * of its cancellation tree. Operations may nest; a nested operation's deadline
+ * is the minimum of its own and the enclosing ones.
+ *
+ * Invariants, asserted in debug builds by op_table_check():
+ *  - an operation settles exactly once; what comes later is counted as late;
+ *  - created = fulfilled + rejected + timed_out + cancelled + live, in each
+ *    scope and in the table;
+ *  - closing a scope settles every live operation of it, and it leaves no timer;
+ *  - settling (by deadline or cancel) and the end of the handler are two
+ *    things: the operation's concurrency slot and record stay in use until
+ *    op_handler_done(). A handler that was never started has no end to wait for.
+ *
+ * An id names a slot and a generation, so an id that outlived its operation is
+ * harmless: calls with it answer OP_E_GONE (settling: OP_LATE).
+ *
+ * Memory is taken by op_table_open(), op_scope_open(), op_submit() and
+ * op_timer_start() alone; nothing else can fail for it. A `now` before one the
+ * table has seen counts as the latest seen. Times that do not fit count as
+ * OP_NEVER. */
+#ifndef VOW_CORE_OP_H
+#define VOW_CORE_OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/mem.h"
+
+typedef uint64_t op_id; /* 0: none */
+#define OP_NEVER UINT64_MAX
+
+typedef enum {
+  OP_PENDING, /* waiting for a slot, or for the START event to be taken */
+  OP_RUNNING,
+  OP_FULFILLED,
+  OP_REJECTED,
+  OP_TIMED_OUT,
+  OP_CANCELLED,
+} op_state;
+
+typedef enum {
+  OP_OK = 0,
+  OP_LATE,     /* already settled, or gone; counted in the table, and in the scope if known */
+  OP_E_GONE,   /* no such operation, timer or scope any more */
+  OP_E_STATE,  /* not possible in this state */
+  OP_E_TOTAL,  /* the scope has created all the operations it may */
+  OP_E_LIVE,   /* as many operations (or timers) are live as may be */
+  OP_E_CLOSED, /* the scope is closed */
+  OP_E_NOMEM,
+} op_status;
+
+const char *op_state_text(op_state state);
+const char *op_status_text(op_status status);
+
+typedef struct op_table op_table;
+typedef struct op_scope op_scope;
+
+/* NULL when memory is short. `live_max`: operations and timers of all scopes
+ * together, 0 = 2^24. It bounds memory, so settled operations count while their
+ * handler runs or an event of theirs waits. */
+op_table *op_table_open(const vow_allocator *allocator, uint32_t live_max);
+/* Every scope must be closed and every event taken. Handlers that never ended
+ * are forgotten: their late op_handler_done() must not come any more. */
+void op_table_close(op_table *table);
+
+/* ---- scopes ---- */
+
+typedef struct op_scope_limits {
+  uint64_t operations_max; /* created in the scope's life; 0 = unlimited */
+  uint32_t concurrent_max; /* running at once, more wait in submission order; 0 = unlimited */
+  uint32_t timers_max;     /* live timers; 0 = unlimited */
+} op_scope_limits;
+
+/* Opens a scope with an absolute wall deadline (OP_NEVER: none). `user` comes
+ * back with events. NULL when memory is short. */
+op_scope *op_scope_open(op_table *table, const op_scope_limits *limits, uint64_t wall_deadline,
+                        void *user, uint64_t now);
+/* Moves the wall deadline; a WALL event not yet taken is withdrawn. Nothing
+ * happens to a closed scope. The wall raises an event and does nothing else:
+ * operations do not inherit it, their owner closes the scope. */
+void op_scope_set_wall(op_scope *scope, uint64_t wall_deadline);
+/* Settles every live operation as cancelled, drops every timer and the wall,
+ * stops the clocks, and refuses whatever comes later. Settlements by close raise
+ * no SETTLED event (the owner is going), but handlers that run get STOP events.
+ * START, TIMER and WALL events not yet taken vanish; SETTLED and STOP events
+ * raised before stay. Idempotent. */
+void op_scope_close(op_scope *scope, uint64_t now);
+/* Gives up the scope (after close); its memory goes when the last handler in
+ * it has ended. The pointer is invalid afterwards; events still to come for
+ * its operations carry a NULL scope and user. */
+void op_scope_release(op_scope *scope);
+/* Cancels every live operation of the scope with SETTLED events, oldest first,
+ * and drops its timers; the scope stays open. */
+void op_scope_cancel_all(op_scope *scope, uint64_t now);
+/* Drops every live timer of the scope, also those fired and not yet taken. */
+void op_scope_drop_timers(op_scope *scope);
+
+/* ---- operations ---- */
+
+typedef struct op_spec {
+  const char *name;    /* borrowed; must outlive the table (a kind's name) */
+  op_id parent;        /* enclosing operation in the same scope, or 0 */
+  uint64_t timeout_ns; /* of this operation, from now; 0 = only the inherited deadline */
+  uint64_t tag;        /* the owner's cookie; comes back with events */
+  void *user;          /* likewise */
+} op_spec;
+
+/* Creates an operation. If a slot is free a START event follows, else it waits;
+ * the slot counts as used from then on. Checked in this order: OP_E_CLOSED,
+ * OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live operation of this
+ * scope), OP_E_NOMEM; then nothing was created. */
+op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id);
+/* Settles by result. OP_OK: this is the settlement, deliver it now (no event
+ * comes). OP_LATE: drop it. An operation that has not started may be settled as
+ * well (by a cache, say). Nested operations still live move up to the parent,
+ * here and at every settlement but a cancel, which costs time by their number. */
+op_status op_fulfil(op_table *table, op_id id, uint64_t now);
+op_status op_reject(op_table *table, op_id id, uint64_t now);
+/* Settles the operation and everything nested in it as cancelled: SETTLED
+ * events, and STOP for handlers that run; the operation first, then each nested
+ * one followed by what is nested in it. OP_LATE if it was settled already. */
+op_status op_cancel(op_table *table, op_id id, uint64_t now);
+/* The handler has ended, or will not start: frees the slot and, once settled,
+ * the record; may start the next one waiting. An operation that its handler
+ * left unsettled is rejected with a SETTLED event (abandoned; no other way to
+ * reject raises one). A STOP event not yet taken is withdrawn. OP_E_GONE when
+ * the record is gone; OP_E_STATE when no handler runs: before the START event
+ * was taken, or a second time. */
+op_status op_handler_done(op_table *table, op_id id, uint64_t now);
+
+/* ---- timers: too small to be operations ---- */
+
+/* One TIMER event at now + delay. OP_E_CLOSED, OP_E_LIVE (over `timers_max` or
+ * the table's `live_max`), OP_E_NOMEM. A timer is live until its event is taken.
+ * Ids of timers and operations are of one kind and never equal. */
+op_status op_timer_start(op_scope *scope, uint64_t delay_ns, uint64_t tag, uint64_t now, op_id *id);
+/* OP_E_GONE when it has fired (the event was taken) or was stopped. A fired
+ * timer whose event is still queued is stopped as well. */
+op_status op_timer_stop(op_table *table, op_id id);
+
+/* ---- time and events ---- */
+
+/* The earliest deadline of anything in the table; OP_NEVER: none. */
+uint64_t op_next_deadline(const op_table *table);
+/* Times out every operation and fires every timer and wall deadline that is
+ * due (deadline <= now), in the order of deadlines, equal ones in the order of
+ * creation (a wall: of its scope). Bounded: at most `max` of them per call (0:
+ * all); returns how many. */
+size_t op_expire(op_table *table, uint64_t now, size_t max);
+
+typedef enum {
+  OP_EVENT_START,   /* begin the handler; the operation is running now */
+  OP_EVENT_SETTLED, /* tell the owner: `state` is timed_out, cancelled or (abandoned) rejected */
+  OP_EVENT_STOP,    /* ask the running handler to stop, then await op_handler_done() */
+  OP_EVENT_TIMER,   /* a timer fired and is gone */
+  OP_EVENT_WALL,    /* the scope's wall deadline passed; raised once per op_scope_set_wall */
+} op_event_kind;
+
+typedef struct op_event {
+  op_event_kind kind;
+  op_state state;   /* of operations */
+  op_id id;         /* 0 for WALL */
+  op_scope *scope;  /* NULL once released */
+  void *scope_user; /* NULL once released */
+  const char *name; /* NULL for timers and WALL */
+  uint64_t tag;     /* 0 for WALL */
+  void *user;       /* the operation's; NULL for timers and WALL */
+} op_event;
+
+/* Takes the next event, oldest first; false when there is none. An operation
+ * that was settled before its START was taken gives no START. For one
+ * operation SETTLED comes before STOP. */
+bool op_next_event(op_table *table, op_event *event);
+
+/* ---- looking ---- */
+
+typedef struct op_counts {
+  uint64_t created, fulfilled, rejected, timed_out, cancelled, late;
+  uint64_t live;        /* created and not settled */
+  uint32_t running;     /* handlers that have started and not ended */
+  uint32_t running_max; /* the most there were at once */
+  uint32_t queued;      /* live, waiting for a slot */
+  uint32_t timers;      /* live timers */
+} op_counts;
+
+op_counts op_scope_counts(const op_scope *scope);
+op_counts op_table_counts(const op_table *table);
+/* Nothing live: no operation and no timer, and no event waiting. */
+bool op_scope_idle(const op_scope *scope);
+/* True while at least one operation of the scope is live. */
+bool op_scope_has_live(const op_scope *scope);
+
+typedef struct op_info {
+  op_id id, parent;
+  const char *name; /* "timer" for timers */
+  op_state state;
+  uint64_t age_ns, tag;
+  uint64_t deadline; /* effective, absolute */
+} op_info;
+
+/* Live operations and timers of the scope, oldest first; returns how many
+ * there are, of which the first `max` were written. */
+size_t op_scope_list(const op_scope *scope, op_info *list, size_t max, uint64_t now);
+/* Live operations (no timers) at least `age_ns` old, oldest first. */
+size_t op_scope_older_than(const op_scope *scope, uint64_t age_ns, op_info *list, size_t max,
+                           uint64_t now);
+/* One operation, live or with its record still in use; OP_E_GONE (timers too). */
+op_status op_find(const op_table *table, op_id id, op_info *info, uint64_t now);
+
+/* ---- a scope's clocks ---- */
+
+typedef enum {
+  OP_CLOCK_READY,     /* waiting for a turn */
+  OP_CLOCK_GUEST,     /* executing */
+  OP_CLOCK_HOST_WAIT, /* waiting for operations or timers */
+  OP_CLOCK_STOPPED,   /* ended; nothing counts any more */
+} op_clock;
+
+/* Scopes open on OP_CLOCK_READY. Adds the time since the last call to the clock
+ * that was running and switches to `clock`. Stopped is for good. */
+void op_scope_clock(op_scope *scope, op_clock clock, uint64_t now);
+/* Time on one clock up to now (OP_CLOCK_STOPPED: 0); their sum is the wall time
+ * from the opening to now or to the stop, exactly. */
+uint64_t op_scope_time(const op_scope *scope, op_clock clock, uint64_t now);
+
+/* Walks everything and checks every invariant; false (with the reason on
+ * stderr) when one is broken. For tests and debug builds. */
+bool op_table_check(const op_table *table);
+
+#endif

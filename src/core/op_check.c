@@ -1,0 +1,228 @@
+/* Every invariant of the table, checked by walking all of it. Needs no memory:
+ * what the slots say in sum is compared with what the scopes' lists say, and
+ * both with the counters. */
+#include "core/op_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+typedef struct tally {
+  uint64_t live, running, queued, timers, in_use, timed, nested, with_events, records;
+} tally;
+
+static bool require(bool holds, const char *invariant, uint64_t a, uint64_t b) {
+  if (!holds)
+    fprintf(stderr, "op_table_check: %s (%" PRIu64 ", %" PRIu64 ")\n", invariant, a, b);
+  return holds;
+}
+
+static bool same(uint64_t a, uint64_t b, const char *invariant) {
+  return require(a == b, invariant, a, b);
+}
+
+/* ---- one record ---- */
+
+static bool check_events(const op_rec *rec) {
+  unsigned allowed = 0;
+  if (rec->kind == REC_TIMER || rec->kind == REC_WALL)
+    allowed = EVENT_FIRED;
+  else if (rec->kind == REC_OPERATION && op_is_live(rec))
+    allowed = rec->run == RUN_STARTING ? EVENT_START : 0;
+  else if (rec->kind == REC_OPERATION)
+    allowed = rec->run == RUN_ACTIVE ? EVENT_SETTLED | EVENT_STOP : EVENT_SETTLED;
+  return require(!(rec->events & ~allowed), "an event that its record cannot have", rec->slot,
+                 rec->events);
+}
+
+static bool check_run(const op_rec *rec) {
+  bool fits;
+  switch (rec->run) {
+  case RUN_WAITING:
+    fits = rec->state == OP_PENDING && !rec->events;
+    break;
+  case RUN_STARTING:
+    fits = rec->state == OP_PENDING && rec->events == EVENT_START;
+    break;
+  case RUN_ACTIVE:
+    fits = rec->state != OP_PENDING;
+    break;
+  default:
+    fits = !op_is_live(rec) && rec->events;
+  }
+  return require(fits, "handler and state disagree", rec->slot, rec->run);
+}
+
+static bool check_operation(const op_rec *rec, tally *sum) {
+  bool live = op_is_live(rec);
+  sum->live += live;
+  sum->running += rec->run == RUN_ACTIVE;
+  sum->queued += rec->run == RUN_WAITING;
+  bool in_heap = rec->due.place != DEADLINE_OUT;
+  sum->timed += in_heap;
+  if (!check_run(rec) || !require(in_heap == (live && rec->due.at != OP_NEVER),
+                                  "heap and operation disagree", rec->slot, rec->due.at))
+    return false;
+  if (!live)
+    return require(!rec->parent && !rec->child_first, "a settled operation in the tree", rec->slot,
+                   rec->run);
+  const op_rec *parent = rec->parent;
+  if (!parent)
+    return true;
+  sum->nested++;
+  return require(op_is_live(parent) && parent->kind == REC_OPERATION && parent->scope == rec->scope,
+                 "nested in what is not live in the scope", rec->slot, parent->slot) &&
+         require(rec->due.at <= parent->due.at, "a deadline after the enclosing one", rec->due.at,
+                 parent->due.at);
+}
+
+static bool check_record(const op_table *table, const op_rec *rec, uint32_t slot, tally *sum) {
+  if (!same(rec->slot, slot, "a slot that does not know its place"))
+    return false;
+  if (rec->kind == REC_FREE)
+    return true;
+  sum->records++;
+  sum->with_events += rec->events != 0;
+  sum->in_use += rec->kind != REC_WALL;
+  if (!require(rec->scope && rec->scope->table == table, "a record without scope", slot, 0) ||
+      !check_events(rec))
+    return false;
+  if (rec->kind == REC_OPERATION)
+    return check_operation(rec, sum);
+  bool timed = rec->due.place != DEADLINE_OUT;
+  sum->timed += timed;
+  sum->timers += rec->kind == REC_TIMER;
+  return require(timed == (rec->due.at != OP_NEVER && !rec->events), "heap and timer disagree",
+                 slot, rec->due.at);
+}
+
+static bool check_slots(const op_table *table, tally *sum) {
+  for (uint32_t i = 0; i < table->slots_used; i++)
+    if (!check_record(table, op_slot(table, i), i, sum))
+      return false;
+  uint64_t free_count = 0;
+  for (const op_rec *rec = table->free_first; rec; rec = rec->list_next)
+    if (++free_count > table->slots_used || rec->kind != REC_FREE)
+      return require(false, "the free list is broken", rec->slot, rec->kind);
+  return require(sum->records + free_count <= table->slots_used, "more free slots than there are",
+                 sum->records, free_count);
+}
+
+/* ---- one scope ---- */
+
+static bool check_list(const op_list *list, op_rec_kind kind, uint64_t expected) {
+  uint64_t count = 0;
+  const op_rec *prev = NULL;
+  for (const op_rec *rec = list->first; rec; prev = rec, rec = rec->list_next) {
+    if (!require(rec->kind == kind && rec->list_prev == prev, "a broken list", rec->slot, kind) ||
+        !require(!prev || prev->due.seq < rec->due.seq, "a list out of order", rec->slot, kind) ||
+        !require(kind != REC_OPERATION || op_is_live(rec), "a settled operation listed", rec->slot,
+                 rec->state))
+      return false;
+    count++;
+  }
+  return require(list->last == prev, "a list without its end", count, expected) &&
+         same(count, expected, "list and counter disagree");
+}
+
+static bool check_queue(const op_list *queue, uint64_t expected) {
+  uint64_t count = 0;
+  const op_rec *prev = NULL;
+  for (const op_rec *rec = queue->first; rec; prev = rec, rec = rec->queue_next) {
+    if (!require(rec->queue_prev == prev && rec->kind != REC_FREE, "a broken queue", rec->slot, 0))
+      return false;
+    count++;
+  }
+  return require(queue->last == prev, "a queue without its end", count, expected) &&
+         same(count, expected, "queue and counter disagree");
+}
+
+static bool check_children(const op_scope *scope, tally *sum) {
+  for (const op_rec *rec = scope->operations.first; rec; rec = rec->list_next) {
+    const op_rec *prev = NULL;
+    for (const op_rec *child = rec->child_first; child; prev = child, child = child->sibling_next) {
+      if (!require(child->parent == rec && child->sibling_prev == prev, "a broken tree", rec->slot,
+                   child->slot))
+        return false;
+      sum->nested++;
+    }
+    if (!require(rec->child_last == prev, "children without their end", rec->slot, 0))
+      return false;
+  }
+  return true;
+}
+
+static bool check_balance(const op_counts *c) {
+  return same(c->created, c->fulfilled + c->rejected + c->timed_out + c->cancelled + c->live,
+              "created = settled + live") &&
+         require(c->running <= c->running_max, "more running than the most", c->running,
+                 c->running_max);
+}
+
+static bool check_slots_of(const op_scope *scope) {
+  uint32_t max = scope->limits.concurrent_max;
+  if (!require(!max || scope->slots <= max, "more handlers than may run", scope->slots, max))
+    return false;
+  uint64_t starting = 0;
+  for (const op_rec *rec = scope->operations.first; rec; rec = rec->list_next)
+    starting += rec->run == RUN_STARTING;
+  return same(scope->slots, starting + scope->counts.running, "slots and handlers disagree") &&
+         require(!scope->waiting.first || (max && scope->slots == max),
+                 "an operation waits though a slot is free", scope->slots, max);
+}
+
+static bool check_closed(const op_scope *scope) {
+  if (!scope->closed)
+    return require(scope->wall && !scope->released, "an open scope without wall", 0, 0);
+  return require(!scope->counts.live && !scope->counts.timers && !scope->counts.queued,
+                 "something lives in a closed scope", scope->counts.live, scope->counts.timers) &&
+         require(!scope->wall, "a closed scope with a wall", 0, 0) &&
+         require(!scope->released || scope->records, "a released scope nobody needs", 0, 0);
+}
+
+static bool check_scope(const op_scope *scope, tally *sum) {
+  const op_counts *c = &scope->counts;
+  sum->live += c->live;
+  sum->running += c->running;
+  sum->queued += c->queued;
+  sum->timers += c->timers;
+  sum->with_events += scope->events;
+  sum->records += scope->records;
+  return check_balance(c) && check_list(&scope->operations, REC_OPERATION, c->live) &&
+         check_list(&scope->timers, REC_TIMER, c->timers) &&
+         check_queue(&scope->waiting, c->queued) && check_children(scope, sum) &&
+         check_slots_of(scope) && check_closed(scope);
+}
+
+/* ---- the table ---- */
+
+static bool check_sums(const op_table *table, const tally *slots, const tally *scopes) {
+  const op_counts *c = &table->counts;
+  return same(slots->live, c->live, "live, by the slots and by the table") &&
+         same(scopes->live, c->live, "live, by the scopes and by the table") &&
+         same(slots->running, c->running, "running, by the slots and by the table") &&
+         same(scopes->running, c->running, "running, by the scopes and by the table") &&
+         same(slots->queued, c->queued, "queued, by the slots and by the table") &&
+         same(scopes->queued, c->queued, "queued, by the scopes and by the table") &&
+         same(slots->timers, c->timers, "timers, by the slots and by the table") &&
+         same(scopes->timers, c->timers, "timers, by the scopes and by the table") &&
+         same(slots->nested, scopes->nested, "parents and children disagree") &&
+         same(slots->with_events, scopes->with_events, "events, by the slots and by the scopes") &&
+         same(slots->records, scopes->records, "records, by the slots and by the scopes") &&
+         same(slots->in_use, table->in_use, "records in use") &&
+         require(table->in_use <= table->live_max, "more in use than may be", table->in_use,
+                 table->live_max) &&
+         same(slots->timed, table->heap.count, "records in the heap");
+}
+
+bool op_table_check(const op_table *table) {
+  tally slots = {0}, scopes = {0};
+  if (!check_slots(table, &slots) || !deadline_check(&table->heap))
+    return false;
+  const op_scope *prev = NULL;
+  for (const op_scope *scope = table->scopes; scope; prev = scope, scope = scope->next)
+    if (!require(scope->prev == prev, "the scopes are not linked", 0, 0) ||
+        !check_scope(scope, &scopes))
+      return false;
+  return check_sums(table, &slots, &scopes) && check_balance(&table->counts) &&
+         check_queue(&table->events, slots.with_events);
+}

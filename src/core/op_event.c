@@ -1,0 +1,83 @@
+/* One queue of records, in the order of their oldest event. The events of one
+ * record are adjacent in it without being stored: START is alone (whoever
+ * settles withdraws it), and SETTLED and STOP are raised at one moment. */
+#include "core/op_int.h"
+
+void op_event_raise(op_rec *rec, unsigned events) {
+  if (!events)
+    return;
+  if (!rec->events) {
+    op_queue_append(&rec->scope->table->events, rec);
+    rec->scope->events++;
+  }
+  rec->events = (uint8_t)(rec->events | events);
+}
+
+void op_event_withdraw(op_rec *rec, unsigned events) {
+  if (!(rec->events & events))
+    return;
+  rec->events = (uint8_t)(rec->events & ~events);
+  if (!rec->events) {
+    op_queue_remove(&rec->scope->table->events, rec);
+    rec->scope->events--;
+  }
+}
+
+static op_event event_of(const op_rec *rec, op_event_kind kind) {
+  const op_scope *scope = rec->scope;
+  return (op_event){
+      .kind = kind,
+      .state = (op_state)rec->state,
+      .id = rec->kind == REC_WALL ? 0 : op_rec_id(rec),
+      .scope = scope->released ? NULL : rec->scope,
+      .scope_user = scope->released ? NULL : scope->user,
+      .name = rec->name,
+      .tag = rec->tag,
+      .user = rec->user,
+  };
+}
+
+static void count_running(op_counts *counts) {
+  if (++counts->running > counts->running_max)
+    counts->running_max = counts->running;
+}
+
+static op_event take_start(op_rec *rec) {
+  assert(rec->run == RUN_STARTING && rec->state == OP_PENDING);
+  op_event_withdraw(rec, EVENT_START);
+  rec->run = RUN_ACTIVE;
+  rec->state = OP_RUNNING;
+  count_running(&rec->scope->counts);
+  count_running(&rec->scope->table->counts);
+  return event_of(rec, OP_EVENT_START);
+}
+
+static op_event take_fired(op_rec *rec) {
+  bool timer = rec->kind == REC_TIMER;
+  op_event event = event_of(rec, timer ? OP_EVENT_TIMER : OP_EVENT_WALL);
+  op_event_withdraw(rec, EVENT_FIRED);
+  if (timer)
+    op_timer_drop(rec);
+  return event;
+}
+
+static op_event take_end(op_rec *rec) {
+  bool settled = rec->events & EVENT_SETTLED;
+  op_event event = event_of(rec, settled ? OP_EVENT_SETTLED : OP_EVENT_STOP);
+  op_event_withdraw(rec, settled ? EVENT_SETTLED : EVENT_STOP);
+  op_reap(rec);
+  return event;
+}
+
+bool op_next_event(op_table *table, op_event *event) {
+  op_rec *rec = table->events.first;
+  if (!rec)
+    return false;
+  if (rec->kind != REC_OPERATION)
+    *event = take_fired(rec);
+  else if (rec->events & EVENT_START)
+    *event = take_start(rec);
+  else
+    *event = take_end(rec);
+  return true;
+}

@@ -1,0 +1,214 @@
+/* What the files of the operation table share. Nobody else includes this,
+ * except tests that look inside.
+ *
+ * Operations, timers and the wall deadlines of scopes are all records of one
+ * kind of slot: they have one id space, one heap and one event queue. Records
+ * live in chunks that never move, so pointers between them are stable; a freed
+ * record goes to the free list with its generation raised, and one whose
+ * generations are used up stays out of use for good.
+ *
+ * The heap always has room for every slot (slots are only added together with
+ * their room), and lists and queues are threaded through the records: settling,
+ * cancelling, expiring and closing need no memory.
+ *
+ * A record is on at most one of: the scope's waiting queue (RUN_WAITING) and
+ * the table's event queue (events != 0), which is why they share their links.
+ * It is on its scope's list of operations exactly while it is live. */
+#ifndef VOW_CORE_OP_INT_H
+#define VOW_CORE_OP_INT_H
+
+#include <assert.h>
+
+#include "core/deadline.h"
+#include "core/op.h"
+
+#define OP_CHUNK_SHIFT 8u
+#define OP_CHUNK_LEN (1u << OP_CHUNK_SHIFT)
+#define OP_CHUNKS_MIN 16u
+#define OP_LIVE_DEFAULT (1u << 24)
+#define OP_SLOTS_MAX (UINT32_MAX - OP_CHUNK_LEN) /* a whole number of chunks counts in 32 bits */
+#define OP_GENERATION_MAX UINT32_MAX
+
+typedef enum {
+  REC_FREE, /* in the free list, retired, or not used yet */
+  REC_OPERATION,
+  REC_TIMER,
+  REC_WALL,
+} op_rec_kind;
+
+/* Where the handler of an operation is; apart from whether it is settled. */
+typedef enum {
+  RUN_NONE,     /* has ended, or will never start */
+  RUN_WAITING,  /* for a slot */
+  RUN_STARTING, /* has a slot; START is queued */
+  RUN_ACTIVE,   /* has a slot; START was taken */
+} op_run;
+
+enum {
+  EVENT_START = 1,
+  EVENT_SETTLED = 2,
+  EVENT_STOP = 4,
+  EVENT_FIRED = 8, /* of a timer or a wall */
+};
+
+typedef struct op_rec op_rec;
+
+struct op_rec {
+  deadline due; /* must stay first: the heap hands out pointers to it */
+  uint32_t slot;
+  uint32_t generation; /* from 1; of the id this record has now, or will have next */
+  uint8_t kind;        /* op_rec_kind */
+  uint8_t state;       /* op_state; operations only */
+  uint8_t run;         /* op_run; operations only */
+  uint8_t events;      /* EVENT_ bits still to be taken; not 0: on the event queue */
+  op_scope *scope;
+  const char *name;
+  uint64_t tag;
+  void *user;
+  uint64_t created_ns;
+  op_rec *parent;                   /* live operations; settled ones are out of the tree */
+  op_rec *child_first, *child_last; /* in creation order, then those that moved up */
+  op_rec *sibling_prev, *sibling_next;
+  op_rec *list_prev, *list_next; /* the scope's operations or timers; the free list */
+  op_rec *queue_prev, *queue_next;
+};
+
+typedef struct op_list {
+  op_rec *first, *last;
+} op_list;
+
+struct op_scope {
+  op_table *table;
+  op_scope *prev, *next; /* all scopes of the table */
+  void *user;
+  op_scope_limits limits;
+  op_counts counts;
+  op_list operations; /* live, in creation order */
+  op_list timers;     /* live, in creation order */
+  op_list waiting;    /* for a slot, in creation order */
+  op_rec *wall;       /* NULL once closed */
+  uint64_t events;    /* records of this scope on the event queue */
+  uint64_t records;   /* that point here; a released scope goes with the last */
+  uint32_t slots;     /* in use: starting and running handlers */
+  bool closed, released;
+  op_clock clock;
+  uint64_t clock_since;
+  uint64_t clock_ns[OP_CLOCK_STOPPED];
+};
+
+struct op_table {
+  const vow_allocator *allocator;
+  op_rec **chunks;
+  uint32_t chunk_count;
+  uint32_t chunks_max; /* length of `chunks` */
+  uint32_t slots_used; /* slots below were handed out at least once */
+  uint32_t in_use;     /* records of operations and timers */
+  uint32_t live_max;
+  op_rec *free_first;
+  uint64_t now; /* the latest seen; an earlier one counts as this */
+  uint64_t next_seq;
+  deadline_heap heap;
+  op_list events;
+  op_scope *scopes;
+  op_counts counts;
+};
+
+/* ---- time ---- */
+
+static inline uint64_t op_time_add(uint64_t now, uint64_t delay) {
+  return delay > OP_NEVER - now ? OP_NEVER : now + delay;
+}
+
+static inline uint64_t op_time_since(uint64_t then, uint64_t now) {
+  return now > then ? now - then : 0;
+}
+
+static inline uint64_t op_time_seen(op_table *table, uint64_t now) {
+  if (now > table->now)
+    table->now = now;
+  return table->now;
+}
+
+/* ---- lists, by list_ and by queue_ links ---- */
+
+static inline void op_list_append(op_list *list, op_rec *rec) {
+  rec->list_prev = list->last;
+  rec->list_next = NULL;
+  *(list->last ? &list->last->list_next : &list->first) = rec;
+  list->last = rec;
+}
+
+static inline void op_list_remove(op_list *list, op_rec *rec) {
+  *(rec->list_prev ? &rec->list_prev->list_next : &list->first) = rec->list_next;
+  *(rec->list_next ? &rec->list_next->list_prev : &list->last) = rec->list_prev;
+  rec->list_prev = rec->list_next = NULL;
+}
+
+static inline void op_queue_append(op_list *list, op_rec *rec) {
+  rec->queue_prev = list->last;
+  rec->queue_next = NULL;
+  *(list->last ? &list->last->queue_next : &list->first) = rec;
+  list->last = rec;
+}
+
+static inline void op_queue_remove(op_list *list, op_rec *rec) {
+  *(rec->queue_prev ? &rec->queue_prev->queue_next : &list->first) = rec->queue_next;
+  *(rec->queue_next ? &rec->queue_next->queue_prev : &list->last) = rec->queue_prev;
+  rec->queue_prev = rec->queue_next = NULL;
+}
+
+/* ---- records (op_table.c) ---- */
+
+static inline op_rec *op_slot(const op_table *table, uint32_t slot) {
+  return &table->chunks[slot >> OP_CHUNK_SHIFT][slot & (OP_CHUNK_LEN - 1)];
+}
+
+static inline op_id op_rec_id(const op_rec *rec) {
+  return (op_id)rec->generation << 32 | rec->slot;
+}
+
+/* A blank record of `scope`, out of every list, with its sequence number; NULL
+ * when memory is short. */
+op_rec *op_rec_new(op_scope *scope, op_rec_kind kind, uint64_t now);
+/* The record must be out of every list; may free its scope, if that was released. */
+void op_rec_free(op_rec *rec);
+/* NULL when the id names no record of that kind any more. */
+op_rec *op_rec_find(const op_table *table, op_id id, op_rec_kind kind);
+/* The deadline, before or instead of adding to the heap what never comes due. */
+void op_rec_set_due(op_rec *rec, uint64_t at);
+
+/* ---- events (op_event.c) ---- */
+
+/* Adds EVENT_ bits; the record joins the end of the queue unless it is there. */
+void op_event_raise(op_rec *rec, unsigned events);
+/* Takes EVENT_ bits back; with the last one the record leaves the queue. */
+void op_event_withdraw(op_rec *rec, unsigned events);
+
+/* ---- operations (op.c) ---- */
+
+static inline bool op_is_live(const op_rec *rec) {
+  return rec->state == OP_PENDING || rec->state == OP_RUNNING;
+}
+
+/* Settles as cancelled every live operation of the scope, oldest first; starts
+ * none of those that wait. With or without SETTLED events. */
+void op_cancel_scope(op_scope *scope, bool tell);
+/* Frees the record when it is settled and neither handler nor event needs it. */
+void op_reap(op_rec *rec);
+void op_timer_drop(op_rec *rec);
+
+/* ---- scopes (op_scope.c) ---- */
+
+void op_scope_free(op_scope *scope);
+/* Gives free slots to waiting operations. */
+void op_scope_dispatch(op_scope *scope);
+
+/* ---- checking ---- */
+
+#if defined(VOW_OP_CHECK) && !defined(NDEBUG)
+#define OP_CHECK(table) assert(op_table_check(table))
+#else
+#define OP_CHECK(table) ((void)0)
+#endif
+
+#endif

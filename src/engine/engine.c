@@ -1,0 +1,69 @@
+#include "engine/engine.h"
+
+#include "engine/engine_int.h"
+
+engine *engine_open(engine_kind kind, const vow_allocator *allocator, char *message,
+                    size_t message_size) {
+  const engine_class *class = kind == ENGINE_WASM ? &engine_wasm_class : &engine_native_class;
+  return class->open(allocator, message, message_size);
+}
+
+void engine_close(engine *engine) {
+  if (engine)
+    engine->class->close(engine);
+}
+
+engine_kind engine_kind_of_engine(const engine *engine) {
+  return engine->class->kind;
+}
+
+engine_instance *engine_instance_open(engine *engine, size_t memory_max, engine_drain *drain,
+                                      void *user) {
+  engine_instance *instance = engine->class->instance_open(engine, memory_max, drain, user);
+  if (instance) {
+    engine->counts.opened++;
+    engine->counts.live++;
+  }
+  return instance;
+}
+
+void engine_instance_close(engine_instance *instance, bool reusable) {
+  instance->engine->counts.live--;
+  instance->engine->class->instance_close(instance, reusable);
+}
+
+uint8_t *engine_inbox(engine_instance *instance, size_t size) {
+  return instance->engine->class->inbox(instance, size);
+}
+
+engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
+  return instance->engine->class->turn(instance, len, stop_at);
+}
+
+engine_turn_result engine_resume(engine_instance *instance) {
+  return instance->engine->class->resume(instance);
+}
+
+engine_fault engine_fault_of(const engine_instance *instance) {
+  return instance->fault;
+}
+
+size_t engine_memory(const engine_instance *instance) {
+  return instance->engine->class->memory(instance);
+}
+
+uint32_t engine_unhandled(const engine_instance *instance) {
+  return instance->unhandled;
+}
+
+void engine_instance_idle(engine_instance *instance) {
+  instance->engine->class->idle(instance);
+}
+
+engine_counts engine_counts_of(const engine *engine) {
+  return engine->class->counts(engine);
+}
+
+void engine_verify_recycling(engine *engine, bool verify) {
+  engine->class->verify(engine, verify);
+}

@@ -1,0 +1,42 @@
+/* The table of functions behind engine.h; one for each engine. */
+#ifndef VOW_ENGINE_ENGINE_INT_H
+#define VOW_ENGINE_ENGINE_INT_H
+
+#include "engine/engine.h"
+
+typedef struct engine_class {
+  engine_kind kind;
+  engine *(*open)(const vow_allocator *allocator, char *message, size_t message_size);
+  void (*close)(engine *engine);
+  engine_instance *(*instance_open)(engine *engine, size_t memory_max, engine_drain *drain,
+                                    void *user);
+  void (*instance_close)(engine_instance *instance, bool reusable);
+  uint8_t *(*inbox)(engine_instance *instance, size_t size);
+  engine_turn_result (*turn)(engine_instance *instance, size_t len, uint64_t stop_at);
+  engine_turn_result (*resume)(engine_instance *instance);
+  void (*idle)(engine_instance *instance);
+  size_t (*memory)(const engine_instance *instance);
+  engine_counts (*counts)(const engine *engine);
+  void (*verify)(engine *engine, bool verify);
+} engine_class;
+
+/* First member of each engine's own struct. */
+struct engine {
+  const engine_class *class;
+  const vow_allocator *allocator;
+  engine_counts counts;
+};
+
+struct engine_instance {
+  engine *engine;
+  engine_drain *drain;
+  void *user;
+  engine_fault fault;
+  uint32_t unhandled;
+  size_t memory_max;
+};
+
+extern const engine_class engine_native_class;
+extern const engine_class engine_wasm_class;
+
+#endif

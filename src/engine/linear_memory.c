@@ -1,0 +1,230 @@
+#include "engine/linear_memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define OS_PAGE 4096u
+#define MAPPING (LINEAR_MEMORY_RESERVATION + LINEAR_MEMORY_GUARD)
+/* Bits of a /proc/self/pagemap entry (Documentation/admin-guide/mm/pagemap). */
+#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+#define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
+#define PAGEMAP_FILE (UINT64_C(1) << 61)
+/* Grown memory is kept mapped up to this much beyond the image. */
+#define GROWN_KEEP_MAX (4u << 20)
+
+struct linear_memory_pool {
+  const vow_allocator *allocator;
+  const linear_image *image;
+  linear_memory *free;
+  uint32_t free_count, keep_max;
+  int pagemap;          /* -1: cannot be read */
+  uint64_t *entries;    /* one per page of the image */
+  linear_memory_counts counts;
+  bool verify;
+};
+
+/* ---- image ---- */
+
+static bool page_is_zero(const uint8_t *page, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    if (page[i])
+      return false;
+  return true;
+}
+
+static bool write_pages(int fd, const uint8_t *bytes, size_t len) {
+  for (size_t at = 0; at < len; at += OS_PAGE) {
+    size_t n = len - at < OS_PAGE ? len - at : OS_PAGE;
+    if (!page_is_zero(bytes + at, n) && pwrite(fd, bytes + at, n, (off_t)at) != (ssize_t)n)
+      return false;
+  }
+  return true;
+}
+
+bool linear_image_make(linear_image *image, const uint8_t *bytes, size_t len, size_t size) {
+  *image = (linear_image){.fd = -1, .size = size};
+  image->fd = memfd_create("vow-template", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (image->fd < 0 || ftruncate(image->fd, (off_t)size) < 0 ||
+      !write_pages(image->fd, bytes, len) ||
+      fcntl(image->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+    linear_image_free(image);
+    return false;
+  }
+  void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
+  if (map == MAP_FAILED) {
+    linear_image_free(image);
+    return false;
+  }
+  image->bytes = map;
+  return true;
+}
+
+void linear_image_free(linear_image *image) {
+  int saved = errno;
+  if (image->bytes)
+    munmap((void *)(uintptr_t)image->bytes, image->size);
+  if (image->fd >= 0)
+    close(image->fd);
+  *image = (linear_image){.fd = -1};
+  errno = saved;
+}
+
+/* ---- pool ---- */
+
+linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator, const linear_image *image,
+                                        uint32_t keep_max) {
+  linear_memory_pool *pool = mem_new(allocator, 1, sizeof *pool);
+  uint64_t *entries = mem_new(allocator, image->size / OS_PAGE, sizeof *entries);
+  if (!pool || !entries) {
+    mem_free(allocator, pool);
+    mem_free(allocator, entries);
+    return NULL;
+  }
+  *pool = (linear_memory_pool){.allocator = allocator, .image = image, .keep_max = keep_max,
+                             .entries = entries};
+  pool->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  return pool;
+}
+
+static void unmap(linear_memory *memory) {
+  munmap(memory->base, MAPPING);
+  mem_free(memory->pool->allocator, memory);
+}
+
+void linear_memory_pool_close(linear_memory_pool *pool) {
+  if (!pool)
+    return;
+  while (pool->free) {
+    linear_memory *memory = pool->free;
+    pool->free = memory->next;
+    unmap(memory);
+  }
+  if (pool->pagemap >= 0)
+    close(pool->pagemap);
+  mem_free(pool->allocator, pool->entries);
+  mem_free(pool->allocator, pool);
+}
+
+static linear_memory *map_new(linear_memory_pool *pool) {
+  linear_memory *memory = mem_new(pool->allocator, 1, sizeof *memory);
+  if (!memory)
+    return NULL;
+  memory->pool = pool;
+  void *base = mmap(NULL, MAPPING, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (base == MAP_FAILED) {
+    mem_free(pool->allocator, memory);
+    return NULL;
+  }
+  memory->base = base;
+  if (mmap(base, pool->image->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+           pool->image->fd, 0) == MAP_FAILED) {
+    unmap(memory);
+    return NULL;
+  }
+  /* The kernel's huge pages would make a copy of 2 MiB out of each write. */
+  madvise(base, MAPPING, MADV_NOHUGEPAGE);
+  return memory;
+}
+
+linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max) {
+  linear_memory *memory = pool->free;
+  if (memory) {
+    pool->free = memory->next;
+    pool->free_count--;
+  } else if (!(memory = map_new(pool))) {
+    return NULL;
+  }
+  memory->next = NULL;
+  memory->size = pool->image->size;
+  memory->max = max;
+  memory->limit_hit = false;
+  memory->reusable = false;
+  return memory;
+}
+
+bool linear_memory_grow(linear_memory *memory, size_t size) {
+  if (size > memory->max) {
+    memory->limit_hit = true;
+    return false;
+  }
+  if (size > memory->size) {
+    if (mprotect(memory->base + memory->size, size - memory->size, PROT_READ | PROT_WRITE) < 0) {
+      memory->limit_hit = true;
+      return false;
+    }
+    memory->size = size;
+  }
+  return true;
+}
+
+/* ---- recycling ---- */
+
+static bool was_written(uint64_t entry) {
+  if (entry & PAGEMAP_SWAPPED)
+    return true;
+  return (entry & PAGEMAP_PRESENT) && !(entry & PAGEMAP_FILE);
+}
+
+static bool copy_back(linear_memory *memory) {
+  linear_memory_pool *pool = memory->pool;
+  size_t count = pool->image->size / OS_PAGE;
+  size_t bytes = count * sizeof *pool->entries;
+  off_t at = (off_t)((uintptr_t)memory->base / OS_PAGE * sizeof *pool->entries);
+  if (pool->pagemap < 0 || pread(pool->pagemap, pool->entries, bytes, at) != (ssize_t)bytes)
+    return false;
+  for (size_t i = 0; i < count; i++) {
+    if (!was_written(pool->entries[i]))
+      continue;
+    memcpy(memory->base + i * OS_PAGE, pool->image->bytes + i * OS_PAGE, OS_PAGE);
+    pool->counts.pages_restored++;
+  }
+  return true;
+}
+
+static bool restore(linear_memory *memory) {
+  size_t image_size = memory->pool->image->size;
+  size_t grown = memory->size - image_size;
+  if (grown > GROWN_KEEP_MAX)
+    return false;
+  if (grown && (madvise(memory->base + image_size, grown, MADV_DONTNEED) < 0 ||
+                mprotect(memory->base + image_size, grown, PROT_NONE) < 0))
+    return false;
+  return copy_back(memory) || madvise(memory->base, image_size, MADV_DONTNEED) == 0;
+}
+
+static void verify_restored(const linear_memory *memory) {
+  const linear_image *image = memory->pool->image;
+  if (memcmp(memory->base, image->bytes, image->size) != 0) {
+    fprintf(stderr, "vow: a recycled memory differs from its template\n");
+    abort();
+  }
+}
+
+void linear_memory_give(linear_memory *memory) {
+  linear_memory_pool *pool = memory->pool;
+  if (!memory->reusable || memory->limit_hit || pool->free_count >= pool->keep_max ||
+      !restore(memory)) {
+    pool->counts.discarded++;
+    unmap(memory);
+    return;
+  }
+  if (pool->verify)
+    verify_restored(memory);
+  pool->counts.recycled++;
+  memory->next = pool->free;
+  pool->free = memory;
+  pool->free_count++;
+}
+
+linear_memory_counts linear_memory_pool_counts(const linear_memory_pool *pool) {
+  return pool->counts;
+}
+
+void linear_memory_pool_verify(linear_memory_pool *pool, bool verify) {
+  pool->verify = verify;
+}

@@ -1,0 +1,68 @@
+/* Linear memories of sandboxes: copies of a template image, mapped on write.
+ *
+ * A new mapping is dear (the kernel's map lock, page tables, TLB shootdowns on
+ * every core), so mappings are kept: when a run ends well, the pages it wrote
+ * are copied back from the template and the mapping serves the next run. Which
+ * pages were written is read from /proc/self/pagemap: a private mapping of a
+ * file shows a page as anonymous once it was written. Where that cannot be read,
+ * the whole image is dropped with madvise, which restores the template as well.
+ *
+ * A pool belongs to one loop thread. */
+#ifndef VOW_ENGINE_LINEAR_MEMORY_H
+#define VOW_ENGINE_LINEAR_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wasmtime.h>
+
+#include "core/mem.h"
+
+#define LINEAR_PAGE 65536u
+/* What Wasmtime reserves for one memory: with 4 GiB behind it and the guard no
+ * bounds check is needed in compiled code. Checked against what it asks for. */
+#define LINEAR_MEMORY_RESERVATION (UINT64_C(4) << 30)
+#define LINEAR_MEMORY_GUARD (UINT64_C(32) << 20)
+
+typedef struct linear_image {
+  int fd;                /* memfd that holds the bytes */
+  const uint8_t *bytes;  /* the same, mapped for reading */
+  size_t size;           /* multiple of LINEAR_PAGE */
+} linear_image;
+
+/* Makes an image of `len` bytes (zeros follow up to `size`). False: errno. */
+bool linear_image_make(linear_image *image, const uint8_t *bytes, size_t len, size_t size);
+void linear_image_free(linear_image *image);
+
+typedef struct linear_memory linear_memory;
+typedef struct linear_memory_pool linear_memory_pool;
+
+struct linear_memory {
+  linear_memory_pool *pool;
+  uint8_t *base;
+  size_t size;      /* accessible bytes */
+  size_t max;       /* of this run */
+  bool limit_hit;   /* a growth beyond max was refused */
+  bool reusable;    /* decided by the owner before the store goes */
+  linear_memory *next;
+};
+
+linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator, const linear_image *image,
+                                        uint32_t keep_max);
+void linear_memory_pool_close(linear_memory_pool *pool);
+/* A memory that equals the image. NULL when none can be had. */
+linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max);
+/* Grows to `size` bytes; false (and limit_hit) beyond max. */
+bool linear_memory_grow(linear_memory *memory, size_t size);
+/* Back into the pool if it is reusable, else unmapped. */
+void linear_memory_give(linear_memory *memory);
+
+typedef struct linear_memory_counts {
+  uint64_t recycled, discarded, pages_restored;
+} linear_memory_counts;
+linear_memory_counts linear_memory_pool_counts(const linear_memory_pool *pool);
+/* From now on each recycled memory is compared with the image; a difference aborts. */
+void linear_memory_pool_verify(linear_memory_pool *pool, bool verify);
+
+#endif

@@ -1,0 +1,238 @@
+/* Engine native: the guest in this process, for code that is trusted. Script is
+ * stopped by the engine's interrupt handler; natives stop late. */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/engine_int.h"
+#include "guest/guest.h"
+
+typedef struct native_guest {
+  engine_instance base;
+  guest guest;
+  size_t memory_used; /* bytes the JavaScript engine holds */
+  uint64_t opened_ns, stop_at;
+  uint32_t drained;
+  bool limit_hit;
+} native_guest;
+
+static uint64_t clock_ns(clockid_t id) {
+  struct timespec now;
+  clock_gettime(id, &now);
+  return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* ---- memory under a limit ---- */
+
+static bool admit(native_guest *native, size_t size) {
+  if (size <= native->base.memory_max && native->memory_used <= native->base.memory_max - size)
+    return true;
+  native->limit_hit = true;
+  return false;
+}
+
+static void *limited_malloc(void *opaque, size_t size) {
+  native_guest *native = opaque;
+  void *block = admit(native, size) ? malloc(size) : NULL;
+  if (block)
+    native->memory_used += malloc_usable_size(block);
+  return block;
+}
+
+static void *limited_calloc(void *opaque, size_t count, size_t size) {
+  if (size && count > SIZE_MAX / size)
+    return NULL;
+  void *block = limited_malloc(opaque, count * size);
+  if (block)
+    memset(block, 0, count * size);
+  return block;
+}
+
+static void limited_free(void *opaque, void *block) {
+  native_guest *native = opaque;
+  if (block)
+    native->memory_used -= malloc_usable_size(block);
+  free(block);
+}
+
+static void *limited_realloc(void *opaque, void *block, size_t size) {
+  native_guest *native = opaque;
+  size_t had = block ? malloc_usable_size(block) : 0;
+  if (size == 0) {
+    limited_free(opaque, block);
+    return NULL;
+  }
+  if (size > had && !admit(native, size - had))
+    return NULL;
+  void *moved = realloc(block, size);
+  if (moved)
+    native->memory_used += malloc_usable_size(moved) - had;
+  return moved;
+}
+
+static size_t usable_size(const void *block) {
+  return malloc_usable_size((void *)(uintptr_t)block);
+}
+
+static const JSMallocFunctions limited = {limited_calloc, limited_malloc, limited_free,
+                                          limited_realloc, usable_size};
+
+/* ---- stopping ---- */
+
+static void fail(native_guest *native, engine_fault fault) {
+  if (native->base.fault == ENGINE_FAULT_NONE)
+    native->base.fault = fault;
+}
+
+static int should_stop(JSContext *ctx, void *opaque) {
+  (void)ctx;
+  native_guest *native = opaque;
+  if (native->limit_hit)
+    fail(native, ENGINE_FAULT_MEMORY);
+  else if (native->base.fault == ENGINE_FAULT_NONE && clock_ns(CLOCK_MONOTONIC) >= native->stop_at)
+    fail(native, ENGINE_FAULT_TIME);
+  return native->base.fault != ENGINE_FAULT_NONE;
+}
+
+/* ---- the guest's platform ---- */
+
+static void drain(native_guest *native) {
+  guest *g = &native->guest;
+  uint32_t from = native->drained;
+  native->drained = g->shared.outbox_len;
+  if (native->base.fault != ENGINE_FAULT_NONE || from == g->shared.outbox_len)
+    return;
+  if (!native->base.drain(native->base.user, g->outbox + from, g->shared.outbox_len - from))
+    fail(native, ENGINE_FAULT_STOPPED);
+}
+
+void platform_flush(guest *g) {
+  native_guest *native = g->host;
+  drain(native);
+  g->shared.outbox_len = 0;
+  native->drained = 0;
+}
+
+void platform_send(guest *g, const wire_header *header, const void *bytes) {
+  native_guest *native = g->host;
+  size_t len = sizeof *header + WIRE_ALIGN(header->len);
+  if (native->base.fault != ENGINE_FAULT_NONE)
+    return;
+  uint8_t *message =
+      header->len <= WIRE_MESSAGE_MAX ? mem_new(native->base.engine->allocator, len, 1) : NULL;
+  if (!message) {
+    fail(native, ENGINE_FAULT_MEMORY);
+    return;
+  }
+  memcpy(message, header, sizeof *header);
+  memcpy(message + sizeof *header, bytes, header->len);
+  if (!native->base.drain(native->base.user, message, len))
+    fail(native, ENGINE_FAULT_STOPPED);
+  mem_free(native->base.engine->allocator, message);
+}
+
+double platform_now_ms(guest *g) {
+  const native_guest *native = g->host;
+  return (double)((clock_ns(CLOCK_MONOTONIC) - native->opened_ns) / 1000000);
+}
+
+/* ---- the engine's functions ---- */
+
+static void native_instance_close(engine_instance *instance, bool reusable) {
+  (void)reusable;
+  native_guest *native = (native_guest *)instance;
+  guest_free(&native->guest);
+  mem_free(instance->engine->allocator, native);
+}
+
+static engine_instance *native_instance_open(engine *engine, size_t memory_max,
+                                             engine_drain *drain_user, void *user) {
+  native_guest *native = mem_new(engine->allocator, 1, sizeof *native);
+  if (!native)
+    return NULL;
+  native->base = (engine_instance){.engine = engine, .drain = drain_user, .user = user,
+                                   .memory_max = memory_max};
+  native->guest.host = native;
+  native->opened_ns = clock_ns(CLOCK_MONOTONIC);
+  native->stop_at = UINT64_MAX;
+  if (!guest_init(&native->guest, &limited, native)) {
+    native_instance_close(&native->base, false);
+    return NULL;
+  }
+  JS_SetInterruptHandler(native->guest.rt, should_stop, native);
+  return &native->base;
+}
+
+static uint8_t *native_inbox(engine_instance *instance, size_t size) {
+  native_guest *native = (native_guest *)instance;
+  if (instance->fault == ENGINE_FAULT_NONE && !guest_reserve(&native->guest, size))
+    fail(native, ENGINE_FAULT_MEMORY);
+  return instance->fault == ENGINE_FAULT_NONE ? native->guest.inbox : NULL;
+}
+
+static engine_turn_result native_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
+  native_guest *native = (native_guest *)instance;
+  if (instance->fault != ENGINE_FAULT_NONE)
+    return ENGINE_FAULT;
+  native->stop_at = stop_at;
+  native->drained = 0;
+  guest_turn(&native->guest, len);
+  if (native->limit_hit)
+    fail(native, ENGINE_FAULT_MEMORY);
+  drain(native);
+  instance->unhandled = native->guest.shared.unhandled;
+  return instance->fault == ENGINE_FAULT_NONE ? ENGINE_DONE : ENGINE_FAULT;
+}
+
+static engine_turn_result native_resume(engine_instance *instance) {
+  fail((native_guest *)instance, ENGINE_FAULT_INTERNAL); /* it never yields */
+  return ENGINE_FAULT;
+}
+
+static void native_idle(engine_instance *instance) {
+  (void)instance;
+}
+
+static size_t native_memory(const engine_instance *instance) {
+  return ((const native_guest *)instance)->memory_used;
+}
+
+static void native_close(engine *engine) {
+  mem_free(engine->allocator, engine);
+}
+
+static engine *native_open(const vow_allocator *allocator, char *message, size_t message_size) {
+  engine *engine = mem_new(allocator, 1, sizeof *engine);
+  if (!engine) {
+    snprintf(message, message_size, "out of memory");
+    return NULL;
+  }
+  engine->class = &engine_native_class;
+  engine->allocator = allocator;
+  return engine;
+}
+
+static engine_counts native_counts(const engine *engine) {
+  return engine->counts;
+}
+
+static void native_verify(engine *engine, bool verify) {
+  (void)engine, (void)verify;
+}
+
+const engine_class engine_native_class = {
+    .kind = ENGINE_NATIVE,
+    .open = native_open,
+    .close = native_close,
+    .instance_open = native_instance_open,
+    .instance_close = native_instance_close,
+    .inbox = native_inbox,
+    .turn = native_turn,
+    .resume = native_resume,
+    .idle = native_idle,
+    .memory = native_memory,
+    .counts = native_counts,
+    .verify = native_verify,
+};

@@ -1,0 +1,175 @@
+/* Build-time program: compiles the guest, initialises it once and writes what
+ * engine wasm embeds.
+ *   template_tool guest.wasm guest.cwasm guest.image */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <wasm.h>
+#include <wasmtime.h>
+
+#include "engine/template.h"
+#include "engine/wasmhost.h"
+
+const uint8_t template_code[1], template_code_end[1], template_image[1], template_image_end[1];
+
+static void die(const char *what) {
+  fprintf(stderr, "template_tool: %s\n", what);
+  exit(1);
+}
+
+static void check(const char *what, wasmtime_error_t *error, wasm_trap_t *trap) {
+  char message[512];
+  if (!error && !trap)
+    return;
+  wasmhost_message(error, trap, message, sizeof message);
+  fprintf(stderr, "template_tool: %s: %s\n", what, message);
+  exit(1);
+}
+
+static uint8_t *read_file(const char *path, size_t *len) {
+  FILE *file = fopen(path, "rb");
+  if (!file || fseek(file, 0, SEEK_END) != 0)
+    die("cannot read the guest");
+  long size = ftell(file);
+  uint8_t *bytes = size > 0 ? malloc((size_t)size) : NULL;
+  rewind(file);
+  if (!bytes || fread(bytes, 1, (size_t)size, file) != (size_t)size)
+    die("cannot read the guest");
+  fclose(file);
+  *len = (size_t)size;
+  return bytes;
+}
+
+static void write_file(const char *path, const void *head, size_t head_len, const void *bytes,
+                       size_t len) {
+  FILE *file = fopen(path, "wb");
+  if (!file || fwrite(head, 1, head_len, file) != head_len || fwrite(bytes, 1, len, file) != len ||
+      fclose(file) != 0)
+    die("cannot write");
+}
+
+/* ---- removing the data section: the image holds what it would write ---- */
+
+static uint32_t read_leb(const uint8_t *bytes, size_t len, size_t *at) {
+  uint32_t value = 0;
+  for (unsigned shift = 0; shift < 35 && *at < len; shift += 7) {
+    uint8_t byte = bytes[(*at)++];
+    value |= (uint32_t)(byte & 0x7f) << shift;
+    if (byte < 0x80)
+      return value;
+  }
+  die("the guest is not a WebAssembly module");
+  return 0;
+}
+
+enum { SECTION_CUSTOM = 0, SECTION_DATA = 11, SECTION_DATA_COUNT = 12, MODULE_HEAD = 8 };
+
+static size_t strip_data(const uint8_t *in, size_t len, uint8_t *out) {
+  size_t used = MODULE_HEAD, at = MODULE_HEAD;
+  memcpy(out, in, MODULE_HEAD);
+  while (at < len) {
+    size_t start = at;
+    uint8_t id = in[at++];
+    uint32_t size = read_leb(in, len, &at);
+    if (size > len - at)
+      die("the guest is cut short");
+    at += size;
+    if (id == SECTION_DATA || id == SECTION_DATA_COUNT || id == SECTION_CUSTOM)
+      continue;
+    memcpy(out + used, in + start, at - start);
+    used += at - start;
+  }
+  return used;
+}
+
+/* ---- initialising ---- */
+
+static bool no_flush(void *data) {
+  (void)data;
+  return true;
+}
+
+static bool no_send(void *data, uint32_t header, uint32_t bytes) {
+  (void)data, (void)header, (void)bytes;
+  return true;
+}
+
+/* Time does not pass while a template is made, so equal builds are equal. */
+static uint64_t no_clock(void *data, bool monotonic) {
+  (void)data, (void)monotonic;
+  return 0;
+}
+
+static void call(wasmtime_context_t *context, wasmtime_instance_t *instance, const char *name,
+                 wasmtime_val_t *result, size_t results) {
+  wasmtime_extern_t item;
+  wasm_trap_t *trap = NULL;
+  if (!wasmtime_instance_export_get(context, instance, name, strlen(name), &item))
+    die("the guest lacks an export");
+  wasmtime_error_t *error =
+      wasmtime_func_call(context, &item.of.func, NULL, 0, result, results, &trap);
+  check(name, error, trap);
+}
+
+static void make_image(wasm_engine_t *engine, const uint8_t *wasm, size_t len, const char *path) {
+  static const wasmhost_imports imports = {no_flush, no_send, no_clock};
+  wasmtime_module_t *module;
+  wasmtime_instance_t instance;
+  wasm_trap_t *trap = NULL;
+  check("compile", wasmtime_module_new(engine, wasm, len, &module), NULL);
+  wasmtime_linker_t *linker = wasmtime_linker_new(engine);
+  check("imports", wasmhost_define_imports(linker, &imports), NULL);
+  wasmtime_store_t *store = wasmtime_store_new(engine, NULL, NULL);
+  wasmtime_context_t *context = wasmtime_store_context(store);
+  wasmtime_context_set_epoch_deadline(context, 1);
+  wasmtime_error_t *error =
+      wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
+  check("instantiate", error, trap);
+  call(context, &instance, "_initialize", NULL, 0);
+  wasmtime_val_t shared = {.kind = WASMTIME_I32};
+  call(context, &instance, "init", &shared, 1);
+  if (shared.of.i32 == 0)
+    die("the guest could not be initialised");
+  wasmtime_extern_t memory;
+  if (!wasmtime_instance_export_get(context, &instance, "memory", 6, &memory))
+    die("the guest exports no memory");
+  size_t size = wasmtime_memory_data_size(context, &memory.of.memory);
+  template_header header = {TEMPLATE_MAGIC, size, (uint32_t)shared.of.i32, 0};
+  write_file(path, &header, sizeof header, wasmtime_memory_data(context, &memory.of.memory), size);
+  wasmtime_store_delete(store);
+  wasmtime_linker_delete(linker);
+  wasmtime_module_delete(module);
+}
+
+static void make_code(wasm_engine_t *engine, const uint8_t *wasm, size_t len, const char *path) {
+  uint8_t *stripped = malloc(len);
+  wasmtime_module_t *module;
+  wasm_byte_vec_t code;
+  if (!stripped)
+    die("out of memory");
+  size_t used = strip_data(wasm, len, stripped);
+  check("compile", wasmtime_module_new(engine, stripped, used, &module), NULL);
+  check("serialize", wasmtime_module_serialize(module, &code), NULL);
+  write_file(path, "", 0, code.data, code.size);
+  wasm_byte_vec_delete(&code);
+  wasmtime_module_delete(module);
+  free(stripped);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 4)
+    die("usage: template_tool guest.wasm guest.cwasm guest.image");
+  size_t len;
+  uint8_t *wasm = read_file(argv[1], &len);
+  wasm_config_t *config = wasmhost_config();
+  wasm_engine_t *engine = config ? wasm_engine_new_with_config(config) : NULL;
+  if (!engine)
+    die("cannot set up the WebAssembly engine");
+  make_image(engine, wasm, len, argv[3]);
+  make_code(engine, wasm, len, argv[2]);
+  wasm_engine_delete(engine);
+  free(wasm);
+  return 0;
+}

@@ -1,0 +1,11 @@
+/* The JavaScript of guest/js, made into bytes by the build. Terminated by a
+ * zero that the length does not count. */
+#ifndef VOW_GUEST_BUNDLE_H
+#define VOW_GUEST_BUNDLE_H
+
+#include <stddef.h>
+
+extern const unsigned char bundle_source[];
+extern const size_t bundle_source_len;
+
+#endif

@@ -1,0 +1,383 @@
+/* Host operations as the guest sees them: a call returns a real promise at
+ * once; the answer settles it through the engine's own function, which nothing
+ * the guest has replaced can see. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guest/guest.h"
+
+#define CALLS_FIRST 8u
+#define NAME_SIZE 64
+
+/* What follows the arguments: {timeout, signal, priority}. */
+typedef struct call_options {
+  double timeout_ms; /* < 0: none */
+  int priority;      /* 0 normal, -1 low */
+  JSValue signal;    /* owned; JS_UNDEFINED: none */
+} call_options;
+
+/* ---- slots ---- */
+
+static uint64_t call_id(const guest *g, const guest_call *call) {
+  return (uint64_t)call->generation << 32 | (uint64_t)(call - g->calls + 1);
+}
+
+static guest_call *call_find(guest *g, uint64_t id) {
+  uint32_t index = (uint32_t)id, generation = (uint32_t)(id >> 32);
+  if (index == 0 || index > g->calls_size)
+    return NULL;
+  guest_call *call = &g->calls[index - 1];
+  return call->generation == generation && !JS_IsUndefined(call->promise) ? call : NULL;
+}
+
+static bool calls_grow(guest *g) {
+  uint32_t size = g->calls_size ? g->calls_size * 2 : CALLS_FIRST;
+  guest_call *calls = js_realloc_rt(g->rt, g->calls, size * sizeof *calls);
+  if (!calls)
+    return false;
+  for (uint32_t i = size; i-- > g->calls_size;) {
+    calls[i] = (guest_call){.promise = JS_UNDEFINED, .watch = JS_UNDEFINED,
+                            .signal = JS_UNDEFINED, .next_free = g->calls_free};
+    g->calls_free = i + 1;
+  }
+  g->calls = calls;
+  g->calls_size = size;
+  return true;
+}
+
+static guest_call *call_new(guest *g) {
+  if (!g->calls_free && !calls_grow(g)) {
+    JS_ThrowOutOfMemory(g->ctx);
+    return NULL;
+  }
+  guest_call *call = &g->calls[g->calls_free - 1];
+  JSValue promise = engine_promise_new(g->ctx);
+  if (JS_IsException(promise))
+    return NULL;
+  g->calls_free = call->next_free;
+  call->generation++;
+  call->promise = promise;
+  call->watch = call->signal = JS_UNDEFINED;
+  engine_site_capture(g->ctx, &call->site);
+  return call;
+}
+
+/* Frees the slot and hands its promise to the caller. */
+static JSValue call_end(guest *g, guest_call *call) {
+  JSContext *ctx = g->ctx;
+  JSValue promise = call->promise, signal = call->signal, watch = call->watch;
+  call->promise = call->signal = call->watch = JS_UNDEFINED;
+  engine_site_free(ctx, &call->site);
+  call->next_free = g->calls_free;
+  g->calls_free = (uint32_t)(call - g->calls) + 1;
+  if (!JS_IsUndefined(watch)) {
+    JSValueConst arguments[2] = {signal, watch};
+    JSValue done = JS_Call(ctx, g->internals.unwatch_signal, JS_UNDEFINED, 2, arguments);
+    if (JS_IsException(done))
+      JS_FreeValue(ctx, JS_GetException(ctx));
+    JS_FreeValue(ctx, done);
+  }
+  JS_FreeValue(ctx, watch);
+  JS_FreeValue(ctx, signal);
+  return promise;
+}
+
+void call_free_all(guest *g) {
+  for (uint32_t i = 0; i < g->calls_size; i++) {
+    guest_call *call = &g->calls[i];
+    engine_site_free(g->ctx, &call->site);
+    JS_FreeValue(g->ctx, call->promise);
+    JS_FreeValue(g->ctx, call->watch);
+    JS_FreeValue(g->ctx, call->signal);
+  }
+  js_free_rt(g->rt, g->calls);
+  g->calls = NULL;
+  g->calls_size = g->calls_free = 0;
+}
+
+/* ---- calling ---- */
+
+static int read_timeout(JSContext *ctx, JSValueConst options, call_options *read) {
+  JSValue value = JS_GetPropertyStr(ctx, options, "timeout");
+  if (JS_IsException(value))
+    return -1;
+  if (JS_IsUndefined(value))
+    return 0;
+  double ms = -1;
+  if (JS_IsNumber(value))
+    JS_ToFloat64(ctx, &ms, value);
+  JS_FreeValue(ctx, value);
+  if (!(ms >= 0)) {
+    JS_ThrowTypeError(ctx, "options.timeout must be a number of milliseconds, 0 or more");
+    return -1;
+  }
+  read->timeout_ms = isinf(ms) ? -1 : ms;
+  return 0;
+}
+
+static int read_priority(JSContext *ctx, JSValueConst options, call_options *read) {
+  JSValue value = JS_GetPropertyStr(ctx, options, "priority");
+  if (JS_IsException(value))
+    return -1;
+  if (JS_IsUndefined(value))
+    return 0;
+  const char *text = JS_IsString(value) ? JS_ToCString(ctx, value) : NULL;
+  bool low = text && strcmp(text, "low") == 0, normal = text && strcmp(text, "normal") == 0;
+  JS_FreeCString(ctx, text);
+  JS_FreeValue(ctx, value);
+  if (!low && !normal) {
+    JS_ThrowTypeError(ctx, "options.priority must be 'low' or 'normal'");
+    return -1;
+  }
+  read->priority = low ? -1 : 0;
+  return 0;
+}
+
+static int read_options(JSContext *ctx, JSValueConst options, call_options *read) {
+  *read = (call_options){-1, 0, JS_UNDEFINED};
+  if (JS_IsUndefined(options))
+    return 0;
+  if (!JS_IsObject(options)) {
+    JS_ThrowTypeError(ctx, "options must be an object {timeout, signal, priority}");
+    return -1;
+  }
+  if (read_timeout(ctx, options, read) < 0 || read_priority(ctx, options, read) < 0)
+    return -1;
+  read->signal = JS_GetPropertyStr(ctx, options, "signal");
+  if (JS_IsNull(read->signal))
+    read->signal = JS_UNDEFINED;
+  return JS_IsException(read->signal) ? -1 : 0;
+}
+
+/* Called by the signal's abort, with the reason: the caller's side settles now,
+ * the host is asked to stop. */
+static JSValue on_abort(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
+                        int magic, JSValueConst *data) {
+  (void)this_value, (void)magic;
+  guest *g = guest_of(ctx);
+  double id = 0;
+  JS_ToFloat64(ctx, &id, data[0]);
+  double generation = 0;
+  JS_ToFloat64(ctx, &generation, data[1]);
+  uint64_t wire = (uint64_t)generation << 32 | (uint64_t)id;
+  guest_call *call = call_find(g, wire);
+  if (!call)
+    return JS_UNDEFINED;
+  JS_FreeValue(ctx, call->watch);
+  call->watch = JS_UNDEFINED; /* the signal lets go of us by itself */
+  JSValue promise = call_end(g, call);
+  outbox_put(g, WIRE_CANCEL, wire, NULL, 0);
+  engine_promise_settle(ctx, promise, argc > 0 ? argv[0] : JS_UNDEFINED, true);
+  JS_FreeValue(ctx, promise);
+  return JS_UNDEFINED;
+}
+
+static int watch_signal(guest *g, guest_call *call, JSValueConst signal) {
+  JSContext *ctx = g->ctx;
+  uint64_t id = call_id(g, call);
+  JSValueConst data[2] = {JS_NewUint32(ctx, (uint32_t)id), JS_NewUint32(ctx, (uint32_t)(id >> 32))};
+  JSValue callback = JS_NewCFunctionData(ctx, on_abort, 1, 0, 2, data);
+  if (JS_IsException(callback))
+    return -1;
+  JSValueConst arguments[2] = {signal, callback};
+  JSValue watch = JS_Call(ctx, g->internals.watch_signal, JS_UNDEFINED, 2, arguments);
+  JS_FreeValue(ctx, callback);
+  if (JS_IsException(watch))
+    return -1;
+  call = call_find(g, id); /* the table may have moved */
+  call->watch = watch;
+  call->signal = JS_DupValue(ctx, signal);
+  return 0;
+}
+
+/* True (with a rejected promise in *promise) when the signal has already been
+ * aborted; *promise is JS_EXCEPTION when it is no signal at all. */
+static bool aborted_before(guest *g, JSValueConst signal, JSValue *promise) {
+  JSContext *ctx = g->ctx;
+  JSValueConst arguments[2] = {signal, JS_UNDEFINED};
+  JSValue watch = JS_Call(ctx, g->internals.watch_signal, JS_UNDEFINED, 2, arguments);
+  *promise = JS_EXCEPTION;
+  if (JS_IsException(watch))
+    return true;
+  bool aborted = JS_IsNull(watch);
+  JS_FreeValue(ctx, watch);
+  if (!aborted)
+    return false;
+  JSValue reason = JS_Call(ctx, g->internals.signal_reason, JS_UNDEFINED, 1, arguments);
+  if (!JS_IsException(reason)) {
+    *promise = engine_promise_new(ctx);
+    if (!JS_IsException(*promise))
+      engine_promise_settle(ctx, *promise, reason, true);
+  }
+  JS_FreeValue(ctx, reason);
+  return true;
+}
+
+static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_options *options,
+                            int argc, JSValueConst *argv) {
+  cbor_put_array(out, 4);
+  cbor_put_uint(out, kind);
+  if (options->timeout_ms < 0)
+    cbor_put_null(out);
+  else
+    cbor_put_double(out, options->timeout_ms);
+  cbor_put_int(out, options->priority);
+  cbor_put_array(out, (uint64_t)argc);
+  for (int i = 0; i < argc; i++) {
+    char root[24];
+    snprintf(root, sizeof root, "argument %d", i + 1);
+    if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, root) < 0) {
+      if (out->status == CBOR_E_NOMEM)
+        JS_ThrowOutOfMemory(g->ctx);
+      return -1;
+    }
+  }
+  if (out->status != CBOR_OK) {
+    JS_ThrowOutOfMemory(g->ctx);
+    return -1;
+  }
+  return 0;
+}
+
+static JSValue submit(guest *g, const cbor_out *message, JSValueConst signal) {
+  guest_call *call = call_new(g);
+  if (!call)
+    return JS_EXCEPTION;
+  uint64_t id = call_id(g, call);
+  JSValue promise = JS_DupValue(g->ctx, call->promise);
+  if (!JS_IsUndefined(signal) && watch_signal(g, call, signal) < 0) {
+    JS_FreeValue(g->ctx, call_end(g, call_find(g, id)));
+    JS_FreeValue(g->ctx, promise);
+    return JS_EXCEPTION;
+  }
+  outbox_put(g, WIRE_CALL, id, message->data, message->len);
+  return promise;
+}
+
+/* Whatever goes wrong before the host has the call rejects the promise. */
+static JSValue rejected(guest *g) {
+  JSValue promise = engine_promise_new(g->ctx);
+  if (JS_IsException(promise))
+    return promise;
+  JSValue reason = JS_GetException(g->ctx);
+  engine_promise_settle(g->ctx, promise, reason, true);
+  JS_FreeValue(g->ctx, reason);
+  return promise;
+}
+
+/* `magic` is the kind; func_data[0] is the number of declared arguments. */
+static JSValue call_host(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
+                         int magic, JSValueConst *data) {
+  (void)this_value;
+  guest *g = guest_of(ctx);
+  int declared = JS_VALUE_GET_INT(data[0]);
+  call_options options;
+  JSValue promise = JS_EXCEPTION;
+  if (read_options(ctx, argc > declared ? argv[declared] : JS_UNDEFINED, &options) == 0 &&
+      (JS_IsUndefined(options.signal) || !aborted_before(g, options.signal, &promise))) {
+    cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
+    int given = argc < declared ? argc : declared;
+    if (encode_arguments(g, out, (uint32_t)magic, &options, given, argv) == 0)
+      promise = submit(g, out, options.signal);
+    scratch_release(g, out);
+  }
+  JS_FreeValue(ctx, options.signal);
+  return JS_IsException(promise) ? rejected(g) : promise;
+}
+
+/* ---- answers ---- */
+
+void call_fulfil(guest *g, uint64_t id, cbor_in *value) {
+  guest_call *call = call_find(g, id);
+  if (!call)
+    return;
+  JSValue decoded = value_decode(g, value);
+  bool failed = JS_IsException(decoded);
+  if (failed)
+    decoded = JS_GetException(g->ctx);
+  JSValue promise = call_end(g, call_find(g, id));
+  engine_promise_settle(g->ctx, promise, decoded, failed);
+  JS_FreeValue(g->ctx, decoded);
+  JS_FreeValue(g->ctx, promise);
+}
+
+/* name, message, code, transient, operation id, operation name, attempts, and
+ * the trace: where the host did it, then where script called it. */
+static JSValue make_error(guest *g, const guest_call *call, cbor_in *fields) {
+  JSContext *ctx = g->ctx;
+  uint64_t count;
+  JSValue arguments[8];
+  for (int i = 0; i < 8; i++)
+    arguments[i] = JS_UNDEFINED;
+  bool ok = cbor_get_array(fields, &count) == CBOR_OK && count == 7;
+  for (int i = 0; i < 7 && ok; i++) {
+    arguments[i] = value_decode(g, fields);
+    ok = !JS_IsException(arguments[i]);
+  }
+  JSValue error = JS_EXCEPTION;
+  if (ok) {
+    char text[1024];
+    const char *operation = JS_ToCString(ctx, arguments[5]);
+    const char *number = JS_ToCString(ctx, arguments[4]);
+    int n = snprintf(text, sizeof text, "    at %.64s (host operation %.20s)\n",
+                     operation ? operation : "?", number ? number : "?");
+    JS_FreeCString(ctx, operation);
+    JS_FreeCString(ctx, number);
+    size_t used = n < 0 ? 0 : (size_t)n;
+    used += engine_site_text(ctx, &call->site, text + used, sizeof text - used);
+    arguments[7] = JS_NewStringLen(ctx, text, used);
+    error = JS_Call(ctx, g->internals.make_error, JS_UNDEFINED, 8, (JSValueConst *)arguments);
+  } else if (!JS_HasException(ctx)) {
+    JS_ThrowInternalError(ctx, "a host error is malformed");
+  }
+  for (int i = 0; i < 8; i++)
+    JS_FreeValue(ctx, arguments[i]);
+  return error;
+}
+
+void call_reject(guest *g, uint64_t id, cbor_in *fields) {
+  guest_call *call = call_find(g, id);
+  if (!call)
+    return;
+  JSValue error = make_error(g, call, fields);
+  if (JS_IsException(error))
+    error = JS_GetException(g->ctx);
+  JSValue promise = call_end(g, call_find(g, id));
+  engine_promise_settle(g->ctx, promise, error, true);
+  JS_FreeValue(g->ctx, error);
+  JS_FreeValue(g->ctx, promise);
+}
+
+/* ---- definition ---- */
+
+int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, uint32_t kind) {
+  JSContext *ctx = g->ctx;
+  const char *dot = memchr(name, '.', name_len);
+  JSValue global = JS_GetGlobalObject(ctx), holder = JS_DupValue(ctx, global);
+  const int flags = JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE;
+  if (dot) {
+    JSAtom space = JS_NewAtomLen(ctx, name, (size_t)(dot - name));
+    JS_FreeValue(ctx, holder);
+    holder = engine_own_data(ctx, global, space);
+    if (!JS_IsObject(holder)) {
+      holder = JS_NewObject(ctx);
+      JS_DefinePropertyValue(ctx, global, space, JS_DupValue(ctx, holder), flags);
+    }
+    JS_FreeAtom(ctx, space);
+    name_len -= (size_t)(dot + 1 - name);
+    name = dot + 1;
+  }
+  JSValueConst data[1] = {JS_NewInt32(ctx, (int32_t)arguments)};
+  JSAtom own = JS_NewAtomLen(ctx, name, name_len);
+  JSValue title = JS_NewStringLen(ctx, name, name_len);
+  JSValue function = JS_NewCFunctionData(ctx, call_host, (int)arguments, (int)kind, 1, data);
+  int failed = JS_IsException(function) || JS_IsException(title) ||
+               JS_DefinePropertyValueStr(ctx, function, "name", title, JS_PROP_CONFIGURABLE) < 0 ||
+               JS_DefinePropertyValue(ctx, holder, own, function,
+                                      flags | JS_PROP_ENUMERABLE) < 0;
+  JS_FreeAtom(ctx, own);
+  JS_FreeValue(ctx, holder);
+  JS_FreeValue(ctx, global);
+  return failed ? -1 : 0;
+}

@@ -1,0 +1,269 @@
+/* The one translation unit that sees QuickJS-ng from inside. */
+#include "quickjs.c"
+
+#include "guest/engine_unit.h"
+
+JSValue engine_promise_new(JSContext *ctx) {
+  JSValue promise = JS_NewObjectClass(ctx, JS_CLASS_PROMISE);
+  if (JS_IsException(promise))
+    return promise;
+  JSPromiseData *data = js_mallocz(ctx, sizeof *data);
+  if (!data) {
+    JS_FreeValue(ctx, promise);
+    return JS_EXCEPTION;
+  }
+  data->promise_state = JS_PROMISE_PENDING;
+  init_list_head(&data->promise_reactions[0]);
+  init_list_head(&data->promise_reactions[1]);
+  data->promise_result = JS_UNDEFINED;
+  JS_SetOpaqueInternal(promise, data);
+  return promise;
+}
+
+void engine_promise_settle(JSContext *ctx, JSValueConst promise, JSValueConst value,
+                           bool is_reject) {
+  fulfill_or_reject_promise(ctx, promise, value, is_reject);
+}
+
+int engine_promise_watch(JSContext *ctx, JSValueConst promise, JSValueConst on_fulfilled,
+                         JSValueConst on_rejected) {
+  JSValueConst handlers[2] = {on_fulfilled, on_rejected};
+  JSValueConst nobody[2] = {JS_UNDEFINED, JS_UNDEFINED};
+  return perform_promise_then(ctx, promise, handlers, nobody);
+}
+
+void engine_reseed(JSContext *ctx, uint64_t random_state, uint32_t hash_seed) {
+  ctx->random_state = random_state ? random_state : 1;
+  ctx->hash_seed = hash_seed;
+}
+
+static JSValue own_value(JSContext *ctx, JSObject *object, JSAtom name) {
+  JSProperty *property;
+  JSShapeProperty *shape = find_own_property(&property, object, name);
+  if (!shape)
+    return JS_UNDEFINED;
+  JSValue value = JS_UNDEFINED;
+  if ((shape->flags & JS_PROP_TMASK) == JS_PROP_NORMAL)
+    value = property->u.value;
+  else if ((shape->flags & JS_PROP_TMASK) == JS_PROP_VARREF)
+    value = *property->u.var_ref->pvalue;
+  return JS_IsUninitialized(value) ? JS_UNDEFINED : js_dup(value);
+}
+
+JSValue engine_global_binding(JSContext *ctx, JSAtom name) {
+  JSValue value = own_value(ctx, JS_VALUE_GET_OBJ(ctx->global_var_obj), name);
+  if (!JS_IsUndefined(value))
+    return value;
+  return own_value(ctx, JS_VALUE_GET_OBJ(ctx->global_obj), name);
+}
+
+JSValue engine_own_data(JSContext *ctx, JSValueConst object, JSAtom name) {
+  if (JS_VALUE_GET_TAG(object) != JS_TAG_OBJECT)
+    return JS_UNDEFINED;
+  return own_value(ctx, JS_VALUE_GET_OBJ(object), name);
+}
+
+void engine_site_capture(JSContext *ctx, engine_site *site) {
+  site->count = 0;
+  JSStackFrame *frame = ctx->rt->current_stack_frame;
+  for (; frame && site->count < ENGINE_SITE_FRAMES; frame = frame->prev_frame) {
+    if (JS_VALUE_GET_TAG(frame->cur_func) != JS_TAG_OBJECT)
+      continue;
+    JSObject *function = JS_VALUE_GET_OBJ(frame->cur_func);
+    if (!js_class_has_bytecode(function->class_id) || !frame->cur_pc)
+      continue;
+    JSFunctionBytecode *code = function->u.func.function_bytecode;
+    site->frames[site->count].function = js_dup(frame->cur_func);
+    site->frames[site->count].pc = (uint32_t)(frame->cur_pc - code->byte_code_buf - 1);
+    site->count++;
+  }
+}
+
+void engine_site_free(JSContext *ctx, engine_site *site) {
+  for (uint32_t i = 0; i < site->count; i++)
+    JS_FreeValue(ctx, site->frames[i].function);
+  site->count = 0;
+}
+
+size_t engine_site_text(JSContext *ctx, const engine_site *site, char *text, size_t size) {
+  size_t used = 0;
+  for (uint32_t i = 0; i < site->count && used < size; i++) {
+    JSFunctionBytecode *code =
+        JS_VALUE_GET_OBJ(site->frames[i].function)->u.func.function_bytecode;
+    const char *name = get_func_name(ctx, site->frames[i].function);
+    const char *file = code->filename ? JS_AtomToCString(ctx, code->filename) : NULL;
+    int column;
+    int line = find_line_num(ctx, code, site->frames[i].pc, &column);
+    int n = snprintf(text + used, size - used, "    at %s (%s:%d:%d)\n",
+                     name && *name ? name : "<anonymous>", file ? file : "?", line, column);
+    JS_FreeCString(ctx, name);
+    JS_FreeCString(ctx, file);
+    if (n < 0 || (size_t)n >= size - used)
+      break;
+    used += (size_t)n;
+  }
+  return used;
+}
+
+static engine_object_kind proxy_kind(JSValueConst object) {
+  JSProxyData *proxy = JS_GetOpaque(object, JS_CLASS_PROXY);
+  return proxy && proxy->is_revoked ? ENGINE_REVOKED_PROXY : ENGINE_PROXY;
+}
+
+engine_object_kind engine_kind_of(JSContext *ctx, JSValueConst object) {
+  JSClassID id = JS_VALUE_GET_OBJ(object)->class_id;
+  if (id >= JS_CLASS_UINT8C_ARRAY && id <= JS_CLASS_FLOAT64_ARRAY)
+    return ENGINE_TYPED_ARRAY;
+  switch (id) {
+  case JS_CLASS_ARRAY:
+    return ENGINE_ARRAY;
+  case JS_CLASS_ERROR:
+  case JS_CLASS_DOM_EXCEPTION:
+    return ENGINE_ERROR;
+  case JS_CLASS_DATE:
+    return ENGINE_DATE;
+  case JS_CLASS_MAP:
+    return ENGINE_MAP;
+  case JS_CLASS_SET:
+    return ENGINE_SET;
+  case JS_CLASS_ARRAY_BUFFER:
+    return ENGINE_ARRAY_BUFFER;
+  case JS_CLASS_SHARED_ARRAY_BUFFER:
+    return ENGINE_SHARED_ARRAY_BUFFER;
+  case JS_CLASS_DATAVIEW:
+    return ENGINE_DATA_VIEW;
+  case JS_CLASS_NUMBER:
+  case JS_CLASS_STRING:
+  case JS_CLASS_BOOLEAN:
+  case JS_CLASS_BIG_INT:
+    return ENGINE_BOXED;
+  case JS_CLASS_SYMBOL:
+    return ENGINE_BOXED_SYMBOL;
+  case JS_CLASS_PROXY:
+    return JS_IsFunction(ctx, object) ? ENGINE_FUNCTION : proxy_kind(object);
+  default:
+    return JS_IsFunction(ctx, object) ? ENGINE_FUNCTION : ENGINE_PLAIN;
+  }
+}
+
+int engine_is_array(JSContext *ctx, JSValueConst value) {
+  return js_is_array(ctx, value);
+}
+
+JSValue engine_primitive_of(JSContext *ctx, JSValueConst object) {
+  return js_dup(JS_VALUE_GET_OBJ(object)->u.object_data);
+}
+
+bool engine_is_stack_overflow(JSContext *ctx, JSValueConst value) {
+  static const char said[] = "Maximum call stack size exceeded";
+  if (JS_VALUE_GET_TAG(value) != JS_TAG_OBJECT)
+    return false;
+  JSObject *object = JS_VALUE_GET_OBJ(value);
+  if (object->class_id != JS_CLASS_ERROR || !object->shape->proto ||
+      !js_same_value(ctx, JS_MKPTR(JS_TAG_OBJECT, object->shape->proto),
+                     ctx->native_error_proto[JS_RANGE_ERROR]))
+    return false;
+  JSValue message = own_value(ctx, object, JS_ATOM_message);
+  bool same = false;
+  if (JS_VALUE_GET_TAG(message) == JS_TAG_STRING) {
+    JSString *text = JS_VALUE_GET_STRING(message);
+    same = !text->is_wide_char && text->len == sizeof said - 1 &&
+           memcmp(str8(text), said, sizeof said - 1) == 0;
+  }
+  JS_FreeValue(ctx, message);
+  return same;
+}
+
+JSValue engine_string_prefix(JSContext *ctx, JSValueConst string, uint32_t max) {
+  JSValue flat = js_force_tostring(ctx, string);
+  if (JS_IsException(flat))
+    return flat;
+  JSString *text = JS_VALUE_GET_STRING(flat);
+  JSValue prefix = text->len > max ? js_sub_string(ctx, text, 0, (int)max) : js_dup(flat);
+  JS_FreeValue(ctx, flat);
+  return prefix;
+}
+
+void engine_values_free(JSContext *ctx, JSValue *values, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++)
+    JS_FreeValue(ctx, values[i]);
+  js_free(ctx, values);
+}
+
+int engine_collection_list(JSContext *ctx, JSValueConst collection, JSValue **values,
+                           uint32_t *count) {
+  JSObject *object = JS_VALUE_GET_OBJ(collection);
+  JSMapState *state = object->u.map_state;
+  bool is_map = object->class_id == JS_CLASS_MAP;
+  struct list_head *link;
+  uint32_t used = 0;
+  size_t room = (size_t)state->record_count * (is_map ? 2 : 1);
+  *values = js_malloc(ctx, (room ? room : 1) * sizeof **values);
+  *count = 0;
+  if (!*values)
+    return -1;
+  list_for_each(link, &state->records) {
+    JSMapRecord *record = list_entry(link, JSMapRecord, link);
+    if (record->empty || used == room)
+      continue;
+    (*values)[used++] = js_dup(record->key);
+    if (is_map)
+      (*values)[used++] = js_dup(record->value);
+  }
+  *count = used;
+  return 0;
+}
+
+int engine_bigint_bytes(JSContext *ctx, JSValueConst value, bool *negative, uint8_t **bytes,
+                        size_t *len) {
+  js_limb_t one;
+  const js_limb_t *limbs = &one;
+  uint32_t count = 1;
+  if (JS_VALUE_GET_TAG(value) == JS_TAG_SHORT_BIG_INT) {
+    one = (js_limb_t)JS_VALUE_GET_SHORT_BIG_INT(value);
+  } else {
+    JSBigInt *big = JS_VALUE_GET_PTR(value);
+    limbs = big->tab;
+    count = big->len;
+  }
+  /* Two's complement: -1 - n is the complement of n's limbs. */
+  *negative = (js_slimb_t)limbs[count - 1] < 0;
+  js_limb_t flip = *negative ? ~(js_limb_t)0 : 0;
+  size_t size = (size_t)count * sizeof(js_limb_t), used = 0;
+  uint8_t *out = js_malloc(ctx, size);
+  if (!out)
+    return -1;
+  for (uint32_t i = count; i-- > 0;) {
+    js_limb_t limb = limbs[i] ^ flip;
+    for (int shift = JS_LIMB_BITS - 8; shift >= 0; shift -= 8) {
+      uint8_t byte = (uint8_t)(limb >> shift);
+      if (used || byte)
+        out[used++] = byte;
+    }
+  }
+  *bytes = out;
+  *len = used;
+  return 0;
+}
+
+JSValue engine_bigint_new(JSContext *ctx, bool negative, const uint8_t *bytes, size_t len) {
+  while (len && bytes[0] == 0)
+    bytes++, len--;
+  size_t limbs = len / sizeof(js_limb_t) + 1; /* room for the sign bit */
+  if (limbs > JS_BIGINT_MAX_SIZE)
+    return JS_ThrowRangeError(ctx, "bigint is too large");
+  JSBigInt *big = js_bigint_new(ctx, (int)limbs);
+  if (!big)
+    return JS_EXCEPTION;
+  for (size_t i = 0; i < limbs; i++) {
+    js_limb_t limb = 0;
+    for (size_t k = 0; k < sizeof(js_limb_t); k++) {
+      size_t at = i * sizeof(js_limb_t) + k;
+      if (at < len)
+        limb |= (js_limb_t)bytes[len - 1 - at] << (8 * k);
+    }
+    big->tab[i] = negative ? ~limb : limb;
+  }
+  big = js_bigint_normalize(ctx, big);
+  return big ? JS_CompactBigInt(ctx, big) : JS_EXCEPTION;
+}

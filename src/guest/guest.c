@@ -1,0 +1,354 @@
+#include "guest/guest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/bundle.h"
+#include "guest/web.h"
+
+/* Recursion ends in a JavaScript error well before the stack does. Each run
+ * sets its own size; this one is for initialisation. */
+#define INITIAL_STACK_SIZE (256u * 1024)
+/* A run shorter than this many new bytes never collects cycles. */
+#define GC_HEADROOM (1u << 20)
+
+/* ---- natives of the bundle ---- */
+
+static JSValue native_log(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv) {
+  (void)this_value;
+  guest *g = guest_of(ctx);
+  int32_t level = 1;
+  size_t len;
+  const char *text = argc > 1 ? JS_ToCStringLen(ctx, &len, argv[1]) : NULL;
+  if (!text)
+    return JS_EXCEPTION;
+  JS_ToInt32(ctx, &level, argv[0]);
+  cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
+  cbor_put_array(out, 2);
+  cbor_put_int(out, level);
+  put_clean_text(out, text, len, WIRE_MESSAGE_MAX / 2);
+  JS_FreeCString(ctx, text);
+  bool ok = out->status == CBOR_OK;
+  if (ok)
+    outbox_put(g, WIRE_LOG, 0, out->data, out->len);
+  scratch_release(g, out);
+  return ok ? JS_UNDEFINED : JS_ThrowOutOfMemory(ctx);
+}
+
+static JSValue native_timer_start(JSContext *ctx, JSValueConst this_value, int argc,
+                                  JSValueConst *argv) {
+  (void)this_value;
+  double id = 0, ms = 0;
+  if (argc < 2 || JS_ToFloat64(ctx, &id, argv[0]) < 0 || JS_ToFloat64(ctx, &ms, argv[1]) < 0)
+    return JS_EXCEPTION;
+  uint8_t bytes[16];
+  cbor_out out;
+  cbor_out_fixed(&out, bytes, sizeof bytes);
+  cbor_put_double(&out, ms);
+  outbox_put(guest_of(ctx), WIRE_TIMER_START, (uint64_t)id | WIRE_TIMER_BIT, bytes, out.len);
+  return JS_UNDEFINED;
+}
+
+static JSValue native_timer_stop(JSContext *ctx, JSValueConst this_value, int argc,
+                                 JSValueConst *argv) {
+  (void)this_value;
+  double id = 0;
+  if (argc < 1 || JS_ToFloat64(ctx, &id, argv[0]) < 0)
+    return JS_EXCEPTION;
+  outbox_put(guest_of(ctx), WIRE_TIMER_STOP, (uint64_t)id | WIRE_TIMER_BIT, NULL, 0);
+  return JS_UNDEFINED;
+}
+
+static JSValue native_now(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv) {
+  (void)this_value, (void)argc, (void)argv;
+  return JS_NewFloat64(ctx, platform_now_ms(guest_of(ctx)));
+}
+
+static const JSCFunctionListEntry natives[] = {
+    JS_CFUNC_DEF("log", 2, native_log),
+    JS_CFUNC_DEF("timerStart", 2, native_timer_start),
+    JS_CFUNC_DEF("timerStop", 1, native_timer_stop),
+    JS_CFUNC_DEF("now", 0, native_now),
+};
+
+/* ---- engine hooks ---- */
+
+/* Memory of the guest's own tables counts as the engine's, so that it is under
+ * the same limit. */
+static void *engine_reallocate(void *user, void *block, size_t size) {
+  if (size)
+    return js_realloc_rt(user, block, size);
+  js_free_rt(user, block);
+  return NULL;
+}
+
+static void unhandled_add(guest *g, JSValueConst promise, JSValueConst reason) {
+  if (g->unhandled_count == g->unhandled_size) {
+    uint32_t size = g->unhandled_size ? g->unhandled_size * 2 : 8;
+    JSValue *grown = js_realloc_rt(g->rt, g->unhandled, 2u * size * sizeof *grown);
+    if (!grown)
+      return; /* the memory limit ends this run */
+    g->unhandled = grown;
+    g->unhandled_size = size;
+  }
+  g->unhandled[2 * g->unhandled_count] = JS_DupValue(g->ctx, promise);
+  g->unhandled[2 * g->unhandled_count + 1] = JS_DupValue(g->ctx, reason);
+  g->unhandled_count++;
+}
+
+static void unhandled_remove(guest *g, JSValueConst promise) {
+  for (uint32_t i = g->unhandled_count; i-- > 0;) {
+    if (JS_VALUE_GET_PTR(g->unhandled[2 * i]) != JS_VALUE_GET_PTR(promise))
+      continue;
+    JSValue gone[2] = {g->unhandled[2 * i], g->unhandled[2 * i + 1]};
+    g->unhandled_count--;
+    memmove(&g->unhandled[2 * i], &g->unhandled[2 * i + 2],
+            2 * (g->unhandled_count - i) * sizeof gone[0]);
+    JS_FreeValue(g->ctx, gone[0]);
+    JS_FreeValue(g->ctx, gone[1]);
+    return;
+  }
+}
+
+static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason,
+                         bool is_handled, void *opaque) {
+  (void)opaque;
+  if (is_handled)
+    unhandled_remove(guest_of(ctx), promise);
+  else
+    unhandled_add(guest_of(ctx), promise, reason);
+}
+
+static JSModuleDef *no_modules(JSContext *ctx, const char *name, void *opaque) {
+  (void)opaque;
+  JS_ThrowReferenceError(ctx, "cannot import '%s': a script has no files to import from", name);
+  return NULL;
+}
+
+static char *same_name(JSContext *ctx, const char *base, const char *name, void *opaque) {
+  (void)base, (void)opaque;
+  return js_strdup(ctx, name);
+}
+
+/* ---- initialisation ---- */
+
+static bool add_intrinsics(JSContext *ctx) {
+  return JS_AddIntrinsicBaseObjects(ctx) == 0 && JS_AddIntrinsicDate(ctx) == 0 &&
+         JS_AddIntrinsicEval(ctx) == 0 && JS_AddIntrinsicRegExp(ctx) == 0 &&
+         JS_AddIntrinsicJSON(ctx) == 0 && JS_AddIntrinsicProxy(ctx) == 0 &&
+         JS_AddIntrinsicMapSet(ctx) == 0 && JS_AddIntrinsicTypedArrays(ctx) == 0 &&
+         JS_AddIntrinsicPromise(ctx) == 0 && JS_AddIntrinsicWeakRef(ctx) == 0 &&
+         JS_AddIntrinsicAToB(ctx) == 0 && JS_AddIntrinsicDOMException(ctx) == 0;
+}
+
+static void remove_global(JSContext *ctx, JSValueConst global, const char *name) {
+  JSAtom atom = JS_NewAtom(ctx, name);
+  JS_DeleteProperty(ctx, global, atom, 0);
+  JS_FreeAtom(ctx, atom);
+}
+
+/* Built-ins that decoding and awaiting use, before the guest can replace them. */
+static void capture(guest *g, JSValueConst global) {
+  JSContext *ctx = g->ctx;
+  g->promise_ctor = JS_GetPropertyStr(ctx, global, "Promise");
+  g->promise_resolve = JS_GetPropertyStr(ctx, g->promise_ctor, "resolve");
+  g->map_ctor = JS_GetPropertyStr(ctx, global, "Map");
+  g->set_ctor = JS_GetPropertyStr(ctx, global, "Set");
+  JSValue prototype = JS_GetPropertyStr(ctx, g->map_ctor, "prototype");
+  g->map_set = JS_GetPropertyStr(ctx, prototype, "set");
+  JS_FreeValue(ctx, prototype);
+  prototype = JS_GetPropertyStr(ctx, g->set_ctor, "prototype");
+  g->set_add = JS_GetPropertyStr(ctx, prototype, "add");
+  JS_FreeValue(ctx, prototype);
+}
+
+static bool take_internals(guest *g, JSValueConst internals) {
+  struct {
+    const char *name;
+    JSValue *into;
+  } wanted[] = {
+      {"fireTimer", &g->internals.fire_timer},
+      {"makeError", &g->internals.make_error},
+      {"errorOperation", &g->internals.error_operation},
+      {"watchSignal", &g->internals.watch_signal},
+      {"unwatchSignal", &g->internals.unwatch_signal},
+      {"signalReason", &g->internals.signal_reason},
+      {"deepFreeze", &g->internals.deep_freeze},
+  };
+  bool ok = JS_IsObject(internals);
+  for (size_t i = 0; ok && i < sizeof wanted / sizeof wanted[0]; i++) {
+    *wanted[i].into = JS_GetPropertyStr(g->ctx, internals, wanted[i].name);
+    ok = JS_IsFunction(g->ctx, *wanted[i].into);
+  }
+  return ok;
+}
+
+/* The bundle is one function expression; it is called with the natives. */
+static bool run_bundle(guest *g) {
+  JSContext *ctx = g->ctx;
+  JSValue function = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, "vow:web",
+                             JS_EVAL_TYPE_GLOBAL);
+  JSValue vow = JS_NewObject(ctx);
+  bool ok = !JS_IsException(function) && !JS_IsException(vow) &&
+            JS_SetPropertyFunctionList(ctx, vow, natives, sizeof natives / sizeof natives[0]) == 0 &&
+            web_add_natives(ctx, vow) == 0;
+  JSValueConst arguments[1] = {vow};
+  JSValue internals = ok ? JS_Call(ctx, function, JS_UNDEFINED, 1, arguments) : JS_UNDEFINED;
+  ok = ok && take_internals(g, internals);
+  JS_FreeValue(ctx, internals);
+  JS_FreeValue(ctx, vow);
+  JS_FreeValue(ctx, function);
+  return ok;
+}
+
+static bool make_buffers(guest *g) {
+  g->inbox = js_malloc_rt(g->rt, WIRE_INBOX_SIZE);
+  g->outbox = js_malloc_rt(g->rt, WIRE_OUTBOX_SIZE);
+  g->shared.inbox_size = g->inbox ? WIRE_INBOX_SIZE : 0;
+  g->shared.outbox_size = g->outbox ? WIRE_OUTBOX_SIZE : 0;
+  return g->inbox && g->outbox;
+}
+
+static void clear_values(guest *g) {
+  JSValue *values[] = {&g->promise_ctor, &g->promise_resolve, &g->map_ctor, &g->map_set,
+                       &g->set_ctor, &g->set_add, &g->module_namespace,
+                       &g->internals.fire_timer, &g->internals.make_error,
+                       &g->internals.error_operation, &g->internals.watch_signal,
+                       &g->internals.unwatch_signal, &g->internals.signal_reason,
+                       &g->internals.deep_freeze};
+  for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+    if (g->ctx)
+      JS_FreeValue(g->ctx, *values[i]);
+    *values[i] = JS_UNDEFINED;
+  }
+}
+
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque) {
+  clear_values(g);
+  g->rt = malloc_functions ? JS_NewRuntime2(malloc_functions, malloc_opaque) : JS_NewRuntime();
+  if (!g->rt)
+    return false;
+  JS_SetMaxStackSize(g->rt, INITIAL_STACK_SIZE);
+  JS_SetHostPromiseRejectionTracker(g->rt, on_rejection, NULL);
+  JS_SetModuleLoaderFunc(g->rt, same_name, no_modules, NULL);
+  JS_SetCanBlock(g->rt, false);
+  g->allocator = (vow_allocator){engine_reallocate, g->rt};
+  cbor_out_init(&g->scratch, &g->allocator, WIRE_MESSAGE_MAX);
+  g->ctx = JS_NewContextRaw(g->rt);
+  if (!g->ctx || !make_buffers(g) || !add_intrinsics(g->ctx))
+    return false;
+  JS_SetContextOpaque(g->ctx, g);
+  JSValue global = JS_GetGlobalObject(g->ctx);
+  remove_global(g->ctx, global, "SharedArrayBuffer");
+  remove_global(g->ctx, global, "Atomics");
+  capture(g, global);
+  JS_FreeValue(g->ctx, global);
+  if (!run_bundle(g))
+    return false;
+  JSMemoryUsage usage;
+  JS_RunGC(g->rt);
+  JS_ComputeMemoryUsage(g->rt, &usage);
+  JS_SetGCThreshold(g->rt, (size_t)usage.malloc_size + GC_HEADROOM);
+  return true;
+}
+
+void guest_free(guest *g) {
+  if (g->ctx) {
+    call_free_all(g);
+    for (uint32_t i = 0; i < 2 * g->unhandled_count; i++)
+      JS_FreeValue(g->ctx, g->unhandled[i]);
+    clear_values(g);
+    JS_FreeContext(g->ctx);
+  }
+  if (!g->rt)
+    return;
+  js_free_rt(g->rt, g->unhandled);
+  cbor_out_free(&g->scratch);
+  js_free_rt(g->rt, g->inbox);
+  js_free_rt(g->rt, g->outbox);
+  JS_FreeRuntime(g->rt);
+}
+
+/* ---- turns ---- */
+
+bool guest_reserve(guest *g, size_t size) {
+  if (size <= g->shared.inbox_size)
+    return true;
+  if (size > UINT32_MAX)
+    return false;
+  uint8_t *grown = js_realloc_rt(g->rt, g->inbox, size);
+  if (!grown)
+    return false;
+  g->inbox = grown;
+  g->shared.inbox_size = (uint32_t)size;
+  return true;
+}
+
+void guest_uncaught(guest *g) {
+  JSValue thrown = JS_GetException(g->ctx);
+  describe_send(g, WIRE_ERROR, thrown);
+  JS_FreeValue(g->ctx, thrown);
+  g->shared.settled = 1;
+  g->dead = true;
+}
+
+void guest_run_jobs(guest *g) {
+  JSContext *ctx;
+  int ran;
+  while (!g->dead && (ran = JS_ExecutePendingJob(g->rt, &ctx)) != 0)
+    if (ran < 0)
+      guest_uncaught(g);
+}
+
+static void fire_timer(guest *g, uint64_t id) {
+  JSValueConst arguments[1] = {JS_NewFloat64(g->ctx, (double)(id & ~WIRE_TIMER_BIT))};
+  JSValue done = JS_Call(g->ctx, g->internals.fire_timer, JS_UNDEFINED, 1, arguments);
+  if (JS_IsException(done))
+    guest_uncaught(g);
+  JS_FreeValue(g->ctx, done);
+  guest_run_jobs(g);
+}
+
+static void handle(guest *g, const wire_header *header, const uint8_t *body) {
+  cbor_in in;
+  cbor_in_init(&in, body, header->len);
+  switch (header->type) {
+  case WIRE_START:
+    script_start(g, &in);
+    break;
+  case WIRE_FULFIL:
+    call_fulfil(g, header->id, &in);
+    break;
+  case WIRE_REJECT:
+    call_reject(g, header->id, &in);
+    break;
+  case WIRE_TIMER:
+    guest_run_jobs(g);
+    if (!g->dead)
+      fire_timer(g, header->id);
+    break;
+  case WIRE_FINISH:
+    if (g->unhandled_count)
+      describe_send(g, WIRE_UNHANDLED, g->unhandled[1]);
+    break;
+  default:
+    break;
+  }
+}
+
+void guest_turn(guest *g, size_t len) {
+  JS_UpdateStackTop(g->rt);
+  g->shared.outbox_len = 0;
+  size_t at = 0;
+  while (!g->dead && at + sizeof(wire_header) <= len && len <= g->shared.inbox_size) {
+    wire_header header;
+    memcpy(&header, g->inbox + at, sizeof header);
+    at += sizeof header;
+    if (header.len > len - at)
+      break;
+    handle(g, &header, g->inbox + at);
+    at += WIRE_ALIGN(header.len);
+  }
+  guest_run_jobs(g);
+  g->shared.unhandled = g->unhandled_count;
+}

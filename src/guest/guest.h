@@ -1,0 +1,138 @@
+/* The guest: what sits beside QuickJS, compiled into the process (engine
+ * native) and to wasm32 (engine wasm). It owns one JavaScript context, turns
+ * messages of wire.h into promises and back, and knows nothing of deadlines,
+ * policies or threads: those are the host's.
+ *
+ * A guest is used by one thread. Its state lives in `guest` and in the engine's
+ * heap and holds no pointer into the host but `host`, which is NULL in wasm. */
+#ifndef VOW_GUEST_GUEST_H
+#define VOW_GUEST_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/cbor.h"
+#include "guest/engine_unit.h"
+#include "guest/wire.h"
+
+/* One host call whose answer is awaited. The id on the wire is the slot's
+ * index and generation, so an answer that comes late finds nobody. */
+typedef struct guest_call {
+  JSValue promise; /* owned; JS_UNDEFINED: the slot is free */
+  JSValue watch;   /* what watchSignal returned, or JS_UNDEFINED */
+  JSValue signal;
+  engine_site site;
+  uint32_t generation;
+  uint32_t next_free; /* index + 1 */
+} guest_call;
+
+/* Functions of the JavaScript bundle (guest/js), captured before guest code. */
+typedef struct guest_internals {
+  JSValue fire_timer, make_error, error_operation, watch_signal, unwatch_signal, signal_reason,
+      deep_freeze;
+} guest_internals;
+
+typedef struct guest {
+  JSRuntime *rt;
+  JSContext *ctx;
+  void *host; /* the native engine's instance; NULL in wasm */
+  guest_internals internals;
+  JSValue promise_ctor, promise_resolve, map_ctor, map_set, set_ctor, set_add;
+
+  guest_call *calls;
+  uint32_t calls_size, calls_free; /* calls_free: index + 1 of the first free slot */
+
+  vow_allocator allocator; /* the engine's memory, under its limit */
+  cbor_out scratch; /* one value being encoded; `scratch_busy` while guest code may run */
+  bool scratch_busy;
+
+  JSValue *unhandled; /* rejected promises nobody has handled: pairs promise, reason */
+  uint32_t unhandled_count, unhandled_size;
+
+  size_t result_max;
+  JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
+  bool dead; /* an uncaught exception ended the run: nothing more is executed */
+
+  wire_shared shared;
+  uint8_t *inbox, *outbox;
+} guest;
+
+/* ---- guest.c: life and turns ---- */
+
+/* Makes runtime, context and web globals. False when memory is short. The
+ * caller zeroed `g` (and set `host`); `malloc_functions` may be NULL. */
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque);
+/* Only the native engine ends a guest so; wasm memory is simply dropped. */
+void guest_free(guest *g);
+/* Handles `len` bytes of messages in the inbox and runs until no job is left. */
+void guest_turn(guest *g, size_t len);
+/* Room for `size` bytes of messages in the inbox; false when memory is short. */
+bool guest_reserve(guest *g, size_t size);
+/* Runs jobs until the queue is empty. */
+void guest_run_jobs(guest *g);
+/* A microtask or a timer callback threw: the run ends with it. */
+void guest_uncaught(guest *g);
+
+/* ---- outbox.c ---- */
+
+/* Appends one message; large ones leave at once. */
+void outbox_put(guest *g, uint32_t type, uint64_t id, const void *bytes, size_t len);
+/* Scratch buffer for encoding one message of at most `max` bytes. Encoding may
+ * run guest code that encodes another, so the guest's own buffer is lent to the
+ * first user and `own` serves the others. */
+cbor_out *scratch_take(guest *g, cbor_out *own, size_t max);
+void scratch_release(guest *g, cbor_out *out);
+/* Puts text that may hold lone surrogates, at most `max` bytes of it, as UTF-8:
+ * each one becomes U+FFFD. */
+void put_clean_text(cbor_out *out, const char *text, size_t len, size_t max);
+
+/* ---- platform: given by the engine ---- */
+
+/* Makes the host read the outbox now. The host may stop the run here: then it
+ * does not return in wasm; natively the outbox is dropped and script stops at
+ * its next poll. */
+void platform_flush(guest *g);
+/* The host reads `bytes` as one message body right now, without the outbox. */
+void platform_send(guest *g, const wire_header *header, const void *bytes);
+/* Coarse monotonic milliseconds. */
+double platform_now_ms(guest *g);
+
+/* ---- value.c: JavaScript values as CBOR (docs/values.md) ---- */
+
+typedef enum {
+  VALUE_ARGUMENT, /* all of a value or a TypeError that names the path */
+  VALUE_RESULT,   /* as JSON.stringify sees it: toJSON is called, functions are left out */
+} value_mode;
+
+/* Appends `value` to `out`. May run guest code (getters, traps, toJSON). 0, or
+ * -1 with an exception; out->status tells when `out` was too small. */
+int value_encode(JSContext *ctx, cbor_out *out, JSValueConst value, value_mode mode,
+                 const char *root);
+/* The one item at `in` as a new value; no guest code runs. */
+JSValue value_decode(guest *g, cbor_in *in);
+
+/* ---- call.c: host operations ---- */
+
+/* Defines one host function, e.g. "notes.get", creating `notes`. 0 or -1. */
+int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, uint32_t kind);
+void call_fulfil(guest *g, uint64_t id, cbor_in *value);
+void call_reject(guest *g, uint64_t id, cbor_in *fields);
+void call_free_all(guest *g);
+
+/* ---- script.c: from source to settlement ---- */
+
+void script_start(guest *g, cbor_in *fields);
+/* The run settles with the exception that is pending in the context. */
+void script_fail(guest *g);
+
+/* ---- describe.c: a thrown value as a bounded map ---- */
+
+/* Sends WIRE_ERROR or WIRE_UNHANDLED for `thrown`. Never fails. */
+void describe_send(guest *g, uint32_t type, JSValueConst thrown);
+
+static inline guest *guest_of(JSContext *ctx) {
+  return JS_GetContextOpaque(ctx);
+}
+
+#endif

@@ -1,0 +1,59 @@
+/* The guest as a WebAssembly module: what the host imports and exports. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "guest/guest.h"
+
+#define IMPORT(name) __attribute__((import_module("vow"), import_name(name)))
+#define EXPORT(name) __attribute__((export_name(name)))
+
+IMPORT("flush") void host_flush(void);
+IMPORT("send") void host_send(const wire_header *header, const void *bytes);
+
+/* Free space in the heap of a template, so that a short run never grows memory. */
+#define HEAP_SLACK (1u << 20)
+
+static guest the_guest;
+
+void platform_flush(guest *g) {
+  host_flush();
+  g->shared.outbox_len = 0;
+}
+
+void platform_send(guest *g, const wire_header *header, const void *bytes) {
+  (void)g;
+  host_send(header, bytes);
+}
+
+double platform_now_ms(guest *g) {
+  struct timespec now;
+  (void)g;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void share(guest *g) {
+  g->shared.inbox = (uint32_t)(uintptr_t)g->inbox;
+  g->shared.outbox = (uint32_t)(uintptr_t)g->outbox;
+}
+
+/* Once, when the template is made: the address of the shared words, 0 when
+ * memory is short. */
+EXPORT("init") wire_shared *export_init(void) {
+  if (!guest_init(&the_guest, NULL, NULL))
+    return NULL;
+  void *volatile slack = malloc(HEAP_SLACK); /* volatile: or the pair is left out */
+  free(slack);
+  share(&the_guest);
+  return slack ? &the_guest.shared : NULL;
+}
+
+EXPORT("reserve") int export_reserve(uint32_t size) {
+  bool ok = guest_reserve(&the_guest, size);
+  share(&the_guest);
+  return ok;
+}
+
+EXPORT("turn") void export_turn(uint32_t len) {
+  guest_turn(&the_guest, len);
+}

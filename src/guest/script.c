@@ -1,0 +1,335 @@
+/* From source to settlement: compile, evaluate, call main, encode the value. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest/guest.h"
+
+enum { ON_EVALUATED, ON_VALUE, ON_FAILED };
+
+static void settle_with(guest *g, JSValue value);
+
+/* ---- settlement ---- */
+
+static void settle(guest *g, uint32_t type, const cbor_out *out) {
+  g->shared.settled = 1;
+  outbox_put(g, type, 0, out->data, out->len);
+}
+
+/* A limit that the value itself hit. */
+static void fail_with(guest *g, const char *kind, const char *message) {
+  uint8_t bytes[160];
+  cbor_out out;
+  cbor_out_fixed(&out, bytes, sizeof bytes);
+  cbor_put_map(&out, 2);
+  cbor_put_cstring(&out, WIRE_ERROR_KIND);
+  cbor_put_cstring(&out, kind);
+  cbor_put_cstring(&out, WIRE_ERROR_MESSAGE);
+  cbor_put_cstring(&out, message);
+  settle(g, WIRE_ERROR, &out);
+}
+
+static void fail_thrown(guest *g, JSValueConst thrown) {
+  if (g->shared.settled)
+    return;
+  g->shared.settled = 1;
+  describe_send(g, WIRE_ERROR, thrown);
+}
+
+void script_fail(guest *g) {
+  JSValue thrown = JS_GetException(g->ctx);
+  fail_thrown(g, thrown);
+  JS_FreeValue(g->ctx, thrown);
+}
+
+static void settle_value(guest *g, JSValueConst value) {
+  cbor_out own, *out = scratch_take(g, &own, g->result_max);
+  int failed = value_encode(g->ctx, out, value, VALUE_RESULT, "result");
+  cbor_status status = out->status;
+  if (g->shared.settled)
+    status = CBOR_OK; /* a getter ended the run meanwhile */
+  else if (status == CBOR_E_SIZE)
+    fail_with(g, "result", "the result is larger than --result-kib allows");
+  else if (status == CBOR_E_DEPTH)
+    fail_with(g, "result", "the result is nested deeper than 256 levels");
+  else if (status != CBOR_OK)
+    fail_with(g, "memory", "no memory for the result");
+  else if (failed)
+    script_fail(g);
+  else
+    settle(g, WIRE_VALUE, out);
+  if (status != CBOR_OK && failed)
+    JS_FreeValue(g->ctx, JS_GetException(g->ctx));
+  scratch_release(g, out);
+}
+
+/* ---- after evaluation ---- */
+
+static JSValue call_main(guest *g, JSValueConst function) {
+  JSValue global = JS_GetGlobalObject(g->ctx);
+  JSAtom name = JS_NewAtom(g->ctx, "context");
+  JSValue context = engine_own_data(g->ctx, global, name);
+  JS_FreeAtom(g->ctx, name);
+  JS_FreeValue(g->ctx, global);
+  JSValueConst arguments[1] = {context};
+  JSValue result = JS_Call(g->ctx, function, JS_UNDEFINED, 1, arguments);
+  JS_FreeValue(g->ctx, context);
+  return result;
+}
+
+/* The value of a module: its export `main`, else its default export; called if
+ * it is a function. */
+static JSValue module_value(guest *g, bool *call) {
+  JSValue value = JS_GetPropertyStr(g->ctx, g->module_namespace, "main");
+  if (!JS_IsException(value) && !JS_IsFunction(g->ctx, value)) {
+    JS_FreeValue(g->ctx, value);
+    value = JS_GetPropertyStr(g->ctx, g->module_namespace, "default");
+  }
+  *call = JS_IsFunction(g->ctx, value);
+  return value;
+}
+
+/* The value of a script: `main`, called, if it defines that function, else what
+ * its last statement gave. */
+static JSValue script_value(guest *g, JSValueConst evaluated, bool *call) {
+  JSAtom name = JS_NewAtom(g->ctx, "main");
+  JSValue value = engine_global_binding(g->ctx, name);
+  JS_FreeAtom(g->ctx, name);
+  *call = JS_IsFunction(g->ctx, value);
+  if (*call)
+    return value;
+  JS_FreeValue(g->ctx, value);
+  /* The engine made this object; a guest's setters on prototypes may have kept
+   * it from getting the property, so no inherited one is looked at. */
+  name = JS_NewAtom(g->ctx, "value");
+  value = engine_own_data(g->ctx, evaluated, name);
+  JS_FreeAtom(g->ctx, name);
+  return value;
+}
+
+static void on_evaluated(guest *g, JSValueConst evaluated) {
+  bool call = false;
+  JSValue value = JS_IsUndefined(g->module_namespace) ? script_value(g, evaluated, &call)
+                                                      : module_value(g, &call);
+  if (call) {
+    JSValue function = value;
+    value = call_main(g, function);
+    JS_FreeValue(g->ctx, function);
+  }
+  if (JS_IsException(value))
+    script_fail(g);
+  else
+    settle_with(g, value);
+}
+
+static JSValue on_settled(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
+                          int magic) {
+  (void)this_value;
+  guest *g = guest_of(ctx);
+  JSValueConst value = argc > 0 ? argv[0] : JS_UNDEFINED;
+  if (magic == ON_FAILED)
+    fail_thrown(g, value);
+  else if (magic == ON_VALUE)
+    settle_value(g, value);
+  else
+    on_evaluated(g, value);
+  return JS_UNDEFINED;
+}
+
+static void watch(guest *g, JSValueConst promise, int then) {
+  JSValue handlers[2];
+  handlers[0] = JS_NewCFunctionMagic(g->ctx, on_settled, "", 1, JS_CFUNC_generic_magic, then);
+  handlers[1] = JS_NewCFunctionMagic(g->ctx, on_settled, "", 1, JS_CFUNC_generic_magic, ON_FAILED);
+  if (JS_IsException(handlers[0]) || JS_IsException(handlers[1]) ||
+      engine_promise_watch(g->ctx, promise, handlers[0], handlers[1]) < 0)
+    script_fail(g);
+  JS_FreeValue(g->ctx, handlers[0]);
+  JS_FreeValue(g->ctx, handlers[1]);
+}
+
+/* Awaits `value` (taken) as `await` would, with the captured Promise. */
+static void settle_with(guest *g, JSValue value) {
+  if (!JS_IsObject(value)) {
+    settle_value(g, value);
+  } else if (JS_IsPromise(value)) {
+    watch(g, value, ON_VALUE);
+  } else {
+    JSValueConst arguments[1] = {value};
+    JSValue promise = JS_Call(g->ctx, g->promise_resolve, g->promise_ctor, 1, arguments);
+    if (JS_IsException(promise))
+      script_fail(g);
+    else
+      watch(g, promise, ON_VALUE);
+    JS_FreeValue(g->ctx, promise);
+  }
+  JS_FreeValue(g->ctx, value);
+}
+
+/* ---- compiling ---- */
+
+/* Where a SyntaxError happened, as line * 2^20 + column; 0 if unknown. */
+static uint64_t error_position(guest *g, JSValueConst error) {
+  JSValue stack = JS_GetPropertyStr(g->ctx, error, "stack");
+  const char *text = JS_IsString(stack) ? JS_ToCString(g->ctx, stack) : NULL;
+  uint64_t position = 0;
+  const char *end = text ? strchr(text, '\n') : NULL;
+  if (end) {
+    const char *colon = end;
+    for (int seen = 0; colon > text && seen < 2; seen += *colon == ':')
+      colon--;
+    char *rest;
+    unsigned long line = strtoul(colon + 1, &rest, 10);
+    unsigned long column = *rest == ':' ? strtoul(rest + 1, NULL, 10) : 0;
+    position = (uint64_t)line << 20 | (column & 0xfffff);
+  }
+  JS_FreeCString(g->ctx, text);
+  JS_FreeValue(g->ctx, stack);
+  return position;
+}
+
+static JSValue compile_as(guest *g, const char *source, size_t len, const char *name, int flags) {
+  return JS_Eval(g->ctx, source, len, name, flags | JS_EVAL_FLAG_COMPILE_ONLY);
+}
+
+/* A file with a top-level import or export fails as a script and compiles as a
+ * module. If both fail, the error that lies further on is the true one. */
+static JSValue compile(guest *g, const char *source, size_t len, const char *name, bool module) {
+  if (module)
+    return compile_as(g, source, len, name, JS_EVAL_TYPE_MODULE);
+  JSValue code = compile_as(g, source, len, name, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_ASYNC);
+  if (!JS_IsException(code))
+    return code;
+  JSValue as_script = JS_GetException(g->ctx);
+  code = compile_as(g, source, len, name, JS_EVAL_TYPE_MODULE);
+  if (!JS_IsException(code)) {
+    JS_FreeValue(g->ctx, as_script);
+    return code;
+  }
+  JSValue as_module = JS_GetException(g->ctx);
+  bool later = error_position(g, as_module) > error_position(g, as_script);
+  JS_FreeValue(g->ctx, later ? as_script : as_module);
+  return JS_Throw(g->ctx, later ? as_module : as_script);
+}
+
+static void evaluate(guest *g, const char *source, size_t len, const char *name, bool module) {
+  JSValue code = compile(g, source, len, name, module);
+  if (JS_IsException(code)) {
+    script_fail(g);
+    return;
+  }
+  JSModuleDef *definition = NULL;
+  if (JS_VALUE_GET_TAG(code) == JS_TAG_MODULE)
+    definition = JS_VALUE_GET_PTR(code);
+  JSValue promise = JS_EvalFunction(g->ctx, code);
+  if (definition && !JS_IsException(promise))
+    g->module_namespace = JS_GetModuleNamespace(g->ctx, definition);
+  if (JS_IsException(promise))
+    script_fail(g);
+  else
+    watch(g, promise, ON_EVALUATED);
+  JS_FreeValue(g->ctx, promise);
+}
+
+/* ---- WIRE_START ---- */
+
+static bool set_seeds(guest *g, cbor_in *fields) {
+  const uint8_t *seeds;
+  size_t len;
+  uint64_t state;
+  uint32_t hash;
+  if (cbor_get_bytes(fields, &seeds, &len) != CBOR_OK || len != sizeof state + sizeof hash)
+    return false;
+  memcpy(&state, seeds, sizeof state);
+  memcpy(&hash, seeds + sizeof state, sizeof hash);
+  engine_reseed(g->ctx, state, hash);
+  return true;
+}
+
+/* `context` is given as JSON text. */
+static bool set_context(guest *g, const char *json, size_t len) {
+  char *text = js_malloc(g->ctx, len + 1);
+  if (!text)
+    return false;
+  memcpy(text, json, len);
+  text[len] = 0;
+  JSValue context = JS_ParseJSON(g->ctx, text, len, "context");
+  js_free(g->ctx, text);
+  if (JS_IsException(context))
+    return false;
+  JSValueConst arguments[1] = {context};
+  JSValue frozen = JS_Call(g->ctx, g->internals.deep_freeze, JS_UNDEFINED, 1, arguments);
+  bool ok = !JS_IsException(frozen);
+  JS_FreeValue(g->ctx, frozen);
+  JSValue global = JS_GetGlobalObject(g->ctx);
+  ok = ok && JS_DefinePropertyValueStr(g->ctx, global, "context", JS_DupValue(g->ctx, context),
+                                       JS_PROP_ENUMERABLE) >= 0;
+  JS_FreeValue(g->ctx, global);
+  JS_FreeValue(g->ctx, context);
+  return ok;
+}
+
+static bool define_kinds(guest *g, cbor_in *fields) {
+  uint64_t kinds, three, arguments, kind;
+  const char *name;
+  size_t len;
+  if (cbor_get_array(fields, &kinds) != CBOR_OK)
+    return false;
+  for (uint64_t i = 0; i < kinds; i++)
+    if (cbor_get_array(fields, &three) != CBOR_OK || three != 3 ||
+        cbor_get_text(fields, &name, &len) != CBOR_OK ||
+        cbor_get_uint(fields, &arguments) != CBOR_OK || cbor_get_uint(fields, &kind) != CBOR_OK ||
+        call_define(g, name, len, (uint32_t)arguments, (uint32_t)kind) < 0)
+      return false;
+  return true;
+}
+
+typedef struct start_fields {
+  uint64_t stack, result;
+  bool module;
+  const char *name, *source, *context;
+  size_t name_len, source_len, context_len;
+} start_fields;
+
+static bool get_source(cbor_in *fields, start_fields *start) {
+  cbor_item item;
+  if (cbor_next(fields, &item) != CBOR_OK || item.indefinite ||
+      (item.kind != CBOR_TEXT && item.kind != CBOR_BYTES))
+    return false;
+  start->source = (const char *)item.bytes;
+  start->source_len = item.len;
+  return true;
+}
+
+static bool read_start(guest *g, cbor_in *fields, start_fields *start) {
+  uint64_t count;
+  return cbor_get_array(fields, &count) == CBOR_OK && count == WIRE_START_FIELDS &&
+         set_seeds(g, fields) && cbor_get_uint(fields, &start->stack) == CBOR_OK &&
+         cbor_get_bool(fields, &start->module) == CBOR_OK &&
+         cbor_get_text(fields, &start->name, &start->name_len) == CBOR_OK &&
+         get_source(fields, start) &&
+         cbor_get_text(fields, &start->context, &start->context_len) == CBOR_OK &&
+         define_kinds(g, fields) && cbor_get_uint(fields, &start->result) == CBOR_OK;
+}
+
+void script_start(guest *g, cbor_in *fields) {
+  start_fields start;
+  if (!read_start(g, fields, &start)) {
+    fail_with(g, "internal", "the start message is malformed");
+    return;
+  }
+  g->result_max = (size_t)start.result;
+  JS_SetMaxStackSize(g->rt, (size_t)start.stack);
+  /* The parser needs a terminating zero, and the inbox is not ours to keep. */
+  char *text = js_malloc(g->ctx, start.source_len + start.name_len + 2);
+  if (!text || !set_context(g, start.context, start.context_len)) {
+    js_free(g->ctx, text);
+    script_fail(g);
+    return;
+  }
+  char *name = text + start.source_len + 1;
+  memcpy(text, start.source, start.source_len);
+  text[start.source_len] = 0;
+  memcpy(name, start.name, start.name_len);
+  name[start.name_len] = 0;
+  evaluate(g, text, start.source_len, name, start.module);
+  js_free(g->ctx, text);
+}

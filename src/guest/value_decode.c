@@ -1,0 +1,280 @@
+/* CBOR as new JavaScript values. The bytes come from the host, but in engine
+ * native also from other guests' results: everything is checked. Objects are
+ * made with defined properties and captured constructors, so no setter, no
+ * `then` and no replaced built-in is run. */
+#include <math.h>
+#include <string.h>
+
+#include "guest/guest.h"
+
+static JSValue decode(guest *g, cbor_in *in, unsigned depth);
+
+static JSValue malformed(guest *g) {
+  return JS_ThrowInternalError(g->ctx, "a host value is malformed");
+}
+
+static JSValue decode_integer(JSContext *ctx, const cbor_item *item) {
+  if (item->n <= INT64_MAX) {
+    int64_t value = item->kind == CBOR_UINT ? (int64_t)item->n : -1 - (int64_t)item->n;
+    return JS_NewInt64(ctx, value);
+  }
+  double value = (double)item->n;
+  return JS_NewFloat64(ctx, item->kind == CBOR_UINT ? value : -1 - value);
+}
+
+/* Lone surrogates cross as WTF-8: three bytes for each. */
+static JSValue decode_wtf8(JSContext *ctx, const uint8_t *bytes, size_t len) {
+  uint16_t *units = js_malloc(ctx, (len ? len : 1) * sizeof *units);
+  size_t count = 0, i = 0;
+  if (!units)
+    return JS_EXCEPTION;
+  while (i < len) {
+    uint32_t lead = bytes[i], extra = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    uint32_t code = extra == 0 ? lead : lead & (0x3fu >> extra);
+    if (extra > len - i - 1)
+      break;
+    for (uint32_t k = 1; k <= extra; k++)
+      code = code << 6 | (bytes[i + k] & 0x3fu);
+    i += extra + 1;
+    if (code >= 0x10000) {
+      units[count++] = (uint16_t)(0xd7c0 + (code >> 10));
+      units[count++] = (uint16_t)(0xdc00 + (code & 0x3ff));
+    } else {
+      units[count++] = (uint16_t)code;
+    }
+  }
+  JSValue text = JS_NewStringUTF16(ctx, units, count);
+  js_free(ctx, units);
+  return text;
+}
+
+static JSValue decode_date(guest *g, cbor_in *in) {
+  double seconds;
+  if (cbor_get_number(in, &seconds) != CBOR_OK)
+    return malformed(g);
+  double ms = floor(seconds * 1000 + 0.5);
+  /* Near the ends of the range the product can be off by one. */
+  if (ms / 1000 != seconds)
+    ms = (ms - 1) / 1000 == seconds ? ms - 1 : (ms + 1) / 1000 == seconds ? ms + 1 : ms;
+  return JS_NewDate(g->ctx, ms);
+}
+
+static JSValue decode_array(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
+  JSValue array = JS_NewArray(g->ctx);
+  cbor_item next;
+  for (uint64_t i = 0; !JS_IsException(array); i++) {
+    if (head->indefinite ? cbor_peek(in, &next) == CBOR_OK && next.kind == CBOR_BREAK
+                         : i == head->n)
+      break;
+    JSValue item = i < UINT32_MAX ? decode(g, in, depth + 1) : malformed(g);
+    if (JS_IsException(item) || JS_DefinePropertyValueUint32(g->ctx, array, (uint32_t)i, item,
+                                                             JS_PROP_C_W_E) < 0) {
+      JS_FreeValue(g->ctx, array);
+      return JS_EXCEPTION;
+    }
+  }
+  if (head->indefinite)
+    cbor_next(in, &next);
+  return array;
+}
+
+static JSAtom decode_key(guest *g, cbor_in *in, unsigned depth) {
+  JSValue key = decode(g, in, depth);
+  if (JS_IsException(key))
+    return JS_ATOM_NULL;
+  if (!JS_IsString(key)) {
+    JS_FreeValue(g->ctx, key);
+    malformed(g);
+    return JS_ATOM_NULL;
+  }
+  JSAtom atom = JS_ValueToAtom(g->ctx, key);
+  JS_FreeValue(g->ctx, key);
+  return atom;
+}
+
+static int decode_member(guest *g, JSValueConst object, cbor_in *in, unsigned depth) {
+  JSAtom key = decode_key(g, in, depth);
+  if (key == JS_ATOM_NULL)
+    return -1;
+  JSValue value = decode(g, in, depth);
+  int failed = JS_IsException(value) ||
+               JS_DefinePropertyValue(g->ctx, object, key, value, JS_PROP_C_W_E) < 0;
+  JS_FreeAtom(g->ctx, key);
+  return failed ? -1 : 0;
+}
+
+static JSValue decode_object(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
+  JSValue object = JS_NewObject(g->ctx);
+  cbor_item next;
+  for (uint64_t i = 0; !JS_IsException(object); i++) {
+    if (head->indefinite ? cbor_peek(in, &next) == CBOR_OK && next.kind == CBOR_BREAK
+                         : i == head->n)
+      break;
+    if (decode_member(g, object, in, depth + 1) < 0) {
+      JS_FreeValue(g->ctx, object);
+      return JS_EXCEPTION;
+    }
+  }
+  if (head->indefinite)
+    cbor_next(in, &next);
+  return object;
+}
+
+/* `count` items (pairs for a Map) go in through the captured set or add. */
+static JSValue decode_collection(guest *g, cbor_in *in, bool is_map, unsigned depth) {
+  JSContext *ctx = g->ctx;
+  uint64_t count;
+  if ((is_map ? cbor_get_map(in, &count) : cbor_get_array(in, &count)) != CBOR_OK)
+    return malformed(g);
+  JSValue object = JS_CallConstructor(ctx, is_map ? g->map_ctor : g->set_ctor, 0, NULL);
+  for (uint64_t i = 0; i < count && !JS_IsException(object); i++) {
+    JSValue entry[2] = {decode(g, in, depth + 1), JS_UNDEFINED};
+    if (is_map && !JS_IsException(entry[0]))
+      entry[1] = decode(g, in, depth + 1);
+    JSValue done = JS_EXCEPTION;
+    if (!JS_IsException(entry[0]) && !JS_IsException(entry[1]))
+      done = JS_Call(ctx, is_map ? g->map_set : g->set_add, object, is_map ? 2 : 1,
+                     (JSValueConst *)entry);
+    JS_FreeValue(ctx, entry[0]);
+    JS_FreeValue(ctx, entry[1]);
+    if (JS_IsException(done)) {
+      JS_FreeValue(ctx, object);
+      return JS_EXCEPTION;
+    }
+    JS_FreeValue(ctx, done);
+  }
+  return object;
+}
+
+static JSValue decode_bytes(guest *g, cbor_in *in, bool negative) {
+  const uint8_t *bytes;
+  size_t len;
+  if (cbor_get_bytes(in, &bytes, &len) != CBOR_OK)
+    return malformed(g);
+  return engine_bigint_new(g->ctx, negative, bytes, len);
+}
+
+static int typed_type(uint64_t tag) {
+  switch (tag) {
+  case 64: return JS_TYPED_ARRAY_UINT8;
+  case 68: return JS_TYPED_ARRAY_UINT8C;
+  case 69: return JS_TYPED_ARRAY_UINT16;
+  case 70: return JS_TYPED_ARRAY_UINT32;
+  case 71: return JS_TYPED_ARRAY_BIG_UINT64;
+  case 72: return JS_TYPED_ARRAY_INT8;
+  case 77: return JS_TYPED_ARRAY_INT16;
+  case 78: return JS_TYPED_ARRAY_INT32;
+  case 79: return JS_TYPED_ARRAY_BIG_INT64;
+  case 84: return JS_TYPED_ARRAY_FLOAT16;
+  case 85: return JS_TYPED_ARRAY_FLOAT32;
+  case 86: return JS_TYPED_ARRAY_FLOAT64;
+  default: return -1;
+  }
+}
+
+static JSValue decode_typed(guest *g, uint64_t tag, cbor_in *in) {
+  const uint8_t *bytes;
+  size_t len;
+  int type = typed_type(tag);
+  if (type < 0 || cbor_get_bytes(in, &bytes, &len) != CBOR_OK)
+    return malformed(g);
+  JSValue buffer = JS_NewArrayBufferCopy(g->ctx, bytes, len);
+  if (JS_IsException(buffer))
+    return buffer;
+  JSValueConst arguments[1] = {buffer};
+  JSValue array = JS_NewTypedArray(g->ctx, 1, arguments, (JSTypedArrayEnum)type);
+  JS_FreeValue(g->ctx, buffer);
+  return array;
+}
+
+/* [name, {message, ...}] as an Error whose own properties these are. */
+static JSValue decode_error(guest *g, cbor_in *in, unsigned depth) {
+  uint64_t count, members;
+  const char *name;
+  size_t len;
+  if (cbor_get_array(in, &count) != CBOR_OK || count != 2 ||
+      cbor_get_text(in, &name, &len) != CBOR_OK || cbor_get_map(in, &members) != CBOR_OK)
+    return malformed(g);
+  JSValue error = JS_NewError(g->ctx);
+  if (JS_IsException(error))
+    return error;
+  const int hidden = JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE;
+  bool failed = JS_DefinePropertyValueStr(g->ctx, error, "name",
+                                          JS_NewStringLen(g->ctx, name, len), hidden) < 0;
+  for (uint64_t i = 0; i < members && !failed; i++) {
+    JSAtom key = decode_key(g, in, depth + 1);
+    JSValue value = key == JS_ATOM_NULL ? JS_EXCEPTION : decode(g, in, depth + 1);
+    failed = JS_IsException(value) ||
+             JS_DefinePropertyValue(g->ctx, error, key, value, hidden) < 0;
+    JS_FreeAtom(g->ctx, key);
+  }
+  if (!failed)
+    return error;
+  JS_FreeValue(g->ctx, error);
+  return JS_EXCEPTION;
+}
+
+static JSValue decode_tagged(guest *g, uint64_t tag, cbor_in *in, unsigned depth) {
+  const uint8_t *bytes;
+  size_t len;
+  if (tag >= CBOR_TAG_TYPED_FIRST && tag <= CBOR_TAG_TYPED_LAST)
+    return decode_typed(g, tag, in);
+  switch (tag) {
+  case CBOR_TAG_EPOCH:
+    return decode_date(g, in);
+  case CBOR_TAG_BIGNUM:
+    return decode_bytes(g, in, false);
+  case CBOR_TAG_NEGATIVE_BIGNUM:
+    return decode_bytes(g, in, true);
+  case CBOR_TAG_MAP:
+    return decode_collection(g, in, true, depth);
+  case CBOR_TAG_SET:
+    return decode_collection(g, in, false, depth);
+  case CBOR_TAG_OBJECT:
+    return decode_error(g, in, depth);
+  case CBOR_TAG_WTF8:
+    if (cbor_get_bytes(in, &bytes, &len) != CBOR_OK)
+      return malformed(g);
+    return decode_wtf8(g->ctx, bytes, len);
+  default:
+    return decode(g, in, depth); /* a tag that adds nothing we know */
+  }
+}
+
+static JSValue decode(guest *g, cbor_in *in, unsigned depth) {
+  cbor_item item;
+  if (depth > WIRE_DEPTH_MAX || cbor_next(in, &item) != CBOR_OK)
+    return malformed(g);
+  switch (item.kind) {
+  case CBOR_UINT:
+  case CBOR_NEGINT:
+    return decode_integer(g->ctx, &item);
+  case CBOR_BYTES:
+    return item.indefinite ? malformed(g) : JS_NewArrayBufferCopy(g->ctx, item.bytes, item.len);
+  case CBOR_TEXT:
+    return item.indefinite ? malformed(g)
+                           : JS_NewStringLen(g->ctx, (const char *)item.bytes, item.len);
+  case CBOR_ARRAY:
+    return decode_array(g, &item, in, depth);
+  case CBOR_MAP:
+    return decode_object(g, &item, in, depth);
+  case CBOR_TAG:
+    return decode_tagged(g, item.n, in, depth);
+  case CBOR_BOOL:
+    return JS_NewBool(g->ctx, item.n != 0);
+  case CBOR_NULL:
+    return JS_NULL;
+  case CBOR_UNDEFINED:
+    return JS_UNDEFINED;
+  case CBOR_FLOAT:
+    return JS_NewFloat64(g->ctx, item.d);
+  case CBOR_SIMPLE:
+  case CBOR_BREAK:
+    break;
+  }
+  return malformed(g);
+}
+
+JSValue value_decode(guest *g, cbor_in *in) {
+  return decode(g, in, 0);
+}

@@ -1,0 +1,87 @@
+/* What host and guest say to each other.
+ *
+ * One turn: the host writes a batch of messages into the guest's inbox and
+ * calls guest_turn() once. The guest reads them all, runs until its job queue
+ * is empty and answers into its outbox. Nothing re-enters: the only call out of
+ * a turn is flush(), which makes the host read the outbox on the spot.
+ *
+ * The outbox only grows within a turn, and `outbox_len` is moved after a message
+ * is complete, so the host may read it whenever the guest is suspended. The
+ * guest empties it at the start of a turn and after flush().
+ *
+ * The guest's memory is untrusted: the host copies a header before it checks
+ * it, and believes no length, kind or id. All numbers are little-endian. */
+#ifndef VOW_GUEST_WIRE_H
+#define VOW_GUEST_WIRE_H
+
+#include <stdint.h>
+
+/* Every message: this header, then `len` bytes, then padding up to 8. */
+typedef struct wire_header {
+  uint32_t type;
+  uint32_t len;
+  uint64_t id; /* of the call or timer; by the guest, opaque to the host */
+} wire_header;
+
+#define WIRE_ALIGN(n) (((n) + 7u) & ~(uint32_t)7)
+
+enum {
+  /* host to guest */
+  WIRE_START = 1, /* array: wire_start_field in order */
+  WIRE_FULFIL,    /* the value */
+  WIRE_REJECT,    /* array: name, message, code, transient, operation id, name, attempts */
+  WIRE_TIMER,     /* empty: the timer fired */
+  WIRE_FINISH,    /* empty: tell the first rejection that nobody handled */
+
+  /* guest to host */
+  WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, [arguments] */
+  WIRE_CANCEL,      /* empty: the call's caller wants no answer any more */
+  WIRE_TIMER_START, /* number: delay in ms */
+  WIRE_TIMER_STOP,  /* empty */
+  WIRE_LOG,         /* array: level, text */
+  WIRE_VALUE,       /* the value the run settled with */
+  WIRE_ERROR,       /* wire_error_field map; the run settled with it */
+  WIRE_UNHANDLED,   /* likewise: answer to WIRE_FINISH, when there is one */
+};
+
+/* WIRE_START, an array in this order. */
+enum {
+  WIRE_START_SEEDS,     /* bytes: random state (8), hash seed (4) */
+  WIRE_START_STACK,     /* JavaScript stack, bytes */
+  WIRE_START_MODULE,    /* bool: the source is a module by its name */
+  WIRE_START_NAME,      /* text: file name for traces */
+  WIRE_START_SOURCE,    /* text, or bytes when it is not UTF-8 */
+  WIRE_START_CONTEXT,   /* text: JSON of `context` */
+  WIRE_START_KINDS,     /* array of [name, number of arguments, kind] */
+  WIRE_START_RESULT,    /* result limit, bytes */
+  WIRE_START_FIELDS,
+};
+
+/* WIRE_ERROR: a map with these keys; all but `kind` may be missing. */
+#define WIRE_ERROR_KIND "kind" /* script, api, denied, stack, result, memory */
+#define WIRE_ERROR_NAME "name"
+#define WIRE_ERROR_MESSAGE "message"
+#define WIRE_ERROR_STACK "stack"
+#define WIRE_ERROR_OPERATION "operation" /* array: id, name, attempts */
+
+/* Shared words at a fixed place in the guest's memory. */
+typedef struct wire_shared {
+  uint32_t inbox, inbox_size;   /* address and room */
+  uint32_t outbox, outbox_size; /* address and room */
+  uint32_t outbox_len;          /* bytes of complete messages */
+  uint32_t unhandled;           /* rejections nobody has handled so far */
+  uint32_t settled;             /* 1: WIRE_VALUE or WIRE_ERROR has been said */
+} wire_shared;
+
+#define WIRE_INBOX_SIZE 8192u
+#define WIRE_OUTBOX_SIZE 8192u
+
+/* Bounds on one value in either direction; bytes are bounded by memory. */
+#define WIRE_DEPTH_MAX 256u
+#define WIRE_NODES_MAX (1u << 20)
+#define WIRE_MESSAGE_MAX (64u << 20)
+
+/* Timer ids have this bit, so that they never equal a call's. */
+#define WIRE_TIMER_BIT (UINT64_C(1) << 63)
+
+#endif

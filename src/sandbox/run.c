@@ -1,0 +1,312 @@
+#include "sandbox/run.h"
+
+#include <string.h>
+
+#include "sandbox/run_int.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+const run_limits run_limits_default = {
+    .cpu_ms = 5000,
+    .wall_ms = 30000,
+    .op_timeout_ms = 10000,
+    .memory_bytes = 64u << 20,
+    .stack_bytes = 192u << 10,
+    .result_bytes = 1u << 20,
+    .log_bytes = 256u << 10,
+    .operations_max = 10000,
+    .concurrent_max = 64,
+};
+
+uint64_t run_now(void) {
+  return loop_now();
+}
+
+/* ---- opening ---- */
+
+static char *copy_text(const vow_allocator *allocator, const char *text, size_t len) {
+  return text ? mem_text(allocator, text, len) : NULL;
+}
+
+static bool copy_options(run *run, const run_options *options) {
+  const vow_allocator *allocator = shard_allocator(run->shard);
+  run->options = *options;
+  run->options.name = copy_text(allocator, options->name, strlen(options->name));
+  run->options.source = copy_text(allocator, options->source, options->source_len);
+  run->options.context =
+      options->context ? copy_text(allocator, options->context, strlen(options->context)) : NULL;
+  return run->options.name && run->options.source && (!options->context || run->options.context);
+}
+
+static void free_run(run *run) {
+  const vow_allocator *allocator = shard_allocator(run->shard);
+  run_drop_messages(run);
+  mem_free(allocator, (void *)(uintptr_t)run->options.name);
+  mem_free(allocator, (void *)(uintptr_t)run->options.source);
+  mem_free(allocator, (void *)(uintptr_t)run->options.context);
+  mem_free(allocator, run->failure.name);
+  mem_free(allocator, run->failure.message);
+  mem_free(allocator, run->failure.stack);
+  mem_free(allocator, run->failure.operation_name);
+  mem_free(allocator, run->value);
+  mem_free(allocator, run->pending);
+  mem_free(allocator, run->timers);
+  mem_free(allocator, run);
+}
+
+static bool open_parts(run *run, const run_options *options) {
+  op_scope_limits limits = {.operations_max = options->limits.operations_max,
+                            .concurrent_max = options->limits.concurrent_max,
+                            .timers_max = RUN_TIMERS_MAX};
+  uint64_t wall = run->opened_ns + options->limits.wall_ms * NS_PER_MS;
+  run->scope = op_scope_open(shard_operations(run->shard), &limits, wall, run, run->opened_ns);
+  if (!run->scope)
+    return false;
+  run->instance =
+      engine_instance_open(shard_engine(run->shard), options->limits.memory_bytes, run_drain, run);
+  return run->instance && copy_options(run, options) && run_start_message(run);
+}
+
+static void close_parts(run *run, bool reusable) {
+  if (run->scope) {
+    op_scope_close(run->scope, run_now());
+    run_calls_detach(run);
+    op_scope_release(run->scope);
+    run->scope = NULL;
+  }
+  if (run->instance) {
+    engine_instance_close(run->instance, reusable);
+    run->instance = NULL;
+  }
+}
+
+run *run_open(shard *shard, const run_options *options) {
+  run *run = mem_new(shard_allocator(shard), 1, sizeof *run);
+  if (!run)
+    return NULL;
+  run->shard = shard;
+  run->opened_ns = run_now();
+  if (!open_parts(run, options)) {
+    shard_forget_run(shard, run);
+    close_parts(run, false);
+    free_run(run);
+    return NULL;
+  }
+  loop_set_deadline(shard_loop(shard), op_next_deadline(shard_operations(shard)));
+  return run;
+}
+
+/* ---- ending ---- */
+
+void run_fail(run *run, run_kind kind, const char *message) {
+  if (run->failure.kind != RUN_KIND_NONE)
+    return;
+  run->failure.kind = kind;
+  if (message)
+    run->failure.message = mem_text(shard_allocator(run->shard), message, strlen(message));
+}
+
+static bool is_recyclable(const run *run) {
+  run_kind kind = run->failure.kind;
+  return !run->in_turn &&
+         (kind == RUN_KIND_NONE || kind == RUN_KIND_SCRIPT || kind == RUN_KIND_API ||
+          kind == RUN_KIND_DENIED || kind == RUN_KIND_DEADLOCK);
+}
+
+static void end(run *run) {
+  uint64_t now = run_now();
+  op_scope_clock(run->scope, OP_CLOCK_STOPPED, now);
+  run_make_report(run, now);
+  shard_forget_run(run->shard, run);
+  run->state = RUN_FINISHED;
+  run_drop_messages(run);
+  close_parts(run, is_recyclable(run));
+}
+
+void run_finish(run *run) {
+  if (run->state == RUN_FINISHED)
+    return;
+  end(run);
+  if (run->options.on_done && !run->disposed) {
+    run->busy++;
+    run->options.on_done(run, &run->report, run->options.user);
+    run->busy--;
+  }
+  run_free_if_disposed(run);
+}
+
+void run_free_if_disposed(run *run) {
+  if (run->disposed && run->busy == 0)
+    free_run(run);
+}
+
+void run_cancel(run *run) {
+  if (run->state == RUN_FINISHED)
+    return;
+  shard *shard = run->shard;
+  run_fail(run, RUN_KIND_CANCELLED, "the run was cancelled");
+  run_finish(run);
+  shard_dispatch(shard); /* handlers that run are asked to stop */
+}
+
+void run_dispose(run *run) {
+  shard *shard = run->shard;
+  if (run->state != RUN_FINISHED) {
+    run_fail(run, RUN_KIND_CANCELLED, NULL);
+    end(run);
+    shard_dispatch(shard);
+  }
+  run->disposed = true;
+  run_free_if_disposed(run);
+}
+
+/* ---- turns ---- */
+
+static void fail_by_fault(run *run) {
+  uint64_t now = run_now();
+  switch (engine_fault_of(run->instance)) {
+  case ENGINE_FAULT_MEMORY:
+    run_fail(run, RUN_KIND_MEMORY, "the memory limit (--memory-mib) was hit");
+    break;
+  case ENGINE_FAULT_STACK:
+    run_fail(run, RUN_KIND_STACK, "recursion went deeper than the stack");
+    break;
+  case ENGINE_FAULT_TIME:
+    if (op_scope_time(run->scope, OP_CLOCK_GUEST, now) >= run->options.limits.cpu_ms * NS_PER_MS)
+      run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
+    else
+      run->wall_passed = true;
+    break;
+  case ENGINE_FAULT_STOPPED:
+  case ENGINE_FAULT_INTERNAL:
+  case ENGINE_FAULT_NONE:
+    run_fail(run, RUN_KIND_INTERNAL, "the guest stopped working");
+    break;
+  }
+}
+
+static uint64_t guest_time_left(const run *run, uint64_t now) {
+  uint64_t limit = run->options.limits.cpu_ms * NS_PER_MS;
+  uint64_t used = op_scope_time(run->scope, OP_CLOCK_GUEST, now);
+  return used < limit ? limit - used : 0;
+}
+
+static engine_turn_result take_turn(run *run, uint64_t now) {
+  if (run->in_turn)
+    return engine_resume(run->instance);
+  size_t len = 0;
+  if (run->first && !(len = run_fill_inbox(run)))
+    return ENGINE_FAULT;
+  uint64_t left = guest_time_left(run, now);
+  uint64_t wall = run->opened_ns + run->options.limits.wall_ms * NS_PER_MS;
+  uint64_t stop_at = now + left < wall ? now + left : wall;
+  return engine_turn(run->instance, len, stop_at);
+}
+
+static void note_memory(run *run) {
+  size_t held = engine_memory(run->instance) + run->payload_bytes;
+  if (held > run->memory_peak)
+    run->memory_peak = held;
+}
+
+static void timed_out(run *run) {
+  /* A settled value stays the outcome; what it still waited for is cancelled. */
+  if (!run->settled || run->failure.kind != RUN_KIND_NONE || run->in_turn)
+    run_fail(run, RUN_KIND_TIMEOUT, "the time limit of the run (--wall-ms) was hit");
+}
+
+void run_slice(run *run) {
+  uint64_t now = run_now();
+  run->state = RUN_READY;
+  engine_turn_result result = ENGINE_DONE;
+  if (run->in_turn || run->first) {
+    op_scope_clock(run->scope, OP_CLOCK_GUEST, now);
+    result = take_turn(run, now);
+    now = run_now();
+    op_scope_clock(run->scope, OP_CLOCK_READY, now);
+  }
+  run->in_turn = result == ENGINE_YIELDED;
+  note_memory(run);
+  if (result == ENGINE_FAULT)
+    fail_by_fault(run);
+  if (guest_time_left(run, now) == 0)
+    run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
+  if (run->wall_passed)
+    timed_out(run);
+  if (run->failure.kind != RUN_KIND_NONE || run->wall_passed)
+    run_finish(run);
+  else if (run->in_turn)
+    shard_make_ready(run->shard, run);
+  else
+    run_advance(run);
+}
+
+/* The value is settled and nothing is live: one more turn tells whether a
+ * rejection was left unhandled. */
+static void advance_settled(run *run) {
+  if (run->finishing || engine_unhandled(run->instance) == 0) {
+    run_finish(run);
+  } else {
+    run->finishing = true;
+    run_send(run, WIRE_FINISH, 0, NULL, 0);
+  }
+}
+
+void run_advance(run *run) {
+  run->busy++;
+  shard_dispatch(run->shard); /* operations begun in this turn may answer at once */
+  run->busy--;
+  if (run->state == RUN_FINISHED) {
+    run_free_if_disposed(run);
+    return;
+  }
+  if (run->first) {
+    shard_make_ready(run->shard, run);
+  } else if (op_scope_has_live(run->scope)) {
+    run->state = RUN_WAITING;
+  } else if (run->settled) {
+    advance_settled(run);
+    return;
+  } else if (op_scope_counts(run->scope).timers > 0) {
+    run->state = RUN_WAITING;
+  } else {
+    run_fail(run, RUN_KIND_DEADLOCK,
+             "the script waits for a promise that nothing can settle any more");
+    run_finish(run);
+    return;
+  }
+  if (run->state == RUN_WAITING) {
+    op_scope_clock(run->scope, OP_CLOCK_HOST_WAIT, run_now());
+    shard_note_idle(run->shard, run);
+  }
+}
+
+void run_on_wall(run *run) {
+  run->wall_passed = true;
+  if (run->in_turn)
+    return; /* its next slice ends it */
+  timed_out(run);
+  run_finish(run);
+}
+
+/* ---- looking ---- */
+
+bool run_alive(const run *run) {
+  return run->state != RUN_FINISHED;
+}
+
+op_counts run_counts(const run *run) {
+  return run->scope ? op_scope_counts(run->scope) : run->report.operations;
+}
+
+size_t run_pending(const run *run, op_info *list, size_t max) {
+  return run->scope ? op_scope_list(run->scope, list, max, run_now()) : 0;
+}
+
+void run_set_wall(run *run, uint64_t ms) {
+  run->options.limits.wall_ms = ms;
+  if (!run->scope)
+    return;
+  op_scope_set_wall(run->scope, run->opened_ns + ms * NS_PER_MS);
+  loop_set_deadline(shard_loop(run->shard), op_next_deadline(shard_operations(run->shard)));
+}

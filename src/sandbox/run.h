@@ -1,0 +1,111 @@
+/* One run of an untrusted script, from source to report.
+ *
+ *   open --> running <--> waiting --> finished --> disposed
+ *
+ * A run is opened on a shard, lives through turns of the loop, and finishes
+ * exactly once, with a report, by whichever comes first: its value is settled
+ * and nothing is live any more, a limit, a proven deadlock, a cancel. When its
+ * value is settled, host operations still live are awaited up to the wall limit
+ * and then cancelled; the outcome stays the value. All calls: loop thread. */
+#ifndef VOW_SANDBOX_RUN_H
+#define VOW_SANDBOX_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/op.h"
+#include "sandbox/host.h"
+#include "sandbox/shard.h"
+
+typedef struct run run;
+
+typedef struct run_limits {
+  uint64_t cpu_ms;          /* guest time */
+  uint64_t wall_ms;         /* from open to finish */
+  uint64_t op_timeout_ms;   /* each operation; timers have none */
+  uint64_t memory_bytes;    /* guest memory and payloads on their way */
+  uint64_t stack_bytes;     /* JavaScript stack */
+  uint64_t result_bytes;    /* of the value as JSON */
+  uint64_t log_bytes;       /* console output */
+  uint64_t operations_max;  /* created in the whole run */
+  uint32_t concurrent_max;  /* running at once; more wait */
+} run_limits;
+
+/* The defaults of `vow eval`. */
+extern const run_limits run_limits_default;
+#define RUN_TIMERS_MAX 1000u
+#define RUN_MEMORY_MIN (8u << 20)
+#define RUN_PENDING_LISTED 100u
+
+typedef enum { RUN_VALUE, RUN_ERROR, RUN_LIMIT, RUN_CANCELLED } run_outcome;
+
+/* Kinds of what ended a run that has no value; the order is by outcome. */
+typedef enum {
+  RUN_KIND_NONE,
+  RUN_KIND_SCRIPT, RUN_KIND_API, RUN_KIND_DENIED, RUN_KIND_DEADLOCK, RUN_KIND_INTERNAL,
+  RUN_KIND_CPU, RUN_KIND_TIMEOUT, RUN_KIND_MEMORY, RUN_KIND_STACK, RUN_KIND_OPERATIONS,
+  RUN_KIND_RESULT, RUN_KIND_OUTPUT,
+  RUN_KIND_CANCELLED,
+} run_kind;
+
+const char *run_kind_text(run_kind kind);
+const char *run_outcome_text(run_outcome outcome);
+
+/* What a run came to. Strings are UTF-8, zero-terminated, NULL when absent. */
+typedef struct run_report {
+  run_outcome outcome;
+  const char *value; /* JSON, one line; with RUN_VALUE */
+  struct {
+    run_kind kind;
+    const char *name, *message, *stack;
+    uint64_t operation_id; /* 0: no operation is behind it */
+    const char *operation_name;
+    uint32_t operation_attempts;
+  } error;
+  op_counts operations;
+  uint64_t wall_ns, guest_ns, host_wait_ns, ready_ns;
+  uint64_t memory_peak, memory_limit;
+  const op_info *pending; /* what was live at the end, oldest first */
+  size_t pending_count;
+} run_report;
+
+/* The report as one JSON object (docs/command-line.md) on one line, without a
+ * newline; free with mem_free and `allocator`. NULL when memory is short. */
+char *run_report_json(const run_report *report, const vow_allocator *allocator);
+
+typedef struct run_options {
+  const char *name;    /* file name for traces */
+  const char *source;  /* need not be terminated; copied */
+  size_t source_len;
+  bool module;         /* the name says so; else found out */
+  const char *context; /* JSON text; NULL = {} */
+  const host_kind *kinds; /* what is allowed; borrowed until disposal */
+  size_t kinds_count;
+  run_limits limits;
+  /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:
+   * dropped. May be called in the middle of a turn: it must not call the run. */
+  void (*on_log)(void *user, int level, const char *text, size_t len);
+  /* The run has finished. The report is valid until run_dispose(), which may be
+   * called here. */
+  void (*on_done)(run *run, const run_report *report, void *user);
+  void *user;
+} run_options;
+
+/* Opens a run; its first turn comes with shard_turn(). NULL when memory or
+ * address space is short. */
+run *run_open(shard *shard, const run_options *options);
+/* Ends the run now, outcome cancelled, unless it has finished. on_done is called
+ * before this returns. */
+void run_cancel(run *run);
+/* Frees the run at any moment. One that has not finished is ended first, without
+ * on_done. The pointer is invalid afterwards. */
+void run_dispose(run *run);
+
+bool run_alive(const run *run); /* not finished */
+op_counts run_counts(const run *run);
+size_t run_pending(const run *run, op_info *list, size_t max);
+/* Moves the wall limit to `ms` after the run was opened. */
+void run_set_wall(run *run, uint64_t ms);
+
+#endif

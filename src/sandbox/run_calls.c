@@ -1,0 +1,257 @@
+/* Host calls of a run: from the guest's message through the operation table to
+ * the handler, and the answer back. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sandbox/run_int.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define ERROR_BYTES_MAX 8192u
+
+/* ---- the guest's message ---- */
+
+typedef struct call_fields {
+  uint64_t kind;
+  double timeout_ms; /* < 0: none given */
+  const uint8_t *arguments;
+  size_t arguments_len;
+} call_fields;
+
+static bool read_call(cbor_in *body, call_fields *call) {
+  uint64_t count;
+  cbor_item item;
+  double priority;
+  if (cbor_get_array(body, &count) != CBOR_OK || count != 4 ||
+      cbor_get_uint(body, &call->kind) != CBOR_OK || cbor_peek(body, &item) != CBOR_OK)
+    return false;
+  call->timeout_ms = -1;
+  if (item.kind == CBOR_NULL)
+    cbor_next(body, &item);
+  else if (cbor_get_number(body, &call->timeout_ms) != CBOR_OK || !(call->timeout_ms >= 0))
+    return false;
+  return cbor_get_number(body, &priority) == CBOR_OK && cbor_peek(body, &item) == CBOR_OK &&
+         item.kind == CBOR_ARRAY &&
+         cbor_slice(body, &call->arguments, &call->arguments_len) == CBOR_OK;
+}
+
+/* What the host allows, tightened by what the caller asked for. */
+static uint64_t timeout_ns(const run *run, double asked_ms) {
+  uint64_t allowed = run->options.limits.op_timeout_ms * NS_PER_MS;
+  if (asked_ms < 0 || asked_ms * (double)NS_PER_MS >= (double)allowed)
+    return allowed;
+  uint64_t asked = (uint64_t)(asked_ms * (double)NS_PER_MS);
+  return asked ? asked : 1; /* 0 is no time at all, not no limit */
+}
+
+static void link_call(run *run, host_call *call) {
+  call->next = run->calls;
+  call->previous = NULL;
+  if (run->calls)
+    run->calls->previous = call;
+  run->calls = call;
+  run->payload_bytes += call->arguments_len;
+}
+
+static void unlink_call(host_call *call) {
+  run *run = call->run;
+  if (!run)
+    return;
+  if (call->previous)
+    call->previous->next = call->next;
+  else
+    run->calls = call->next;
+  if (call->next)
+    call->next->previous = call->previous;
+  run->payload_bytes -= call->arguments_len;
+  call->run = NULL;
+}
+
+static void free_call(host_call *call) {
+  unlink_call(call);
+  mem_free(shard_allocator(call->shard), call);
+}
+
+static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields) {
+  const vow_allocator *allocator = shard_allocator(run->shard);
+  if (fields->arguments_len > SIZE_MAX - sizeof(host_call))
+    return NULL;
+  host_call *call =
+      mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
+  if (!call)
+    return NULL;
+  *call = (host_call){.shard = run->shard, .run = run, .wire_id = wire_id,
+                      .kind = &run->options.kinds[fields->kind],
+                      .arguments_len = fields->arguments_len};
+  memcpy(call->arguments, fields->arguments, fields->arguments_len);
+  link_call(run, call);
+  return call;
+}
+
+static bool submit(run *run, host_call *call, double asked_ms) {
+  op_spec spec = {.name = call->kind->name, .timeout_ns = timeout_ns(run, asked_ms),
+                  .tag = call->wire_id, .user = call};
+  op_status status = op_submit(run->scope, &spec, run_now(), &call->id);
+  if (status == OP_OK)
+    return true;
+  free_call(call);
+  if (status == OP_E_TOTAL || status == OP_E_LIVE)
+    run_fail(run, RUN_KIND_OPERATIONS, "more operations than --max-ops allows");
+  else
+    run_fail(run, RUN_KIND_MEMORY, "no memory for an operation");
+  return false;
+}
+
+bool run_call(run *run, const wire_header *header, cbor_in *body) {
+  call_fields fields;
+  if (!read_call(body, &fields)) {
+    run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed call");
+    return false;
+  }
+  if (fields.kind >= run->options.kinds_count) {
+    run_fail(run, RUN_KIND_DENIED, "the guest called an operation that is not allowed");
+    return false;
+  }
+  host_call *call = new_call(run, header->id, &fields);
+  if (!call) {
+    run_fail(run, RUN_KIND_MEMORY, "no memory for an operation's arguments");
+    return false;
+  }
+  return submit(run, call, fields.timeout_ms);
+}
+
+void run_call_cancel(run *run, uint64_t wire_id) {
+  for (host_call *call = run->calls; call; call = call->next) {
+    if (call->wire_id != wire_id || call->answered)
+      continue;
+    call->answered = true; /* the guest has rejected its promise itself */
+    op_cancel(shard_operations(run->shard), call->id, run_now());
+    return;
+  }
+}
+
+/* ---- events ---- */
+
+void run_call_start(host_call *call) {
+  call->started = true;
+  shard_handler_began(call->shard);
+  call->kind->start(call, call->kind->user);
+}
+
+void run_call_stop(host_call *call) {
+  if (call->kind->stop)
+    call->kind->stop(call, call->kind->user);
+}
+
+/* name, message, code, transient, operation id, operation name, attempts. */
+static void put_error(cbor_out *out, const host_call *call, const host_error *error) {
+  cbor_put_array(out, 7);
+  cbor_put_cstring(out, error->name ? error->name : "ApiError");
+  cbor_put_cstring(out, error->message ? error->message : "");
+  if (error->code)
+    cbor_put_cstring(out, error->code);
+  else
+    cbor_put_undefined(out);
+  cbor_put_bool(out, error->transient);
+  cbor_put_uint(out, (uint32_t)call->id);
+  cbor_put_cstring(out, call->kind->name);
+  cbor_put_uint(out, 1);
+}
+
+static void tell_error(host_call *call, const host_error *error) {
+  uint8_t bytes[ERROR_BYTES_MAX];
+  cbor_out out;
+  run *run = call->run;
+  if (!run || call->answered)
+    return;
+  call->answered = true;
+  cbor_out_fixed(&out, bytes, sizeof bytes);
+  put_error(&out, call, error);
+  if (out.status != CBOR_OK) {
+    const host_error brief = {error->name, error->code, "the error's message is too long", error->transient};
+    cbor_out_fixed(&out, bytes, sizeof bytes);
+    put_error(&out, call, &brief);
+  }
+  run_send(run, WIRE_REJECT, call->wire_id, bytes, out.len);
+}
+
+void run_call_settled(host_call *call, op_state state) {
+  char message[160];
+  host_error error = {"TimeoutError", "TIMEOUT", message, true};
+  if (state == OP_TIMED_OUT) {
+    snprintf(message, sizeof message, "%s took longer than its time limit", call->kind->name);
+  } else if (state == OP_CANCELLED) {
+    error = (host_error){"AbortError", "CANCELLED", message, false};
+    snprintf(message, sizeof message, "%s was cancelled", call->kind->name);
+  } else {
+    error = (host_error){"ApiError", "ABANDONED", message, false};
+    snprintf(message, sizeof message, "%s ended without an answer", call->kind->name);
+  }
+  tell_error(call, &error);
+  if (!call->started)
+    free_call(call);
+}
+
+/* Its operations have been cancelled: calls whose handler never began are ours
+ * to free, the others end with their handler. */
+void run_calls_detach(run *run) {
+  while (run->calls) {
+    host_call *call = run->calls;
+    if (call->started)
+      unlink_call(call);
+    else
+      free_call(call);
+  }
+}
+
+/* ---- the handler's side ---- */
+
+const uint8_t *host_call_arguments(const host_call *call, size_t *len) {
+  *len = call->arguments_len;
+  return call->arguments;
+}
+
+void host_call_set_data(host_call *call, void *data) {
+  call->data = data;
+}
+
+void *host_call_data(const host_call *call) {
+  return call->data;
+}
+
+shard *host_call_shard(const host_call *call) {
+  return call->shard;
+}
+
+static void end_handler(host_call *call) {
+  shard *shard = call->shard;
+  run *run = call->run;
+  op_id id = call->id;
+  free_call(call);
+  op_handler_done(shard_operations(shard), id, run_now());
+  shard_handler_ended(shard);
+  if (run && run->state == RUN_WAITING && !run->first)
+    shard_make_ready(shard, run); /* maybe the last thing it waited for */
+  shard_dispatch(shard);
+}
+
+void host_call_fulfil(host_call *call, const void *value, size_t len) {
+  static const cbor_limits limits = {WIRE_DEPTH_MAX, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
+  static const host_error unreadable = {"ApiError", "MALFORMED", "the operation answered with no value that can cross", false};
+  if (cbor_check(value, len, &limits) != CBOR_OK) {
+    host_call_reject(call, &unreadable);
+    return;
+  }
+  if (op_fulfil(shard_operations(call->shard), call->id, run_now()) == OP_OK && call->run &&
+      !call->answered) {
+    call->answered = true;
+    run_send(call->run, WIRE_FULFIL, call->wire_id, value, len);
+  }
+  end_handler(call);
+}
+
+void host_call_reject(host_call *call, const host_error *error) {
+  if (op_reject(shard_operations(call->shard), call->id, run_now()) == OP_OK)
+    tell_error(call, error);
+  end_handler(call);
+}

@@ -1,0 +1,142 @@
+/* Shared by the files of this folder only. */
+#ifndef VOW_SANDBOX_RUN_INT_H
+#define VOW_SANDBOX_RUN_INT_H
+
+#include "core/cbor.h"
+#include "sandbox/host.h"
+#include "sandbox/run.h"
+#include "sandbox/shard.h"
+
+typedef enum {
+  RUN_READY,    /* in the shard's queue: a turn to begin or to go on with */
+  RUN_WAITING,  /* for an operation or a timer */
+  RUN_FINISHED, /* reported; to be disposed */
+} run_state;
+
+/* A message waiting for the run's next turn. */
+typedef struct run_message {
+  struct run_message *next;
+  wire_header header;
+  uint8_t body[];
+} run_message;
+
+typedef struct run_timer {
+  uint64_t wire_id;
+  op_id id;
+} run_timer;
+
+/* One host call, from the guest's message to the end of its handler. It outlives
+ * its run when the handler is slower than the run's end. */
+struct host_call {
+  shard *shard;
+  run *run; /* NULL once the run has finished */
+  const host_kind *kind;
+  op_id id;
+  uint64_t wire_id;
+  bool started;  /* the handler has the call and will answer */
+  bool answered; /* the guest needs no answer any more */
+  void *data;
+  host_call *next, *previous; /* in the run's list while `run` */
+  size_t arguments_len;
+  uint8_t arguments[];
+};
+
+/* What ended the run, or will at the next look: kept until the report is made.
+ * The strings are owned by `text`. */
+typedef struct run_failure {
+  run_kind kind;
+  char *name, *message, *stack, *operation_name;
+  uint64_t operation_id;
+  uint32_t operation_attempts;
+} run_failure;
+
+struct run {
+  shard *shard;
+  engine_instance *instance; /* NULL once finished */
+  op_scope *scope;           /* NULL once finished */
+  run_options options;
+  run_state state;
+  run *next_ready, *next_idle; /* lists of the shard */
+  bool queued, idle_listed;
+
+  bool in_turn;     /* preempted in the middle of a turn */
+  bool settled;     /* the guest has said its value or error */
+  bool finishing;   /* WIRE_FINISH was sent */
+  bool wall_passed; /* the wall limit came while the value was settled or not */
+  unsigned busy;    /* callbacks of ours going on; disposal waits for them */
+  bool disposed;
+
+  run_message *first, *last; /* to the guest */
+  size_t message_bytes;      /* of the list, as they take room in the inbox */
+  host_call *calls;          /* live or with a running handler */
+  run_timer *timers;
+  uint32_t timer_count, timer_room;
+
+  uint64_t opened_ns;
+  uint64_t log_bytes;
+  size_t payload_bytes; /* arguments and results held here for the guest */
+  size_t memory_peak;
+
+  run_failure failure; /* RUN_KIND_NONE: none so far */
+  char *value;         /* JSON */
+  run_report report;
+  op_info *pending;
+};
+
+/* ---- shard.c ---- */
+
+const vow_allocator *shard_allocator(const shard *shard);
+/* 12 bytes of the system's randomness. */
+void shard_seeds(shard *shard, uint8_t seeds[12]);
+void shard_make_ready(shard *shard, run *run);
+/* The run waits; its stack is given back when the shard has nothing to do. */
+void shard_note_idle(shard *shard, run *run);
+void shard_forget_run(shard *shard, run *run);
+void shard_handler_began(shard *shard);
+/* Called when a handler ended: its call's operation is done. */
+void shard_handler_ended(shard *shard);
+/* Handles events of the operation table until there is none. */
+void shard_dispatch(shard *shard);
+
+/* ---- run.c ---- */
+
+/* One slice of the guest; called by the shard. */
+void run_slice(run *run);
+/* Decides what a run does next that has no turn going on. */
+void run_advance(run *run);
+void run_finish(run *run);
+/* Notes what ends the run; the first one counts. Strings may be NULL, are copied. */
+void run_fail(run *run, run_kind kind, const char *message);
+void run_on_wall(run *run);
+void run_free_if_disposed(run *run);
+uint64_t run_now(void);
+
+/* ---- run_messages.c ---- */
+
+bool run_start_message(run *run);
+/* Queues one message for the guest; false when memory is short or the limit on
+ * payloads is passed (then the run has failed). */
+bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len);
+/* Writes queued messages into the inbox; their bytes, or 0 with a fault. */
+size_t run_fill_inbox(run *run);
+void run_drop_messages(run *run);
+/* The engine's drain: everything the guest says. */
+bool run_drain(void *user, const uint8_t *bytes, size_t len);
+void run_on_timer(run *run, op_id id, uint64_t wire_id);
+
+/* ---- run_calls.c ---- */
+
+bool run_call(run *run, const wire_header *header, cbor_in *body);
+void run_call_cancel(run *run, uint64_t wire_id);
+void run_call_start(host_call *call);
+void run_call_stop(host_call *call);
+/* The operation was settled by deadline or cancel: tell the guest. */
+void run_call_settled(host_call *call, op_state state);
+/* The run is going: lets go of every call. */
+void run_calls_detach(run *run);
+
+/* ---- report.c ---- */
+
+void run_make_report(run *run, uint64_t now);
+
+#endif

@@ -1,0 +1,339 @@
+/* Messages between a run and its guest (guest/wire.h). What the guest says is
+ * untrusted: each body is checked before it is read. */
+#include <math.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "sandbox/run_int.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+/* Bytes of one batch beyond its first message. */
+#define BATCH_MAX (256u << 10)
+#define START_BYTES_MAX (64u << 20)
+/* A CBOR value may be larger than its JSON: the JSON text is what is limited. */
+#define RESULT_FACTOR 4u
+#define RESULT_SLACK 65536u
+#define LONGEST_TIMER_MS 2147483647.0
+
+static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
+
+/* ---- to the guest ---- */
+
+static size_t room_for(size_t len) {
+  return sizeof(wire_header) + ((len + 7u) & ~(size_t)7);
+}
+
+static bool within_memory(const run *run, size_t more) {
+  size_t held = engine_memory(run->instance) + run->payload_bytes;
+  return more <= run->options.limits.memory_bytes &&
+         held <= run->options.limits.memory_bytes - more;
+}
+
+bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
+  run_message *message = NULL;
+  if (run->state == RUN_FINISHED)
+    return false;
+  if (len <= START_BYTES_MAX && within_memory(run, len))
+    message = mem_resize(shard_allocator(run->shard), NULL, 1, sizeof *message + len);
+  if (!message) {
+    run_fail(run, RUN_KIND_MEMORY, "a value for the guest does not fit into its memory");
+    shard_make_ready(run->shard, run);
+    return false;
+  }
+  message->next = NULL;
+  message->header = (wire_header){type, (uint32_t)len, id};
+  if (len)
+    memcpy(message->body, body, len);
+  if (run->last)
+    run->last->next = message;
+  else
+    run->first = message;
+  run->last = message;
+  run->payload_bytes += len;
+  run->state = RUN_READY;
+  shard_make_ready(run->shard, run);
+  return true;
+}
+
+static void put_start(run *run, cbor_out *out) {
+  const run_options *options = &run->options;
+  uint8_t seeds[12];
+  shard_seeds(run->shard, seeds);
+  cbor_put_array(out, WIRE_START_FIELDS);
+  cbor_put_bytes(out, seeds, sizeof seeds);
+  cbor_put_uint(out, options->limits.stack_bytes);
+  cbor_put_bool(out, options->module);
+  cbor_put_cstring(out, options->name);
+  cbor_put_bytes(out, options->source, options->source_len);
+  cbor_put_cstring(out, options->context ? options->context : "{}");
+  cbor_put_array(out, options->kinds_count);
+  for (size_t i = 0; i < options->kinds_count; i++) {
+    cbor_put_array(out, 3);
+    cbor_put_cstring(out, options->kinds[i].name);
+    cbor_put_uint(out, options->kinds[i].arguments);
+    cbor_put_uint(out, i);
+  }
+  cbor_put_uint(out, options->limits.result_bytes * RESULT_FACTOR + RESULT_SLACK);
+}
+
+bool run_start_message(run *run) {
+  cbor_out out;
+  cbor_out_init(&out, shard_allocator(run->shard), START_BYTES_MAX);
+  put_start(run, &out);
+  bool sent = out.status == CBOR_OK && run_send(run, WIRE_START, 0, out.data, out.len);
+  cbor_out_free(&out);
+  return sent;
+}
+
+/* How much of the queue goes into this turn. */
+static size_t batch_size(const run *run) {
+  size_t size = 0;
+  for (const run_message *message = run->first; message; message = message->next) {
+    size_t room = room_for(message->header.len);
+    if (size && size + room > BATCH_MAX)
+      break;
+    size += room;
+  }
+  return size;
+}
+
+static run_message *take_message(run *run) {
+  run_message *message = run->first;
+  run->first = message->next;
+  if (!run->first)
+    run->last = NULL;
+  run->payload_bytes -= message->header.len;
+  return message;
+}
+
+size_t run_fill_inbox(run *run) {
+  size_t size = batch_size(run), at = 0;
+  uint8_t *inbox = engine_inbox(run->instance, size);
+  if (!inbox)
+    return 0;
+  while (at < size) {
+    run_message *message = take_message(run);
+    memcpy(inbox + at, &message->header, sizeof message->header);
+    memcpy(inbox + at + sizeof message->header, message->body, message->header.len);
+    at += room_for(message->header.len);
+    mem_free(shard_allocator(run->shard), message);
+  }
+  return size;
+}
+
+void run_drop_messages(run *run) {
+  while (run->first)
+    mem_free(shard_allocator(run->shard), take_message(run));
+}
+
+/* ---- timers ---- */
+
+static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
+  double ms;
+  if (cbor_get_number(body, &ms) != CBOR_OK || !(ms >= 0) || ms > LONGEST_TIMER_MS)
+    return false;
+  if (run->settled)
+    return true; /* the run only waits for operations now */
+  if (run->timer_count == run->timer_room) {
+    uint32_t room = run->timer_room ? run->timer_room * 2 : 8;
+    run_timer *grown = mem_resize(shard_allocator(run->shard), run->timers, room, sizeof *grown);
+    if (!grown)
+      return false;
+    run->timers = grown;
+    run->timer_room = room;
+  }
+  run_timer *timer = &run->timers[run->timer_count];
+  timer->wire_id = wire_id;
+  op_status status = op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id,
+                                    run_now(), &timer->id);
+  if (status == OP_OK)
+    run->timer_count++;
+  else if (status == OP_E_LIVE)
+    run_fail(run, RUN_KIND_OPERATIONS, "more than 1000 timers are pending");
+  return status == OP_OK;
+}
+
+static void timer_forget(run *run, uint32_t index) {
+  run->timers[index] = run->timers[--run->timer_count];
+}
+
+static void timer_stop(run *run, uint64_t wire_id) {
+  for (uint32_t i = 0; i < run->timer_count; i++) {
+    if (run->timers[i].wire_id != wire_id)
+      continue;
+    op_timer_stop(shard_operations(run->shard), run->timers[i].id);
+    timer_forget(run, i);
+    return;
+  }
+}
+
+void run_on_timer(run *run, op_id id, uint64_t wire_id) {
+  for (uint32_t i = 0; i < run->timer_count; i++)
+    if (run->timers[i].id == id) {
+      timer_forget(run, i);
+      run_send(run, WIRE_TIMER, wire_id, NULL, 0);
+      return;
+    }
+}
+
+/* ---- from the guest ---- */
+
+static char *text_of(run *run, const cbor_in *map, const char *key) {
+  cbor_in value;
+  const char *text;
+  size_t len;
+  if (!cbor_find(map, key, &value) || cbor_get_text(&value, &text, &len) != CBOR_OK)
+    return NULL;
+  return mem_text(shard_allocator(run->shard), text, len);
+}
+
+static run_kind kind_named(const cbor_in *map) {
+  static const struct {
+    const char *text;
+    run_kind kind;
+  } kinds[] = {{"script", RUN_KIND_SCRIPT}, {"api", RUN_KIND_API},       {"denied", RUN_KIND_DENIED},
+               {"stack", RUN_KIND_STACK},   {"result", RUN_KIND_RESULT}, {"memory", RUN_KIND_MEMORY}};
+  cbor_in value;
+  const char *text;
+  size_t len;
+  if (!cbor_find(map, WIRE_ERROR_KIND, &value) || cbor_get_text(&value, &text, &len) != CBOR_OK)
+    return RUN_KIND_INTERNAL;
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    if (strlen(kinds[i].text) == len && memcmp(kinds[i].text, text, len) == 0)
+      return kinds[i].kind;
+  return RUN_KIND_INTERNAL;
+}
+
+static void read_operation(run *run, const cbor_in *map, run_failure *failure) {
+  cbor_in value;
+  uint64_t count, attempts;
+  const char *name;
+  size_t len;
+  if (cbor_find(map, WIRE_ERROR_OPERATION, &value) && cbor_get_array(&value, &count) == CBOR_OK &&
+      count == 3 && cbor_get_uint(&value, &failure->operation_id) == CBOR_OK &&
+      cbor_get_text(&value, &name, &len) == CBOR_OK && cbor_get_uint(&value, &attempts) == CBOR_OK) {
+    failure->operation_name = mem_text(shard_allocator(run->shard), name, len);
+    failure->operation_attempts = (uint32_t)attempts;
+  } else {
+    failure->operation_id = 0;
+  }
+}
+
+static void on_error(run *run, const cbor_in *body) {
+  if (run->failure.kind != RUN_KIND_NONE)
+    return;
+  run_failure *failure = &run->failure;
+  failure->kind = kind_named(body);
+  failure->name = text_of(run, body, WIRE_ERROR_NAME);
+  failure->message = text_of(run, body, WIRE_ERROR_MESSAGE);
+  failure->stack = text_of(run, body, WIRE_ERROR_STACK);
+  read_operation(run, body, failure);
+}
+
+static void on_value(run *run, const uint8_t *body, size_t len) {
+  cbor_out json;
+  const vow_allocator *allocator = shard_allocator(run->shard);
+  if (run->value)
+    return;
+  cbor_out_init(&json, allocator, run->options.limits.result_bytes + 1);
+  cbor_status status = json_from_cbor(body, len, &limits, &json);
+  if (status == CBOR_OK)
+    run->value = mem_text(allocator, (const char *)json.data, json.len);
+  if (status == CBOR_E_SIZE || (status == CBOR_OK && json.len > run->options.limits.result_bytes))
+    run_fail(run, RUN_KIND_RESULT, "the result is larger than --result-kib allows");
+  else if (status == CBOR_E_NOMEM || (status == CBOR_OK && !run->value))
+    run_fail(run, RUN_KIND_MEMORY, "no memory for the result");
+  else if (status == CBOR_E_DEPTH || status == CBOR_E_NODES)
+    run_fail(run, RUN_KIND_RESULT, "the result has too many levels or parts");
+  else if (status != CBOR_OK)
+    run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed result");
+  cbor_out_free(&json);
+}
+
+static void on_settled(run *run) {
+  run->settled = true;
+  op_scope_drop_timers(run->scope);
+  run->timer_count = 0;
+}
+
+static bool on_log(run *run, cbor_in *body) {
+  uint64_t count, level;
+  const char *text;
+  size_t len;
+  if (cbor_get_array(body, &count) != CBOR_OK || count != 2 ||
+      cbor_get_uint(body, &level) != CBOR_OK || cbor_get_text(body, &text, &len) != CBOR_OK)
+    return false;
+  run->log_bytes += len + 1;
+  if (run->log_bytes > run->options.limits.log_bytes) {
+    run_fail(run, RUN_KIND_OUTPUT, "more console output than --log-kib allows");
+    return true;
+  }
+  if (run->options.on_log)
+    run->options.on_log(run->options.user, (int)level, text, len);
+  return true;
+}
+
+static bool has_body(uint32_t type) {
+  return type != WIRE_CANCEL && type != WIRE_TIMER_STOP;
+}
+
+static bool on_message(run *run, const wire_header *header, const uint8_t *bytes) {
+  cbor_in body;
+  cbor_in_init(&body, bytes, header->len);
+  if (has_body(header->type) && cbor_check(bytes, header->len, &limits) != CBOR_OK)
+    return false;
+  switch (header->type) {
+  case WIRE_CALL:
+    return run_call(run, header, &body);
+  case WIRE_CANCEL:
+    run_call_cancel(run, header->id);
+    return true;
+  case WIRE_TIMER_START:
+    return timer_start(run, header->id, &body);
+  case WIRE_TIMER_STOP:
+    timer_stop(run, header->id);
+    return true;
+  case WIRE_LOG:
+    return on_log(run, &body);
+  case WIRE_VALUE:
+    on_settled(run);
+    on_value(run, bytes, header->len);
+    return true;
+  case WIRE_ERROR:
+    on_settled(run);
+    on_error(run, &body);
+    return true;
+  case WIRE_UNHANDLED:
+    on_error(run, &body);
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* Errors of the script let the turn come to its end: only what the guest may
+ * not go on with stops it. */
+static bool may_go_on(const run *run) {
+  return run->failure.kind == RUN_KIND_NONE || run->failure.kind == RUN_KIND_SCRIPT ||
+         run->failure.kind == RUN_KIND_API;
+}
+
+bool run_drain(void *user, const uint8_t *bytes, size_t len) {
+  run *run = user;
+  size_t at = 0;
+  while (at < len && run->failure.kind == RUN_KIND_NONE) {
+    wire_header header;
+    bool ok = len - at >= sizeof header;
+    if (ok) {
+      memcpy(&header, bytes + at, sizeof header);
+      at += sizeof header;
+      ok = header.len <= len - at && on_message(run, &header, bytes + at);
+      at += room_for(header.len) - sizeof header;
+    }
+    if (!ok)
+      run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed message");
+  }
+  if (!within_memory(run, 0))
+    run_fail(run, RUN_KIND_MEMORY, "payloads and guest memory pass --memory-mib");
+  return may_go_on(run);
+}

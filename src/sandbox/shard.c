@@ -1,0 +1,271 @@
+#include "sandbox/shard.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "sandbox/run_int.h"
+
+/* Deadlines handled before guests get a slice. */
+#define EXPIRE_BATCH 256u
+/* Slices between two looks at I/O and deadlines. */
+#define SLICES_PER_WORK 16u
+#define SLICES_NS 2000000u
+
+typedef struct run_queue {
+  run *first, *last;
+} run_queue;
+
+struct shard {
+  const vow_allocator *allocator;
+  loop *loop;
+  engine *engine;
+  op_table *operations;
+  /* Runs that begin a turn go before runs that were preempted in one, so that a
+   * spinning guest delays its neighbours by no more than one slice. */
+  run_queue fresh, preempted;
+  run *idle; /* waiting runs that may still hold a stack */
+  size_t handlers;
+  bool dispatching;
+  uint8_t random[1020];
+  size_t random_used;
+};
+
+static void on_deadline(void *user);
+static void on_work(void *user);
+
+shard *shard_open(const shard_options *options, char *message, size_t message_size) {
+  shard *shard = mem_new(options->allocator, 1, sizeof *shard);
+  if (!shard) {
+    snprintf(message, message_size, "out of memory");
+    return NULL;
+  }
+  shard->allocator = options->allocator;
+  shard->random_used = sizeof shard->random;
+  shard->engine = engine_open(options->engine, options->allocator, message, message_size);
+  if (!shard->engine) {
+    mem_free(options->allocator, shard);
+    return NULL;
+  }
+  shard->operations = op_table_open(options->allocator, 0);
+  shard->loop = shard->operations ? loop_open(options->allocator, on_deadline, on_work, shard) : NULL;
+  if (!shard->loop) {
+    snprintf(message, message_size, "cannot open an event loop");
+    if (shard->operations)
+      op_table_close(shard->operations);
+    engine_close(shard->engine);
+    mem_free(options->allocator, shard);
+    return NULL;
+  }
+  return shard;
+}
+
+void shard_close(shard *shard) {
+  if (!shard)
+    return;
+  while (shard->handlers > 0)
+    shard_turn(shard);
+  shard_dispatch(shard);
+  loop_close(shard->loop);
+  op_table_close(shard->operations);
+  engine_close(shard->engine);
+  mem_free(shard->allocator, shard);
+}
+
+loop *shard_loop(shard *shard) {
+  return shard->loop;
+}
+
+engine *shard_engine(shard *shard) {
+  return shard->engine;
+}
+
+op_table *shard_operations(shard *shard) {
+  return shard->operations;
+}
+
+const vow_allocator *shard_allocator(const shard *shard) {
+  return shard->allocator;
+}
+
+size_t shard_handlers(const shard *shard) {
+  return shard->handlers;
+}
+
+void shard_handler_began(shard *shard) {
+  shard->handlers++;
+}
+
+void shard_handler_ended(shard *shard) {
+  shard->handlers--;
+}
+
+void shard_seeds(shard *shard, uint8_t seeds[12]) {
+  if (shard->random_used + 12 > sizeof shard->random) {
+    /* Up to 256 bytes at a time never fail once the system has booted. */
+    for (size_t at = 0; at < sizeof shard->random; at += 204)
+      if (getrandom(shard->random + at, 204, 0) != 204)
+        memset(shard->random + at, (int)(loop_now() & 0xff), 204);
+    shard->random_used = 0;
+  }
+  memcpy(seeds, shard->random + shard->random_used, 12);
+  memset(shard->random + shard->random_used, 0, 12);
+  shard->random_used += 12;
+}
+
+/* ---- queues ---- */
+
+static void push(run_queue *queue, run *run) {
+  run->next_ready = NULL;
+  if (queue->last)
+    queue->last->next_ready = run;
+  else
+    queue->first = run;
+  queue->last = run;
+}
+
+static run *pop(run_queue *queue) {
+  run *run = queue->first;
+  if (run) {
+    queue->first = run->next_ready;
+    if (!queue->first)
+      queue->last = NULL;
+  }
+  return run;
+}
+
+static bool unlink_run(run_queue *queue, run *run) {
+  struct run **at = &queue->first, *before = NULL;
+  for (; *at; before = *at, at = &(*at)->next_ready) {
+    if (*at != run)
+      continue;
+    *at = run->next_ready;
+    if (queue->last == run)
+      queue->last = before;
+    return true;
+  }
+  return false;
+}
+
+void shard_make_ready(shard *shard, run *run) {
+  if (run->queued)
+    return;
+  run->queued = true;
+  push(run->in_turn ? &shard->preempted : &shard->fresh, run);
+  loop_set_busy(shard->loop, true);
+}
+
+void shard_note_idle(shard *shard, run *run) {
+  if (run->idle_listed)
+    return;
+  run->idle_listed = true;
+  run->next_idle = shard->idle;
+  shard->idle = run;
+}
+
+void shard_forget_run(shard *shard, run *run) {
+  if (run->queued && !unlink_run(&shard->fresh, run))
+    unlink_run(&shard->preempted, run);
+  run->queued = false;
+  if (!run->idle_listed)
+    return;
+  struct run **at = &shard->idle;
+  while (*at && *at != run)
+    at = &(*at)->next_idle;
+  if (*at)
+    *at = run->next_idle;
+  run->idle_listed = false;
+}
+
+/* Nothing to execute: waiting runs give their stacks back. */
+static void release_idle(shard *shard) {
+  while (shard->idle) {
+    run *run = shard->idle;
+    shard->idle = run->next_idle;
+    run->idle_listed = false;
+    if (run->state == RUN_WAITING)
+      engine_instance_idle(run->instance);
+  }
+}
+
+/* ---- events of the operation table ---- */
+
+static void handle_event(shard *shard, const op_event *event) {
+  switch (event->kind) {
+  case OP_EVENT_START:
+    run_call_start(event->user);
+    break;
+  case OP_EVENT_SETTLED:
+    run_call_settled(event->user, event->state);
+    break;
+  case OP_EVENT_STOP:
+    run_call_stop(event->user);
+    break;
+  case OP_EVENT_TIMER:
+    if (event->scope_user)
+      run_on_timer(event->scope_user, event->id, event->tag);
+    break;
+  case OP_EVENT_WALL:
+    if (event->scope_user)
+      run_on_wall(event->scope_user);
+    break;
+  }
+  (void)shard;
+}
+
+void shard_dispatch(shard *shard) {
+  op_event event;
+  if (shard->dispatching)
+    return; /* the outer loop takes what was raised meanwhile */
+  shard->dispatching = true;
+  while (op_next_event(shard->operations, &event))
+    handle_event(shard, &event);
+  shard->dispatching = false;
+  loop_set_deadline(shard->loop, op_next_deadline(shard->operations));
+}
+
+static void expire(shard *shard) {
+  op_expire(shard->operations, loop_now(), EXPIRE_BATCH);
+  shard_dispatch(shard);
+}
+
+static void on_deadline(void *user) {
+  expire(user);
+}
+
+/* ---- turns ---- */
+
+static run *next_run(shard *shard, unsigned slices) {
+  /* A flood of fresh turns still lets preempted runs go on now and then. */
+  run *run = slices % 4 == 3 ? pop(&shard->preempted) : NULL;
+  if (!run)
+    run = pop(&shard->fresh);
+  if (!run)
+    run = pop(&shard->preempted);
+  return run;
+}
+
+static void on_work(void *user) {
+  shard *shard = user;
+  uint64_t begun = loop_now();
+  for (unsigned slices = 0; slices < SLICES_PER_WORK; slices++) {
+    run *run = next_run(shard, slices);
+    if (!run)
+      break;
+    run->queued = false;
+    run_slice(run);
+    shard_dispatch(shard);
+    if (loop_now() - begun > SLICES_NS)
+      break;
+  }
+  if (op_next_deadline(shard->operations) <= loop_now())
+    expire(shard);
+  bool busy = shard->fresh.first || shard->preempted.first;
+  if (!busy)
+    release_idle(shard);
+  loop_set_busy(shard->loop, busy);
+}
+
+void shard_turn(shard *shard) {
+  loop_run(shard->loop, true);
+}

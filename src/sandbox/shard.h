@@ -1,0 +1,33 @@
+/* One shard: a loop thread with its operation table, its engine and its runs.
+ * Everything here is called on that thread, unless it says otherwise. */
+#ifndef VOW_SANDBOX_SHARD_H
+#define VOW_SANDBOX_SHARD_H
+
+#include <stddef.h>
+
+#include "core/op.h"
+#include "engine/engine.h"
+#include "loop/loop.h"
+
+typedef struct shard shard;
+
+typedef struct shard_options {
+  const vow_allocator *allocator; /* NULL: the C library's */
+  engine_kind engine;
+} shard_options;
+
+/* NULL with a one-line message. */
+shard *shard_open(const shard_options *options, char *message, size_t message_size);
+/* Every run must be disposed. Waits for handlers that have not ended. */
+void shard_close(shard *shard);
+
+loop *shard_loop(shard *shard);
+engine *shard_engine(shard *shard);
+op_table *shard_operations(shard *shard);
+
+/* Waits for and handles one round of events (I/O, deadlines, slices of guests). */
+void shard_turn(shard *shard);
+/* Handlers that have started and not ended. */
+size_t shard_handlers(const shard *shard);
+
+#endif

@@ -1,0 +1,3 @@
+// args: --allow notes.g*,notes.list
+// expect: value ["get","list"]
+Object.keys(notes).sort();

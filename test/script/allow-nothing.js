@@ -1,0 +1,2 @@
+// expect: value ["undefined","undefined","undefined",false]
+[typeof notes, typeof kv, typeof fetch, "notes" in globalThis];

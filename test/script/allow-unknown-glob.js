@@ -1,0 +1,4 @@
+// args: --allow nothing.*
+// expect: exit 2
+// message: nothing.*
+1;

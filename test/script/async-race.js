@@ -1,0 +1,5 @@
+// args: --allow notes.get
+// expect: value "apple"
+// The loser is awaited before the run ends.
+// operations: created=1 fulfilled=1
+(await Promise.race([notes.get("apple"), sleep(20000).then(() => ({ id: "slept" }))])).id;

@@ -1,0 +1,3 @@
+// expect: error script
+Promise.reject();
+1;

@@ -1,0 +1,6 @@
+// expect: value "done"
+// not: fired
+// seconds: 2
+setTimeout(() => console.log("fi" + "red"), 1500);
+setInterval(() => console.log("fi" + "red"), 1500);
+"done";

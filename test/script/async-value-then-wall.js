@@ -1,0 +1,8 @@
+// args: --allow notes.create --wall-ms 300
+// lock: yes
+// expect: value "kept"
+// operations: created=1 cancelled=1
+// seconds: 3
+// The wall limit cancels what is still live; the outcome stays the value.
+notes.create({ title: "x" }).catch(() => {});
+"kept";

@@ -1,0 +1,4 @@
+// expect: error deadlock
+// seconds: 2
+await sleep(5);
+await new Promise(() => {});

@@ -1,0 +1,3 @@
+// expect: error deadlock
+// seconds: 2
+for await (const x of { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) }) x;

@@ -1,0 +1,2 @@
+// expect: value "resolved"
+await new Promise((resolve) => setTimeout(() => resolve("resolved"), 20));

@@ -1,0 +1,3 @@
+// expect: error deadlock
+// seconds: 2
+await { then() {} };

@@ -1,0 +1,2 @@
+// expect: value "refused"
+export default await import("os").catch(() => "refused");

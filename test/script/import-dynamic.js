@@ -1,0 +1,3 @@
+// expect: error script
+// message: cannot import
+await import("fs");

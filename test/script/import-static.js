@@ -1,0 +1,4 @@
+// expect: error script
+// message: fs
+import fs from "fs";
+export default typeof fs;

@@ -1,0 +1,3 @@
+// expect: value "main"
+function main() { return "main"; }
+"completion";

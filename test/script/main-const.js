@@ -1,0 +1,3 @@
+// args: --context 5
+// expect: value 10
+const main = async (n) => n * 2;

@@ -1,0 +1,2 @@
+// expect: value {}
+function main(context) { return context; }

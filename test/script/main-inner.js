@@ -1,0 +1,6 @@
+// expect: value "completion"
+// Only a top-level main counts.
+{
+  const main = () => "inner";
+}
+"completion";

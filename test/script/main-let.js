@@ -1,0 +1,3 @@
+// expect: value "second"
+let main = () => "first";
+main = () => "second";

@@ -1,0 +1,3 @@
+// expect: value 7
+const main = 5;
+7;

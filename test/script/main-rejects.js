@@ -1,0 +1,6 @@
+// expect: error script RangeError
+// message: later
+async function main() {
+  await null;
+  throw new RangeError("later");
+}

@@ -1,0 +1,2 @@
+// expect: value "from then"
+const main = () => ({ then(resolve) { resolve("from then"); } });

@@ -1,0 +1,4 @@
+// expect: error script RangeError
+// message: from main
+// stack: main
+function main() { throw new RangeError("from main"); }

@@ -1,0 +1,2 @@
+// expect: value "var"
+var main = function () { return "var"; };

@@ -1,0 +1,5 @@
+// expect: value "done"
+export default async function () {
+  await sleep(1);
+  return "done";
+}

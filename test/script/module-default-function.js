@@ -1,0 +1,3 @@
+// args: --context '{"n":4}'
+// expect: value 5
+export default ({ n }) => n + 1;

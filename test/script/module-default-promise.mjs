@@ -1,0 +1,2 @@
+// expect: value 8
+export default Promise.resolve(8);

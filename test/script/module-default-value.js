@@ -1,0 +1,2 @@
+// expect: value {"a":1}
+export default { a: 1 };

@@ -1,0 +1,3 @@
+// expect: value "main"
+export const main = () => "main";
+export default () => "default";

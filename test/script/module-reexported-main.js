@@ -1,0 +1,3 @@
+// expect: value "renamed"
+const inner = () => "renamed";
+export { inner as main };

@@ -1,0 +1,3 @@
+// args: --allow notes.get
+// expect: error script TypeError
+new notes.get("apple");

@@ -1,0 +1,2 @@
+﻿// expect: value "after the mark"
+"after the mark";

@@ -1,0 +1,3 @@
+// expect: value "a\nb"
+`a
+b`;

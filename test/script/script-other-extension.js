@@ -1,0 +1,3 @@
+// as: noextension
+// expect: value 1
+1;

@@ -1,0 +1,3 @@
+// expect: value [true,1]
+undeclared = 1;
+[this === globalThis, undeclared];

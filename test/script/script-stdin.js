@@ -1,0 +1,3 @@
+// stdin: yes
+// expect: value "from standard input"
+"from standard input";

@@ -1,0 +1,3 @@
+// expect: error script ReferenceError
+"use strict";
+undeclared = 1;

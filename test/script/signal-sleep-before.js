@@ -1,0 +1,2 @@
+// expect: value "gone"
+await sleep(20000, { signal: AbortSignal.abort("gone") }).catch((reason) => reason);

@@ -1,0 +1,6 @@
+// expect: value "SyntaxError"
+try {
+  eval("1 +");
+} catch (error) {
+  error.name;
+}

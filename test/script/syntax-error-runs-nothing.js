@@ -1,0 +1,5 @@
+// expect: error script SyntaxError
+// not: printed
+console.log("prin" + "ted");
+let a;
+let a;

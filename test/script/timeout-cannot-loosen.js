@@ -1,0 +1,4 @@
+// args: --allow notes.create --op-timeout-ms 50
+// lock: yes
+// expect: value "TimeoutError"
+await notes.create({ title: "x" }, { timeout: 60000 }).catch((error) => error.name);

@@ -1,0 +1,3 @@
+// expect: value 4
+const two = await Promise.resolve(2);
+two * (await 2);

@@ -1,0 +1,6 @@
+// expect: value "yes"
+if (1 < 2) {
+  "yes";
+} else {
+  "no";
+}

@@ -1,0 +1,6 @@
+// expect: value "try"
+try {
+  "try";
+} finally {
+  "finally";
+}

@@ -1,0 +1,4 @@
+// expect: error script TypeError
+const map = new Map();
+map.set("self", new Set([map]));
+map;

@@ -1,0 +1,4 @@
+// expect: error script TypeError
+const a = { list: [] };
+a.list.push({ back: a });
+a;

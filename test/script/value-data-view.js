@@ -1,0 +1,3 @@
+// expect: error script TypeError
+// message: DataView
+({ view: new DataView(new ArrayBuffer(4)) });

@@ -1,0 +1,2 @@
+// expect: value {"when":null}
+({ when: new Date(NaN) });

@@ -1,0 +1,2 @@
+// expect: value [{},[]]
+[new Map(), new Set()];

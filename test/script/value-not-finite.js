@@ -1,0 +1,2 @@
+// expect: value [null,null,null]
+[NaN, Infinity, -Infinity];

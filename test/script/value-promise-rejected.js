@@ -1,0 +1,3 @@
+// expect: error script RangeError
+// message: from the promise
+Promise.reject(new RangeError("from the promise"));

@@ -1,0 +1,2 @@
+// expect: value 5
+Promise.resolve(5);

@@ -1,0 +1,2 @@
+// expect: value {"__proto__":1}
+JSON.parse('{"__proto__":1}');

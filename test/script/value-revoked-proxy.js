@@ -1,0 +1,4 @@
+// expect: error script TypeError
+const { proxy, revoke } = Proxy.revocable({}, {});
+revoke();
+({ proxy });

@@ -1,0 +1,2 @@
+// expect: value "a\u0000b"
+"a\0b";

@@ -1,0 +1,2 @@
+// expect: value 7
+({ then(resolve) { resolve(7); } });

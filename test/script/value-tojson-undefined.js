@@ -1,0 +1,2 @@
+// expect: value {"list":[null]}
+({ gone: { toJSON() {} }, list: [{ toJSON() {} }] });

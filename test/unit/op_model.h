@@ -1,0 +1,454 @@
+/* What core/op.h promises, in the plainest form: arrays that only grow, and a
+ * scan for every question. It shares no structure with the implementation: no
+ * heap (the earliest deadline is searched), no lists (order is a number), an
+ * event queue that is an array with one entry for each event, clocks that are
+ * logs of their switches. For the simulation; included once. */
+#ifndef VOW_TEST_OP_MODEL_H
+#define VOW_TEST_OP_MODEL_H
+
+#include <string.h>
+
+#include "core/op.h"
+
+enum { ITEMS_MAX = 2048, SCOPES_MAX = 40, SWITCHES_MAX = 64, NOBODY = -1 };
+
+typedef enum { HANDLER_NONE, HANDLER_WAITING, HANDLER_STARTING, HANDLER_RUNNING } handler_phase;
+typedef enum { TIMER_NOT, TIMER_ARMED, TIMER_FIRED, TIMER_OVER } timer_phase;
+
+typedef struct item { /* an operation or a timer */
+  op_id id;
+  int scope, parent;
+  op_state state;
+  handler_phase handler;
+  timer_phase timer;
+  uint64_t deadline, created, tag;
+  uint64_t order; /* of creation, among all items and scopes */
+  uint64_t rank;  /* among the children of its parent */
+} item;
+
+typedef struct side { /* a scope */
+  op_scope *scope;
+  op_scope_limits limits;
+  op_counts ended; /* created, the four ends, late, running_max; the rest is counted on demand */
+  uint64_t wall;   /* OP_NEVER: none, or raised */
+  uint64_t order;
+  bool closed, released;
+  int switches;
+  op_clock clock[SWITCHES_MAX];
+  uint64_t since[SWITCHES_MAX];
+} side;
+
+typedef struct happening {
+  op_event_kind kind;
+  int item, scope;
+} happening;
+
+typedef struct model {
+  uint64_t now; /* the latest that was given */
+  uint64_t order, rank, late, live_max;
+  uint32_t running_max;
+  int items_len, sides_len, queue_len;
+  item items[ITEMS_MAX];
+  side sides[SCOPES_MAX];
+  happening queue[2 * ITEMS_MAX + SCOPES_MAX];
+} model;
+
+static uint64_t later(uint64_t now, uint64_t delay) {
+  uint64_t sum = now + delay;
+  return sum < now ? OP_NEVER : sum;
+}
+
+static void see(model *m, uint64_t now) {
+  m->now = now > m->now ? now : m->now;
+}
+
+/* ---- events ---- */
+
+static void tell(model *m, op_event_kind kind, int i, int scope) {
+  m->queue[m->queue_len++] = (happening){kind, i, scope};
+}
+
+static void take_out(model *m, int at) {
+  m->queue_len--;
+  memmove(&m->queue[at], &m->queue[at + 1], (size_t)(m->queue_len - at) * sizeof m->queue[0]);
+}
+
+static int find_event(const model *m, op_event_kind kind, int i, int scope) {
+  for (int at = 0; at < m->queue_len; at++)
+    if (m->queue[at].kind == kind && m->queue[at].item == i && m->queue[at].scope == scope)
+      return at;
+  return NOBODY;
+}
+
+static void untell(model *m, op_event_kind kind, int i, int scope) {
+  int at = find_event(m, kind, i, scope);
+  if (at != NOBODY)
+    take_out(m, at);
+}
+
+/* ---- questions ---- */
+
+static bool is_live(const item *it) {
+  return it->timer == TIMER_NOT && (it->state == OP_PENDING || it->state == OP_RUNNING);
+}
+
+static bool timer_lives(const item *it) {
+  return it->timer == TIMER_ARMED || it->timer == TIMER_FIRED;
+}
+
+static bool awaited(const model *m, int i) {
+  for (int at = 0; at < m->queue_len; at++)
+    if (m->queue[at].item == i)
+      return true;
+  return false;
+}
+
+/* Whether the operation's record is still there. */
+static bool known(const model *m, int i) {
+  const item *it = &m->items[i];
+  return it->timer == TIMER_NOT && (is_live(it) || it->handler == HANDLER_RUNNING || awaited(m, i));
+}
+
+static uint64_t in_use(const model *m) {
+  uint64_t count = 0;
+  for (int i = 0; i < m->items_len; i++)
+    count += known(m, i) || timer_lives(&m->items[i]);
+  return count;
+}
+
+/* Of one scope, or of all for NOBODY. */
+static op_counts counts_of(const model *m, int scope) {
+  op_counts c = {0};
+  for (int s = 0; s < m->sides_len; s++) {
+    const op_counts *ended = &m->sides[s].ended;
+    if (scope != NOBODY && s != scope)
+      continue;
+    c.created += ended->created;
+    c.fulfilled += ended->fulfilled;
+    c.rejected += ended->rejected;
+    c.timed_out += ended->timed_out;
+    c.cancelled += ended->cancelled;
+    c.late = ended->late;
+    c.running_max = ended->running_max;
+  }
+  for (int i = 0; i < m->items_len; i++) {
+    const item *it = &m->items[i];
+    if (scope != NOBODY && it->scope != scope)
+      continue;
+    c.live += is_live(it);
+    c.timers += timer_lives(it);
+    c.running += it->handler == HANDLER_RUNNING;
+    c.queued += it->handler == HANDLER_WAITING;
+  }
+  if (scope == NOBODY) {
+    c.late = m->late;
+    c.running_max = m->running_max;
+  }
+  return c;
+}
+
+static bool side_idle(const model *m, int scope) {
+  op_counts c = counts_of(m, scope);
+  for (int at = 0; at < m->queue_len; at++)
+    if (m->queue[at].scope == scope)
+      return false;
+  return c.live == 0 && c.timers == 0;
+}
+
+static uint64_t clock_time(const model *m, int scope, op_clock clock, uint64_t now) {
+  const side *sd = &m->sides[scope];
+  uint64_t sum = 0;
+  for (int i = 0; i < sd->switches; i++)
+    if (sd->clock[i] == clock && clock != OP_CLOCK_STOPPED)
+      sum += (i + 1 < sd->switches ? sd->since[i + 1] : now) - sd->since[i];
+  return sum;
+}
+
+/* ---- settling ---- */
+
+static void hand_out_slots(model *m, int scope) {
+  uint32_t used = 0, max = m->sides[scope].limits.concurrent_max;
+  for (int i = 0; i < m->items_len; i++)
+    used += m->items[i].scope == scope && m->items[i].handler >= HANDLER_STARTING;
+  for (int i = 0; i < m->items_len && (!max || used < max); i++) {
+    if (m->items[i].scope != scope || m->items[i].handler != HANDLER_WAITING)
+      continue;
+    m->items[i].handler = HANDLER_STARTING;
+    tell(m, OP_EVENT_START, i, scope);
+    used++;
+  }
+}
+
+static int next_child(const model *m, int parent, uint64_t after) {
+  int found = NOBODY;
+  for (int i = 0; i < m->items_len; i++) {
+    const item *it = &m->items[i];
+    if (it->parent == parent && it->rank > after &&
+        (found == NOBODY || it->rank < m->items[found].rank))
+      found = i;
+  }
+  return found;
+}
+
+static void move_children_up(model *m, int i) {
+  for (int child; (child = next_child(m, i, 0)) != NOBODY;) {
+    m->items[child].parent = m->items[i].parent;
+    m->items[child].rank = ++m->rank;
+  }
+}
+
+static void end_item(model *m, int i, op_state state, bool by_result, bool telling) {
+  item *it = &m->items[i];
+  op_counts *ended = &m->sides[it->scope].ended;
+  it->state = state;
+  it->parent = NOBODY;
+  ended->fulfilled += state == OP_FULFILLED;
+  ended->rejected += state == OP_REJECTED;
+  ended->timed_out += state == OP_TIMED_OUT;
+  ended->cancelled += state == OP_CANCELLED;
+  untell(m, OP_EVENT_START, i, it->scope);
+  if (it->handler != HANDLER_RUNNING)
+    it->handler = HANDLER_NONE;
+  if (telling)
+    tell(m, OP_EVENT_SETTLED, i, it->scope);
+  if (!by_result && it->handler == HANDLER_RUNNING)
+    tell(m, OP_EVENT_STOP, i, it->scope);
+}
+
+/* `i` NOBODY: an id that never was. */
+static bool too_late(model *m, int i) {
+  if (i != NOBODY && is_live(&m->items[i]))
+    return false;
+  m->late++;
+  if (i != NOBODY && known(m, i))
+    m->sides[m->items[i].scope].ended.late++;
+  return true;
+}
+
+static op_status model_settle(model *m, int i, op_state state, uint64_t now) {
+  see(m, now);
+  if (too_late(m, i))
+    return OP_LATE;
+  move_children_up(m, i);
+  end_item(m, i, state, true, false);
+  hand_out_slots(m, m->items[i].scope);
+  return OP_OK;
+}
+
+static void cancel_nested(model *m, int i) {
+  end_item(m, i, OP_CANCELLED, false, true);
+  uint64_t rank = 0;
+  for (int child; (child = next_child(m, i, rank)) != NOBODY;) {
+    rank = m->items[child].rank;
+    cancel_nested(m, child);
+  }
+}
+
+static op_status model_cancel(model *m, int i, uint64_t now) {
+  see(m, now);
+  if (too_late(m, i))
+    return OP_LATE;
+  cancel_nested(m, i);
+  hand_out_slots(m, m->items[i].scope);
+  return OP_OK;
+}
+
+static op_status model_done(model *m, int i, uint64_t now) {
+  see(m, now);
+  if (i == NOBODY || !known(m, i))
+    return OP_E_GONE;
+  item *it = &m->items[i];
+  if (it->handler != HANDLER_RUNNING)
+    return OP_E_STATE;
+  it->handler = HANDLER_NONE;
+  untell(m, OP_EVENT_STOP, i, it->scope);
+  if (is_live(it)) {
+    move_children_up(m, i);
+    end_item(m, i, OP_REJECTED, true, true);
+  }
+  hand_out_slots(m, it->scope);
+  return OP_OK;
+}
+
+/* ---- creating ---- */
+
+static item *add_item(model *m, int scope, uint64_t deadline) {
+  item *it = &m->items[m->items_len];
+  *it = (item){.scope = scope,
+               .parent = NOBODY,
+               .deadline = deadline,
+               .created = m->now,
+               .tag = 1000 + (uint64_t)m->items_len,
+               .order = ++m->order};
+  m->items_len++;
+  return it;
+}
+
+/* `has_parent` with `parent` NOBODY: an id that never was. */
+static op_status model_may_submit(model *m, int scope, bool has_parent, int parent, uint64_t now) {
+  see(m, now);
+  const side *sd = &m->sides[scope];
+  if (sd->closed)
+    return OP_E_CLOSED;
+  if (sd->limits.operations_max && sd->ended.created >= sd->limits.operations_max)
+    return OP_E_TOTAL;
+  if (in_use(m) >= m->live_max)
+    return OP_E_LIVE;
+  if (has_parent &&
+      (parent == NOBODY || m->items[parent].scope != scope || !is_live(&m->items[parent])))
+    return OP_E_GONE;
+  return OP_OK;
+}
+
+static void model_submit(model *m, int scope, int parent, uint64_t timeout, op_id id) {
+  uint64_t deadline = timeout ? later(m->now, timeout) : OP_NEVER;
+  if (parent != NOBODY && m->items[parent].deadline < deadline)
+    deadline = m->items[parent].deadline;
+  item *it = add_item(m, scope, deadline);
+  it->id = id;
+  it->parent = parent;
+  it->rank = ++m->rank;
+  it->handler = HANDLER_WAITING;
+  m->sides[scope].ended.created++;
+  hand_out_slots(m, scope);
+}
+
+static op_status model_may_time(model *m, int scope, uint64_t now) {
+  see(m, now);
+  const side *sd = &m->sides[scope];
+  if (sd->closed)
+    return OP_E_CLOSED;
+  if (sd->limits.timers_max && counts_of(m, scope).timers >= sd->limits.timers_max)
+    return OP_E_LIVE;
+  return in_use(m) >= m->live_max ? OP_E_LIVE : OP_OK;
+}
+
+static void model_timer(model *m, int scope, uint64_t delay, op_id id) {
+  item *it = add_item(m, scope, later(m->now, delay));
+  it->id = id;
+  it->timer = TIMER_ARMED;
+}
+
+static op_status model_timer_stop(model *m, int i) {
+  if (i == NOBODY || !timer_lives(&m->items[i]))
+    return OP_E_GONE;
+  untell(m, OP_EVENT_TIMER, i, m->items[i].scope);
+  m->items[i].timer = TIMER_OVER;
+  return OP_OK;
+}
+
+/* ---- scopes ---- */
+
+static void model_clock(model *m, int scope, op_clock clock, uint64_t now) {
+  side *sd = &m->sides[scope];
+  if (sd->switches && sd->clock[sd->switches - 1] == OP_CLOCK_STOPPED)
+    return;
+  see(m, now);
+  sd->clock[sd->switches] = clock;
+  sd->since[sd->switches++] = m->now;
+}
+
+static void model_open(model *m, op_scope *scope, const op_scope_limits *limits, uint64_t wall) {
+  side *sd = &m->sides[m->sides_len++];
+  *sd = (side){.scope = scope, .limits = *limits, .wall = wall, .order = ++m->order};
+  model_clock(m, m->sides_len - 1, OP_CLOCK_READY, m->now);
+}
+
+static void model_set_wall(model *m, int scope, uint64_t wall) {
+  if (m->sides[scope].closed)
+    return;
+  untell(m, OP_EVENT_WALL, NOBODY, scope);
+  m->sides[scope].wall = wall;
+}
+
+static void model_drop_timers(model *m, int scope) {
+  for (int i = 0; i < m->items_len; i++)
+    if (m->items[i].scope == scope)
+      model_timer_stop(m, i);
+}
+
+static void model_cancel_all(model *m, int scope, bool telling, uint64_t now) {
+  see(m, now);
+  for (int i = 0; i < m->items_len; i++)
+    if (m->items[i].scope == scope && is_live(&m->items[i]))
+      end_item(m, i, OP_CANCELLED, false, telling);
+  model_drop_timers(m, scope);
+}
+
+static void model_close(model *m, int scope, uint64_t now) {
+  if (m->sides[scope].closed)
+    return;
+  model_clock(m, scope, OP_CLOCK_STOPPED, now);
+  model_cancel_all(m, scope, false, now);
+  model_set_wall(m, scope, OP_NEVER);
+  m->sides[scope].closed = true;
+}
+
+/* ---- time and events ---- */
+
+/* The earliest deadline, OP_NEVER: none; whose it is in `i` or in `scope`. */
+static uint64_t earliest(const model *m, int *i, int *scope) {
+  uint64_t at = OP_NEVER, order = 0;
+  *i = *scope = NOBODY;
+  for (int j = 0; j < m->items_len; j++) {
+    const item *it = &m->items[j];
+    if (it->deadline == OP_NEVER || (!is_live(it) && it->timer != TIMER_ARMED))
+      continue;
+    if (it->deadline < at || (it->deadline == at && it->order < order)) {
+      at = it->deadline;
+      order = it->order;
+      *i = j;
+    }
+  }
+  for (int s = 0; s < m->sides_len; s++) {
+    const side *sd = &m->sides[s];
+    if (sd->wall == OP_NEVER || sd->wall > at || (sd->wall == at && sd->order > order))
+      continue;
+    at = sd->wall;
+    order = sd->order;
+    *i = NOBODY;
+    *scope = s;
+  }
+  return at;
+}
+
+static size_t model_expire(model *m, uint64_t now, size_t max) {
+  see(m, now);
+  size_t count = 0;
+  for (int i, s; !max || count < max; count++) {
+    uint64_t at = earliest(m, &i, &s);
+    if (at == OP_NEVER || at > m->now)
+      break;
+    if (i == NOBODY) {
+      m->sides[s].wall = OP_NEVER;
+      tell(m, OP_EVENT_WALL, NOBODY, s);
+    } else if (m->items[i].timer != TIMER_NOT) {
+      m->items[i].timer = TIMER_FIRED;
+      tell(m, OP_EVENT_TIMER, i, m->items[i].scope);
+    } else {
+      move_children_up(m, i);
+      end_item(m, i, OP_TIMED_OUT, false, true);
+      hand_out_slots(m, m->items[i].scope);
+    }
+  }
+  return count;
+}
+
+/* There must be one. */
+static happening model_take(model *m) {
+  happening h = m->queue[0];
+  take_out(m, 0);
+  if (h.kind == OP_EVENT_TIMER)
+    m->items[h.item].timer = TIMER_OVER;
+  if (h.kind != OP_EVENT_START)
+    return h;
+  m->items[h.item].handler = HANDLER_RUNNING;
+  m->items[h.item].state = OP_RUNNING;
+  op_counts *ended = &m->sides[h.scope].ended;
+  uint32_t here = counts_of(m, h.scope).running, all = counts_of(m, NOBODY).running;
+  ended->running_max = here > ended->running_max ? here : ended->running_max;
+  m->running_max = all > m->running_max ? all : m->running_max;
+  return h;
+}
+
+#endif

@@ -1,0 +1,637 @@
+/* Drives the operation table through random schedules, each made by one seed,
+ * beside a plain model of its contract (op_model.h), and compares them after
+ * every step.
+ *
+ *   sim_op [--seeds N] [--seed S]
+ *
+ * A failure prints the seed and the step, and exits 1; --seed replays it. */
+#include "op_model.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SEEDS_DEFAULT = 10000, LIST_MAX = 8, OPEN_MAX = 4 };
+
+typedef struct sim {
+  uint64_t seed, random, step, now;
+  op_table *table;
+  vow_allocator allocator;
+  uint64_t blocks;
+  unsigned fail_percent; /* of allocations */
+  bool failed;           /* an allocation did, in this step */
+  bool big;              /* many operations, compared less often */
+  unsigned weights;      /* sum of `weight` */
+  unsigned weight[32];
+  model m;
+} sim;
+
+/* What was reached by all seeds; a simulation that misses a case proves nothing about it. */
+typedef struct coverage {
+  uint64_t steps;
+  uint64_t status[OP_E_NOMEM + 1];
+  uint64_t event[OP_EVENT_WALL + 1];
+  uint64_t end[OP_CANCELLED + 1];
+} coverage;
+
+static coverage covered;
+
+__attribute__((format(printf, 2, 3))) static _Noreturn void fail(const sim *s, const char *format,
+                                                                 ...) {
+  va_list args;
+  va_start(args, format);
+  printf("seed %" PRIu64 " failed at step %" PRIu64 ": ", s->seed, s->step);
+  vprintf(format, args);
+  printf(", replay with: sim_op --seed %" PRIu64 "\n", s->seed);
+  va_end(args);
+  fflush(stdout);
+  _Exit(1);
+}
+
+static void same(const sim *s, const char *what, uint64_t is, uint64_t should_be) {
+  if (is != should_be)
+    fail(s, "%s is %" PRIu64 ", not %" PRIu64, what, is, should_be);
+}
+
+static void same_status(const sim *s, const char *what, op_status is, op_status should_be) {
+  covered.status[is]++;
+  if (is != should_be)
+    fail(s, "%s answers \"%s\", not \"%s\"", what, op_status_text(is), op_status_text(should_be));
+}
+
+/* ---- chance ---- */
+
+static uint64_t rnd(sim *s) {
+  uint64_t z = (s->random += 0x9e3779b97f4a7c15u);
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+static uint64_t below(sim *s, uint64_t n) {
+  return rnd(s) % n;
+}
+
+static bool chance(sim *s, unsigned percent) {
+  return below(s, 100) < percent;
+}
+
+/* Mostly small, so that deadlines coincide. */
+static uint64_t some_time(sim *s) {
+  uint64_t kind = below(s, 20);
+  return kind == 0 ? OP_NEVER : kind == 1 ? 0 : 1 + below(s, kind < 15 ? 12 : 200);
+}
+
+/* Sometimes a little old, as a time that a caller kept. */
+static uint64_t some_now(sim *s) {
+  return chance(s, 5) && s->now > 3 ? s->now - 3 : s->now;
+}
+
+typedef bool item_test(const item *it);
+
+static bool settleable(const item *it) {
+  return is_live(it);
+}
+
+static bool handled(const item *it) {
+  return it->handler == HANDLER_RUNNING;
+}
+
+/* Mostly one that passes; else any, or NOBODY. */
+static int pick(sim *s, item_test *passes) {
+  int n = s->m.items_len;
+  if (n == 0 || chance(s, 3))
+    return NOBODY;
+  int first = (int)below(s, (uint64_t)n);
+  if (chance(s, 15))
+    return first;
+  for (int k = 0; k < n; k++) {
+    int i = (first + k) % n;
+    if (passes(&s->m.items[i]))
+      return i;
+  }
+  return first;
+}
+
+static bool id_taken(const sim *s, op_id id) {
+  for (int i = 0; i < s->m.items_len; i++)
+    if (s->m.items[i].id == id)
+      return true;
+  return false;
+}
+
+/* The id of the item; for NOBODY one that was never given out. */
+static op_id id_of(sim *s, int i) {
+  if (i != NOBODY)
+    return s->m.items[i].id;
+  op_id id = chance(s, 10) ? 0 : (1 + below(s, 5)) << 32 | below(s, 300);
+  while (id_taken(s, id))
+    id += (op_id)1 << 32;
+  return id;
+}
+
+/* One that is not released, mostly an open one; NOBODY: there is none. */
+static int pick_scope(sim *s) {
+  int n = s->m.sides_len, first = n ? (int)below(s, (uint64_t)n) : 0, closed = NOBODY;
+  bool any = chance(s, 5);
+  for (int k = 0; k < n; k++) {
+    int scope = (first + k) % n;
+    const side *sd = &s->m.sides[scope];
+    if (!sd->released && (any || !sd->closed))
+      return scope;
+    if (!sd->released)
+      closed = scope;
+  }
+  return closed;
+}
+
+static int pick_closed(sim *s) {
+  int n = s->m.sides_len, first = n ? (int)below(s, (uint64_t)n) : 0;
+  for (int k = 0; k < n; k++) {
+    int scope = (first + k) % n;
+    if (s->m.sides[scope].closed && !s->m.sides[scope].released)
+      return scope;
+  }
+  return NOBODY;
+}
+
+static void *sim_reallocate(void *user, void *block, size_t size) {
+  sim *s = user;
+  if (size == 0) {
+    s->blocks -= block != NULL;
+    free(block);
+    return NULL;
+  }
+  if (s->fail_percent && chance(s, s->fail_percent)) {
+    s->failed = true;
+    return NULL;
+  }
+  void *fresh = realloc(block, size);
+  s->blocks += !block && fresh;
+  return fresh;
+}
+
+/* ---- comparing ---- */
+
+static void compare_counts(const sim *s, op_counts is, op_counts should_be) {
+  same(s, "created", is.created, should_be.created);
+  same(s, "fulfilled", is.fulfilled, should_be.fulfilled);
+  same(s, "rejected", is.rejected, should_be.rejected);
+  same(s, "timed_out", is.timed_out, should_be.timed_out);
+  same(s, "cancelled", is.cancelled, should_be.cancelled);
+  same(s, "late", is.late, should_be.late);
+  same(s, "live", is.live, should_be.live);
+  same(s, "running", is.running, should_be.running);
+  same(s, "running_max", is.running_max, should_be.running_max);
+  same(s, "queued", is.queued, should_be.queued);
+  same(s, "timers", is.timers, should_be.timers);
+}
+
+static void compare_info(const sim *s, const op_info *info, int i) {
+  const item *it = &s->m.items[i];
+  same(s, "id", info->id, it->id);
+  same(s, "parent", info->parent, it->parent == NOBODY ? 0 : s->m.items[it->parent].id);
+  same(s, "state", info->state, it->state);
+  same(s, "age", info->age_ns, s->now - it->created);
+  same(s, "deadline", info->deadline, it->deadline);
+  same(s, "tag", info->tag, it->tag);
+  if (strcmp(info->name, it->timer == TIMER_NOT ? "sim" : "timer") != 0)
+    fail(s, "the name is %s", info->name);
+}
+
+static void compare_items(const sim *s) {
+  for (int i = 0; i < s->m.items_len; i++) {
+    op_info info;
+    bool found = op_find(s->table, s->m.items[i].id, &info, s->now) == OP_OK;
+    same(s, "whether an operation is known", found, known(&s->m, i));
+    if (found)
+      compare_info(s, &info, i);
+  }
+}
+
+static void compare_list(sim *s, int scope, uint64_t age, bool timers) {
+  op_info list[LIST_MAX];
+  size_t max = below(s, LIST_MAX + 1), expected = 0;
+  op_scope *sc = s->m.sides[scope].scope;
+  size_t count = timers ? op_scope_list(sc, list, max, s->now)
+                        : op_scope_older_than(sc, age, list, max, s->now);
+  for (int i = 0; i < s->m.items_len; i++) {
+    const item *it = &s->m.items[i];
+    if (it->scope != scope || !(is_live(it) || (timers && timer_lives(it))) ||
+        (!timers && s->now - it->created < age))
+      continue;
+    if (expected < max && expected < count)
+      compare_info(s, &list[expected], i);
+    expected++;
+  }
+  same(s, "the length of a list", count, expected);
+}
+
+static void compare_scope(sim *s, int scope) {
+  const side *sd = &s->m.sides[scope];
+  op_counts expected = counts_of(&s->m, scope);
+  compare_counts(s, op_scope_counts(sd->scope), expected);
+  same(s, "idle", op_scope_idle(sd->scope), side_idle(&s->m, scope));
+  same(s, "has_live", op_scope_has_live(sd->scope), expected.live != 0);
+  uint64_t sum = 0;
+  for (int c = OP_CLOCK_READY; c <= OP_CLOCK_STOPPED; c++) {
+    uint64_t ns = op_scope_time(sd->scope, (op_clock)c, s->now);
+    same(s, "a clock", ns, clock_time(&s->m, scope, (op_clock)c, s->now));
+    sum += ns;
+  }
+  uint64_t end =
+      sd->clock[sd->switches - 1] == OP_CLOCK_STOPPED ? sd->since[sd->switches - 1] : s->now;
+  same(s, "the sum of the clocks", sum, end - sd->since[0]);
+}
+
+static void compare(sim *s) {
+  int i, scope;
+  same(s, "the next deadline", op_next_deadline(s->table), earliest(&s->m, &i, &scope));
+  compare_counts(s, op_table_counts(s->table), counts_of(&s->m, NOBODY));
+  for (int k = 0; k < s->m.sides_len; k++)
+    if (!s->m.sides[k].released)
+      compare_scope(s, k);
+  if (s->step % 4 == 0)
+    compare_items(s);
+  if (!op_table_check(s->table))
+    fail(s, "op_table_check found a broken invariant");
+}
+
+/* ---- the steps ---- */
+
+static void step_open(sim *s) {
+  int open = 0;
+  for (int k = 0; k < s->m.sides_len; k++)
+    open += !s->m.sides[k].closed;
+  if (open == OPEN_MAX || s->m.sides_len == SCOPES_MAX)
+    return;
+  op_scope_limits limits = {
+      .operations_max = chance(s, 20) ? 1 + below(s, 80) : 0,
+      .concurrent_max = chance(s, 60) ? 1 + (uint32_t)below(s, 5) : 0,
+      .timers_max = chance(s, 30) ? 1 + (uint32_t)below(s, 4) : 0,
+  };
+  uint64_t wall = chance(s, 50) ? OP_NEVER : s->now + below(s, 100);
+  uint64_t now = some_now(s);
+  op_scope *scope = op_scope_open(s->table, &limits, wall, &s->m.sides[s->m.sides_len], now);
+  see(&s->m, now);
+  if (scope)
+    model_open(&s->m, scope, &limits, wall);
+  else if (!s->failed)
+    fail(s, "a scope does not open");
+}
+
+/* Whether `status` is what the model expects; out of memory is, if memory was. */
+static bool created(sim *s, const char *what, op_status status, op_status expected, op_id id) {
+  if (status == OP_E_NOMEM && s->failed && expected == OP_OK) {
+    covered.status[status]++;
+    return false;
+  }
+  same_status(s, what, status, expected);
+  if (status == OP_OK && (id == 0 || id_taken(s, id)))
+    fail(s, "an id was given twice");
+  return status == OP_OK;
+}
+
+static void submit_one(sim *s) {
+  int scope = pick_scope(s);
+  if (scope == NOBODY || s->m.items_len == ITEMS_MAX)
+    return;
+  bool nested = chance(s, 45);
+  int parent = nested ? pick(s, settleable) : NOBODY;
+  if (parent != NOBODY && s->m.items[parent].scope != scope && chance(s, 90) &&
+      !s->m.sides[s->m.items[parent].scope].released)
+    scope = s->m.items[parent].scope;
+  uint64_t timeout = chance(s, 50) ? some_time(s) : 0, now = some_now(s);
+  op_id parent_id = nested ? id_of(s, parent) : 0, id = 0;
+  nested = parent_id != 0;
+  op_spec spec = {.name = "sim",
+                  .parent = parent_id,
+                  .timeout_ns = timeout,
+                  .tag = 1000 + (uint64_t)s->m.items_len,
+                  .user = &s->m.items[s->m.items_len]};
+  op_status expected = model_may_submit(&s->m, scope, nested, parent, now);
+  op_status status = op_submit(s->m.sides[scope].scope, &spec, now, &id);
+  if (created(s, "submit", status, expected, id))
+    model_submit(&s->m, scope, parent, timeout, id);
+}
+
+static void step_submit(sim *s) {
+  for (uint64_t n = s->big ? 20 + below(s, 60) : 1 + below(s, 3); n > 0; n--)
+    submit_one(s);
+}
+
+static void step_timer_start(sim *s) {
+  int scope = pick_scope(s);
+  if (scope == NOBODY || s->m.items_len == ITEMS_MAX)
+    return;
+  uint64_t delay = some_time(s), now = some_now(s);
+  op_id id = 0;
+  op_status expected = model_may_time(&s->m, scope, now);
+  op_status status =
+      op_timer_start(s->m.sides[scope].scope, delay, 1000 + (uint64_t)s->m.items_len, now, &id);
+  if (created(s, "timer_start", status, expected, id))
+    model_timer(&s->m, scope, delay, id);
+}
+
+static void step_timer_stop(sim *s) {
+  int i = pick(s, timer_lives);
+  op_id id = id_of(s, i);
+  same_status(s, "timer_stop", op_timer_stop(s->table, id), model_timer_stop(&s->m, i));
+}
+
+/* What the contract makes of a timer's id where an operation's is wanted. */
+static int operation_or_nobody(const sim *s, int i) {
+  return i != NOBODY && s->m.items[i].timer != TIMER_NOT ? NOBODY : i;
+}
+
+static void step_settle(sim *s) {
+  int i = pick(s, settleable);
+  op_id id = id_of(s, i);
+  uint64_t now = some_now(s);
+  i = operation_or_nobody(s, i);
+  if (chance(s, 50))
+    same_status(s, "fulfil", op_fulfil(s->table, id, now),
+                model_settle(&s->m, i, OP_FULFILLED, now));
+  else
+    same_status(s, "reject", op_reject(s->table, id, now),
+                model_settle(&s->m, i, OP_REJECTED, now));
+}
+
+static void step_cancel(sim *s) {
+  int i = pick(s, settleable);
+  op_id id = id_of(s, i);
+  i = operation_or_nobody(s, i);
+  same_status(s, "cancel", op_cancel(s->table, id, s->now), model_cancel(&s->m, i, s->now));
+}
+
+static void step_done(sim *s) {
+  int i = pick(s, handled);
+  op_id id = id_of(s, i);
+  i = operation_or_nobody(s, i);
+  same_status(s, "handler_done", op_handler_done(s->table, id, s->now),
+              model_done(&s->m, i, s->now));
+}
+
+static void compare_event(const sim *s, const op_event *event, happening h) {
+  const side *sd = &s->m.sides[h.scope];
+  const item *it = h.item == NOBODY ? NULL : &s->m.items[h.item];
+  bool operation = it && it->timer == TIMER_NOT;
+  same(s, "the kind of an event", event->kind, h.kind);
+  same(s, "the id of an event", event->id, it ? it->id : 0);
+  same(s, "the tag of an event", event->tag, it ? it->tag : 0);
+  if (event->scope != (sd->released ? NULL : sd->scope) ||
+      event->scope_user != (sd->released ? NULL : (const void *)sd))
+    fail(s, "an event of another scope");
+  if (event->user != (operation ? (const void *)it : NULL))
+    fail(s, "an event of another user");
+  if (operation)
+    same(s, "the state of an event", event->state, it->state);
+  if (operation ? strcmp(event->name, "sim") != 0 : event->name != NULL)
+    fail(s, "an event of another name");
+}
+
+static void take_event(sim *s) {
+  op_event event;
+  bool some = op_next_event(s->table, &event);
+  same(s, "whether there is an event", some, s->m.queue_len > 0);
+  if (!some)
+    return;
+  covered.event[event.kind]++;
+  if (event.kind == OP_EVENT_SETTLED)
+    covered.end[event.state]++;
+  compare_event(s, &event, model_take(&s->m));
+}
+
+static void step_events(sim *s) {
+  for (uint64_t n = below(s, s->big ? 30 : 5); n > 0; n--)
+    take_event(s);
+}
+
+static void step_time(sim *s) {
+  s->now += below(s, chance(s, 90) ? 8 : 100);
+}
+
+static void step_expire(sim *s) {
+  size_t max = chance(s, 60) ? 0 : 1 + below(s, 3);
+  uint64_t now = some_now(s);
+  same(s, "what expires", op_expire(s->table, now, max), model_expire(&s->m, now, max));
+}
+
+static void step_set_wall(sim *s) {
+  int scope = pick_scope(s);
+  if (scope == NOBODY)
+    return;
+  uint64_t wall = chance(s, 20) ? OP_NEVER : s->now + below(s, 60);
+  op_scope_set_wall(s->m.sides[scope].scope, wall);
+  model_set_wall(&s->m, scope, wall);
+}
+
+static void step_clock(sim *s) {
+  int scope = pick_scope(s);
+  if (scope == NOBODY || s->m.sides[scope].switches >= SWITCHES_MAX - 2)
+    return;
+  op_clock clock = chance(s, 2) ? OP_CLOCK_STOPPED : (op_clock)below(s, OP_CLOCK_STOPPED);
+  uint64_t now = some_now(s);
+  op_scope_clock(s->m.sides[scope].scope, clock, now);
+  model_clock(&s->m, scope, clock, now);
+}
+
+static void step_list(sim *s) {
+  int scope = pick_scope(s);
+  if (scope != NOBODY)
+    compare_list(s, scope, below(s, 40), chance(s, 50));
+}
+
+static void step_cancel_all(sim *s) {
+  int scope = pick_scope(s);
+  if (scope == NOBODY)
+    return;
+  op_scope_cancel_all(s->m.sides[scope].scope, s->now);
+  model_cancel_all(&s->m, scope, true, s->now);
+}
+
+static void step_drop_timers(sim *s) {
+  int scope = pick_scope(s);
+  if (scope == NOBODY)
+    return;
+  op_scope_drop_timers(s->m.sides[scope].scope);
+  model_drop_timers(&s->m, scope);
+}
+
+static void close_scope(sim *s, int scope) {
+  op_scope_close(s->m.sides[scope].scope, s->now);
+  model_close(&s->m, scope, s->now);
+}
+
+static void release_scope(sim *s, int scope) {
+  op_scope_release(s->m.sides[scope].scope);
+  s->m.sides[scope].released = true;
+}
+
+static void step_close(sim *s) {
+  int scope = pick_scope(s);
+  if (scope != NOBODY)
+    close_scope(s, scope);
+}
+
+static void step_release(sim *s) {
+  int scope = pick_closed(s);
+  if (scope != NOBODY)
+    release_scope(s, scope);
+}
+
+static const struct {
+  void (*run)(sim *s);
+  unsigned weight;
+} STEPS[] = {
+    {step_submit, 60},    {step_events, 60},     {step_settle, 30}, {step_done, 30},
+    {step_cancel, 10},    {step_time, 30},       {step_expire, 25}, {step_timer_start, 20},
+    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},  {step_list, 8},
+    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},   {step_close, 3},
+    {step_release, 4},
+};
+enum { STEPS_LEN = sizeof STEPS / sizeof *STEPS };
+
+/* ---- one seed ---- */
+
+/* Each seed weighs the steps differently: some hardly take events, some never
+ * end a handler, some close scopes all the time. */
+static void begin(sim *s, uint64_t seed) {
+  memset(s, 0, offsetof(sim, m) + offsetof(model, items));
+  s->seed = s->random = seed;
+  s->allocator = (vow_allocator){sim_reallocate, s};
+  s->big = chance(s, 2);
+  for (size_t i = 0; i < STEPS_LEN; i++) {
+    s->weight[i] = STEPS[i].weight * (unsigned)below(s, 4);
+    s->weights += s->weight[i] += STEPS[i].weight / 10 + 1;
+  }
+  uint32_t live_max = !s->big && chance(s, 30) ? 3 + (uint32_t)below(s, 60) : 0;
+  s->table = op_table_open(&s->allocator, live_max);
+  if (!s->table)
+    fail(s, "no memory for a table");
+  s->m.live_max = live_max ? live_max : 1u << 24;
+  s->now = chance(s, 5) ? OP_NEVER - 5000 : below(s, 1000);
+  s->fail_percent = chance(s, 25) ? 1 + (unsigned)below(s, 60) : 0;
+}
+
+static void one_step(sim *s) {
+  uint64_t at = below(s, s->weights);
+  size_t i = 0;
+  for (; at >= s->weight[i]; i++)
+    at -= s->weight[i];
+  s->failed = false;
+  STEPS[i].run(s);
+  covered.steps++;
+  if (!s->big || s->step % 8 == 0)
+    compare(s);
+}
+
+static void finish(sim *s) {
+  bool forget = chance(s, 25);
+  for (int k = 0; k < s->m.sides_len; k++) {
+    if (s->m.sides[k].released)
+      continue;
+    close_scope(s, k);
+    if (chance(s, 90))
+      release_scope(s, k);
+  }
+  while (s->m.queue_len)
+    take_event(s);
+  take_event(s); /* none */
+  for (int i = 0; i < s->m.items_len && !forget; i++)
+    if (handled(&s->m.items[i]))
+      same_status(s, "handler_done", op_handler_done(s->table, s->m.items[i].id, s->now),
+                  model_done(&s->m, i, s->now));
+  s->step++;
+  compare(s);
+  compare_items(s);
+  op_counts c = op_table_counts(s->table);
+  same(s, "what is left", c.live + c.timers + c.queued + (forget ? 0 : c.running), 0);
+  op_table_close(s->table);
+  same(s, "blocks left", s->blocks, 0);
+}
+
+static void run_seed(sim *s, uint64_t seed) {
+  begin(s, seed);
+  uint64_t steps = s->big ? 300 : 50 + below(s, 400);
+  step_open(s);
+  for (s->step = 1; s->step <= steps; s->step++)
+    one_step(s);
+  finish(s);
+}
+
+/* ---- all seeds ---- */
+
+static void print_line(const char *what, const uint64_t *count, size_t len, size_t from,
+                       const char *(*name)(size_t i)) {
+  printf("  %s:", what);
+  for (size_t i = from; i < len; i++)
+    printf(" %s %" PRIu64, name(i), count[i]);
+  printf("\n");
+}
+
+static const char *status_name(size_t i) {
+  static const char *const NAMES[] = {"ok",    "late", "gone",   "state",
+                                      "total", "live", "closed", "nomem"};
+  return NAMES[i];
+}
+
+static const char *event_name(size_t i) {
+  static const char *const NAMES[] = {"start", "settled", "stop", "timer", "wall"};
+  return NAMES[i];
+}
+
+static const char *state_name(size_t i) {
+  return op_state_text((op_state)i);
+}
+
+static bool all_reached(void) {
+  bool all = true;
+  for (size_t i = 0; i <= OP_E_NOMEM; i++)
+    all = all && covered.status[i];
+  for (size_t i = 0; i <= OP_EVENT_WALL; i++)
+    all = all && covered.event[i];
+  for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
+    all = all && covered.end[i];
+  return all;
+}
+
+static bool read_number(const char *text, uint64_t *number) {
+  char *end;
+  errno = 0;
+  *number = strtoull(text, &end, 10);
+  return text[0] >= '0' && text[0] <= '9' && *end == 0 && errno == 0;
+}
+
+static int usage(void) {
+  fprintf(stderr, "usage: sim_op [--seeds N] [--seed S]\n");
+  return 2;
+}
+
+int main(int argc, char **argv) {
+  static sim s;
+  uint64_t seeds = SEEDS_DEFAULT, first = 1;
+  bool one = false;
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 == argc || (strcmp(argv[i], "--seeds") != 0 && strcmp(argv[i], "--seed") != 0))
+      return usage();
+    one = one || strcmp(argv[i], "--seed") == 0;
+    if (!read_number(argv[i + 1], strcmp(argv[i], "--seed") == 0 ? &first : &seeds))
+      return usage();
+  }
+  if (one)
+    seeds = 1;
+  for (uint64_t i = 0; i < seeds; i++)
+    run_seed(&s, first + i);
+  printf("sim_op: %" PRIu64 " seeds, %" PRIu64 " steps, no difference\n", seeds, covered.steps);
+  print_line("answers", covered.status, OP_E_NOMEM + 1, 0, status_name);
+  print_line("events", covered.event, OP_EVENT_WALL + 1, 0, event_name);
+  print_line("SETTLED as", covered.end, OP_CANCELLED + 1, OP_REJECTED, state_name);
+  if (seeds >= 1000 && !all_reached()) {
+    printf("sim_op: something above was never reached\n");
+    return 1;
+  }
+  return 0;
+}

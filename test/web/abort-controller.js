@@ -1,0 +1,21 @@
+// AbortController: signal, reason, one event, order of watchers and listeners.
+const controller = new AbortController();
+const { signal } = controller;
+assert(signal instanceof AbortSignal && signal instanceof EventTarget, "classes");
+assert(controller.signal === signal && !signal.aborted && signal.reason === undefined, "fresh");
+signal.throwIfAborted();
+let events = 0;
+signal.addEventListener("abort", (event) => { events++; assert(event.isTrusted && event.target === signal, "event"); });
+controller.abort();
+controller.abort("again");
+same(events, 1);
+assert(signal.aborted && signal.reason instanceof DOMException, "reason");
+same(signal.reason.name, "AbortError");
+same(signal.reason.code, 20);
+assert(throws(() => signal.throwIfAborted(), "AbortError") === signal.reason, "thrown");
+const other = new AbortController();
+other.abort(null);
+same(other.signal.reason, null);
+throws(() => new AbortSignal(), "TypeError");
+throws(() => Object.getOwnPropertyDescriptor(AbortSignal.prototype, "aborted").get.call({}), "TypeError");
+throws(() => new Proxy(signal, {}).aborted, "TypeError");

@@ -1,0 +1,26 @@
+// Transferred buffers move, wherever they are used; a failure moves nothing.
+const buffer = new Uint8Array([1, 2, 3, 4]).buffer;
+const view = new Uint8Array(buffer, 1, 2);
+const source = { first: view, buffer, map: new Map([[buffer, view]]), last: 1 };
+const clone = structuredClone(source, { transfer: [buffer] });
+same(buffer.byteLength, 0);
+assert(buffer.detached, "detached");
+same(clone.first.join(), "2,3");
+assert(clone.first.buffer === clone.buffer && clone.map.get(clone.buffer) === clone.first, "one buffer");
+same(Object.keys(clone).join(), "first,buffer,map,last");
+const unused = new ArrayBuffer(3);
+same(structuredClone(1, { transfer: new Set([unused]) }), 1);
+assert(unused.detached, "unused ones move too");
+same(structuredClone(new ArrayBuffer(2), {}).byteLength, 2);
+const root = new ArrayBuffer(5);
+same(structuredClone(root, { transfer: [root] }).byteLength, 5);
+const kept = new ArrayBuffer(4);
+throws(() => structuredClone({ kept, f() {} }, { transfer: [kept] }), "DataCloneError");
+throws(() => structuredClone(kept, { transfer: [kept, kept] }), "DataCloneError");
+throws(() => structuredClone(kept, { transfer: [kept, {}] }), "DataCloneError");
+throws(() => structuredClone(kept, { transfer: [kept, buffer] }), "DataCloneError");
+same(kept.byteLength, 4);
+const pair = [new ArrayBuffer(1), new ArrayBuffer(1)];
+throws(() => structuredClone({ get x() { pair[1].transfer(); return 1; } }, { transfer: pair }), "DataCloneError");
+assert(!pair[0].detached, "all or none");
+throws(() => structuredClone(1, { transfer: 5 }), "TypeError");

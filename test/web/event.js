@@ -1,0 +1,20 @@
+// Event: members, flags, constants.
+const event = new Event("x", { cancelable: true, bubbles: 1 });
+same(event.type, "x");
+assert(event.bubbles && event.cancelable && !event.composed && !event.isTrusted, "flags");
+same(event.eventPhase, Event.NONE);
+same(event.target, null);
+same(event.composedPath().length, 0);
+event.preventDefault();
+assert(event.defaultPrevented && event.returnValue === false, "prevented");
+const fixed = new Event("y");
+fixed.preventDefault();
+assert(!fixed.defaultPrevented, "not cancelable");
+same(Event.AT_TARGET, 2);
+same(fixed.BUBBLING_PHASE, 3);
+host.elapse(4);
+same(new Event("z").timeStamp, 4);
+throws(() => new Event(), "TypeError");
+throws(() => Event("x"), "TypeError");
+throws(() => Object.getOwnPropertyDescriptor(Event.prototype, "type").get.call({}), "TypeError");
+same(Object.prototype.toString.call(event), "[object Event]");

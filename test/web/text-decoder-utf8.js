@@ -1,0 +1,21 @@
+// UTF-8: each maximal subpart of a bad sequence becomes one U+FFFD.
+const decode = (...bytes) => new TextDecoder().decode(new Uint8Array(bytes));
+same(decode(0x61, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80), "aé€😀");
+same(decode(0xff, 0x61), "\ufffda");
+same(decode(0xc0, 0x80), "\ufffd\ufffd");
+same(decode(0xe2, 0x82, 0x61), "\ufffda");
+same(decode(0xf0, 0x9f, 0x98), "\ufffd");
+same(decode(0xf0, 0x80, 0x80), "\ufffd\ufffd\ufffd");
+same(decode(0xed, 0xa0, 0x80), "\ufffd\ufffd\ufffd");
+same(decode(0xf4, 0x90, 0x80, 0x80), "\ufffd\ufffd\ufffd\ufffd");
+same(decode(0xf0, 0x9f, 0x41), "\ufffdA");
+same(decode(0xe0, 0x9f, 0xbf), "\ufffd\ufffd\ufffd");
+same(decode(0xc3), "\ufffd");
+same(decode(), "");
+same(decode(0xef, 0xbb, 0xbf, 0x41), "A");
+same(decode(0xef, 0xbb, 0xbf, 0xef, 0xbb, 0xbf), "\ufeff");
+same(decode(0x41, 0xef, 0xbb, 0xbf), "A\ufeff");
+same(decode(0xef, 0xbb, 0xbf, 0xff), "\ufffd");
+same(new TextDecoder("utf8", { ignoreBOM: true }).decode(new Uint8Array([0xef, 0xbb, 0xbf, 0x41])), "\ufeffA");
+const text = "mixed é€😀\u0000 text".repeat(500);
+same(new TextDecoder().decode(new TextEncoder().encode(text)), text);
