@@ -173,9 +173,9 @@ static JSValue on_abort(JSContext *ctx, JSValueConst this_value, int argc, JSVal
   return JS_UNDEFINED;
 }
 
-static int watch_signal(guest *g, guest_call *call, JSValueConst signal) {
+/* 1: watching; 0: the signal is aborted already; -1 with an exception. */
+static int watch_signal(guest *g, uint64_t id, JSValueConst signal) {
   JSContext *ctx = g->ctx;
-  uint64_t id = call_id(g, call);
   JSValueConst data[2] = {JS_NewUint32(ctx, (uint32_t)id), JS_NewUint32(ctx, (uint32_t)(id >> 32))};
   JSValue callback = JS_NewCFunctionData(ctx, on_abort, 1, 0, 2, data);
   if (JS_IsException(callback))
@@ -185,33 +185,22 @@ static int watch_signal(guest *g, guest_call *call, JSValueConst signal) {
   JS_FreeValue(ctx, callback);
   if (JS_IsException(watch))
     return -1;
-  call = call_find(g, id); /* the table may have moved */
+  if (JS_IsNull(watch))
+    return 0;
+  guest_call *call = call_find(g, id);
   call->watch = watch;
   call->signal = JS_DupValue(ctx, signal);
-  return 0;
+  return 1;
 }
 
-/* True (with a rejected promise in *promise) when the signal has already been
- * aborted; *promise is JS_EXCEPTION when it is no signal at all. */
-static bool aborted_before(guest *g, JSValueConst signal, JSValue *promise) {
-  JSContext *ctx = g->ctx;
-  JSValueConst arguments[2] = {signal, JS_UNDEFINED};
-  JSValue watch = JS_Call(ctx, g->internals.watch_signal, JS_UNDEFINED, 2, arguments);
-  *promise = JS_EXCEPTION;
-  if (JS_IsException(watch))
-    return true;
-  bool aborted = JS_IsNull(watch);
-  JS_FreeValue(ctx, watch);
-  if (!aborted)
-    return false;
-  JSValue reason = JS_Call(ctx, g->internals.signal_reason, JS_UNDEFINED, 1, arguments);
-  if (!JS_IsException(reason)) {
-    *promise = engine_promise_new(ctx);
-    if (!JS_IsException(*promise))
-      engine_promise_settle(ctx, *promise, reason, true);
-  }
-  JS_FreeValue(ctx, reason);
-  return true;
+/* The reason of an aborted signal; undefined when it is not aborted. */
+static JSValue abort_reason(guest *g, JSValueConst signal) {
+  JSValueConst arguments[1] = {signal};
+  JSValue reason = JS_Call(g->ctx, g->internals.signal_reason, JS_UNDEFINED, 1, arguments);
+  if (!JS_IsException(reason))
+    return reason;
+  JS_FreeValue(g->ctx, JS_GetException(g->ctx));
+  return JS_ThrowTypeError(g->ctx, "options.signal must be an AbortSignal");
 }
 
 static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_options *options,
@@ -240,47 +229,51 @@ static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_o
   return 0;
 }
 
+/* A promise that is rejected with the pending exception: whatever goes wrong
+ * before the host has the call. */
+static JSValue rejected(guest *g) {
+  JSValue reason = JS_GetException(g->ctx);
+  JSValue promise = engine_promise_new(g->ctx);
+  if (!JS_IsException(promise))
+    engine_promise_settle(g->ctx, promise, reason, true);
+  JS_FreeValue(g->ctx, reason);
+  return promise;
+}
+
 static JSValue submit(guest *g, const cbor_out *message, JSValueConst signal) {
   guest_call *call = call_new(g);
   if (!call)
     return JS_EXCEPTION;
   uint64_t id = call_id(g, call);
   JSValue promise = JS_DupValue(g->ctx, call->promise);
-  if (!JS_IsUndefined(signal) && watch_signal(g, call, signal) < 0) {
-    JS_FreeValue(g->ctx, call_end(g, call_find(g, id)));
-    JS_FreeValue(g->ctx, promise);
-    return JS_EXCEPTION;
-  }
-  outbox_put(g, WIRE_CALL, id, message->data, message->len);
-  return promise;
-}
-
-/* Whatever goes wrong before the host has the call rejects the promise. */
-static JSValue rejected(guest *g) {
-  JSValue promise = engine_promise_new(g->ctx);
-  if (JS_IsException(promise))
+  int watching = JS_IsUndefined(signal) ? 1 : watch_signal(g, id, signal);
+  if (watching == 1) {
+    outbox_put(g, WIRE_CALL, id, message->data, message->len);
     return promise;
-  JSValue reason = JS_GetException(g->ctx);
-  engine_promise_settle(g->ctx, promise, reason, true);
-  JS_FreeValue(g->ctx, reason);
-  return promise;
+  }
+  JS_FreeValue(g->ctx, call_end(g, call_find(g, id)));
+  JS_FreeValue(g->ctx, promise);
+  return watching < 0 ? JS_EXCEPTION : JS_Throw(g->ctx, abort_reason(g, signal));
 }
 
-/* `magic` is the kind; func_data[0] is the number of declared arguments. */
+/* `magic` is the kind; data[0] is the number of declared arguments. */
 static JSValue call_host(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
                          int magic, JSValueConst *data) {
   (void)this_value;
   guest *g = guest_of(ctx);
   int declared = JS_VALUE_GET_INT(data[0]);
   call_options options;
-  JSValue promise = JS_EXCEPTION;
+  JSValue promise = JS_EXCEPTION, reason = JS_UNDEFINED;
   if (read_options(ctx, argc > declared ? argv[declared] : JS_UNDEFINED, &options) == 0 &&
-      (JS_IsUndefined(options.signal) || !aborted_before(g, options.signal, &promise))) {
+      (JS_IsUndefined(options.signal) ||
+       JS_IsUndefined(reason = abort_reason(g, options.signal)))) {
     cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
     int given = argc < declared ? argc : declared;
     if (encode_arguments(g, out, (uint32_t)magic, &options, given, argv) == 0)
       promise = submit(g, out, options.signal);
     scratch_release(g, out);
+  } else if (!JS_IsUndefined(reason) && !JS_IsException(reason)) {
+    JS_Throw(ctx, reason);
   }
   JS_FreeValue(ctx, options.signal);
   return JS_IsException(promise) ? rejected(g) : promise;

@@ -335,11 +335,17 @@ static int encode_by_kind(encoder *e, JSValueConst value, const step *at, unsign
   return encode_object(e, value, at, depth);
 }
 
+static JSValue index_text(JSContext *ctx, uint32_t index) {
+  char text[16];
+  snprintf(text, sizeof text, "%u", index);
+  return JS_NewString(ctx, text);
+}
+
 /* What JSON.stringify would look at instead: the answer of value.toJSON(key).
  * Dates have their own form and keep it. */
 static JSValue apply_to_json(encoder *e, JSValueConst value, const step *at) {
   JSContext *ctx = e->ctx;
-  if (engine_kind_of(ctx, value) == ENGINE_DATE)
+  if (JS_IsObject(value) && engine_kind_of(ctx, value) == ENGINE_DATE)
     return JS_DupValue(ctx, value);
   JSAtom name = JS_NewAtom(ctx, "toJSON");
   JSValue method = JS_GetProperty(ctx, value, name);
@@ -351,7 +357,7 @@ static JSValue apply_to_json(encoder *e, JSValueConst value, const step *at) {
   }
   JSValue key = !at                      ? JS_NewString(ctx, "")
                 : at->key != JS_ATOM_NULL ? JS_AtomToString(ctx, at->key)
-                                          : JS_NewInt32(ctx, (int32_t)at->index);
+                                          : index_text(ctx, at->index);
   JSValueConst arguments[1] = {key};
   JSValue result =
       JS_IsException(key) ? JS_EXCEPTION : JS_Call(ctx, method, value, 1, arguments);
@@ -370,11 +376,13 @@ static int encode_object_value(encoder *e, JSValueConst value, const step *at, u
   return encode_by_kind(e, value, at, depth);
 }
 
-static int encode_result_object(encoder *e, JSValueConst value, const step *at, unsigned depth) {
+static int encode_result(encoder *e, JSValueConst value, const step *at, unsigned depth) {
   JSValue seen = apply_to_json(e, value, at);
   int failed = -1;
   if (JS_IsObject(seen) && !JS_IsFunction(e->ctx, seen))
     failed = encode_object_value(e, seen, at, depth);
+  else if (JS_IsBigInt(seen))
+    failed = encode_bigint(e, seen);
   else if (!JS_IsException(seen))
     failed = encode(e, seen, at, depth);
   JS_FreeValue(e->ctx, seen);
@@ -405,7 +413,7 @@ static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth
     return encode_string(e, value);
   case JS_TAG_BIG_INT:
   case JS_TAG_SHORT_BIG_INT:
-    return encode_bigint(e, value);
+    return e->mode == VALUE_RESULT ? encode_result(e, value, at, depth) : encode_bigint(e, value);
   default:
     break;
   }
@@ -417,7 +425,7 @@ static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth
     return refuse(e, at, "is a symbol");
   if (!JS_IsObject(value))
     return refuse(e, at, "is of no kind that can cross");
-  return e->mode == VALUE_RESULT ? encode_result_object(e, value, at, depth)
+  return e->mode == VALUE_RESULT ? encode_result(e, value, at, depth)
                                  : encode_object_value(e, value, at, depth);
 }
 

@@ -241,15 +241,19 @@ void run_slice(run *run) {
     run_advance(run);
 }
 
-/* The value is settled and nothing is live: one more turn tells whether a
- * rejection was left unhandled. */
-static void advance_settled(run *run) {
-  if (run->finishing || engine_unhandled(run->instance) == 0) {
-    run_finish(run);
-  } else {
+/* Nothing is live and no job is left: the run ends. If a rejection was left
+ * unhandled one more turn tells which: it is why the run fails, also where it
+ * led to a deadlock. */
+static void advance_to_end(run *run) {
+  if (!run->finishing && engine_unhandled(run->instance) > 0) {
     run->finishing = true;
     run_send(run, WIRE_FINISH, 0, NULL, 0);
+    return;
   }
+  if (!run->settled)
+    run_fail(run, RUN_KIND_DEADLOCK,
+             "the script waits for a promise that nothing can settle any more");
+  run_finish(run);
 }
 
 void run_advance(run *run) {
@@ -264,15 +268,10 @@ void run_advance(run *run) {
     shard_make_ready(run->shard, run);
   } else if (op_scope_has_live(run->scope)) {
     run->state = RUN_WAITING;
-  } else if (run->settled) {
-    advance_settled(run);
-    return;
-  } else if (op_scope_counts(run->scope).timers > 0) {
+  } else if (!run->settled && op_scope_counts(run->scope).timers > 0) {
     run->state = RUN_WAITING;
   } else {
-    run_fail(run, RUN_KIND_DEADLOCK,
-             "the script waits for a promise that nothing can settle any more");
-    run_finish(run);
+    advance_to_end(run);
     return;
   }
   if (run->state == RUN_WAITING) {

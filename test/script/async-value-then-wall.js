@@ -1,5 +1,6 @@
 // args: --allow notes.create --wall-ms 300
 // lock: yes
+// pending: notes.create
 // expect: value "kept"
 // operations: created=1 cancelled=1
 // seconds: 3

@@ -1,3 +1,3 @@
 // expect: error script TypeError
-// stack: module-main-throws.js:4:
+// stack: module-main-throws.js:3:
 export function main() { return null.x; }

@@ -1,3 +1,3 @@
 // expect: error script SyntaxError
-// stack: syntax-error-column.js:4:14
+// stack: syntax-error-column.js:3:14
   let a = 1; @ 2;

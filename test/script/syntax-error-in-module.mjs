@@ -1,3 +1,3 @@
 // expect: error script SyntaxError
-// stack: syntax-error-in-module.mjs:4:
+// stack: syntax-error-in-module.mjs:3:
 export default 1 +;

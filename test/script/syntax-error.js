@@ -1,4 +1,4 @@
 // expect: error script SyntaxError
-// stack: syntax-error.js:5:
+// stack: syntax-error.js:4:
 const fine = 1;
 const broken = ;

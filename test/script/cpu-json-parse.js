@@ -1,0 +1,4 @@
+// args: --cpu-ms 200
+// expect: limit cpu
+const text = "[" + "1,".repeat(100000) + "1]";
+for (;;) JSON.parse(text);

@@ -1,0 +1,8 @@
+// args: --cpu-ms 150
+// expect: limit cpu
+// The time of all turns together counts.
+const spin = (ms) => { for (const end = performance.now() + ms; performance.now() < end;); };
+for (;;) {
+  spin(10);
+  await sleep(1);
+}

@@ -1,0 +1,6 @@
+// args: --cpu-ms 200
+// expect: limit cpu
+// The job queue never gets empty.
+const again = () => queueMicrotask(again);
+again();
+await sleep(10000);

@@ -1,0 +1,3 @@
+// args: --cpu-ms 200
+// expect: limit cpu
+new Proxy({}, { ownKeys() { for (;;); } });

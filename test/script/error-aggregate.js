@@ -1,0 +1,3 @@
+// expect: error script AggregateError
+// message: several
+throw new AggregateError([new Error("a"), new Error("b")], "several");

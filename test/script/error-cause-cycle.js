@@ -1,0 +1,5 @@
+// expect: error script Error
+// message: round and round
+const error = new Error("round and round");
+error.cause = error;
+throw error;

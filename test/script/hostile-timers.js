@@ -1,0 +1,4 @@
+// expect: value "slept"
+globalThis.setTimeout = globalThis.clearTimeout = globalThis.queueMicrotask = () => { throw new Error("replaced"); };
+await sleep(1);
+"slept";

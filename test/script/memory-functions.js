@@ -1,0 +1,4 @@
+// args: --memory-mib 16
+// expect: limit memory
+const kept = [];
+for (let i = 0; ; i++) kept.push(new Function(`return ${i}`));

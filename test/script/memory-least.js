@@ -1,0 +1,3 @@
+// args: --memory-mib 8
+// expect: value "enough"
+"enough";

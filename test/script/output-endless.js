@@ -1,0 +1,3 @@
+// expect: limit output
+// seconds: 10
+for (;;) console.error("again");

@@ -1,0 +1,5 @@
+// args: --log-kib 1
+// expect: limit output
+// seconds: 10
+setInterval(() => console.log("x".repeat(200)), 1);
+await sleep(20000);

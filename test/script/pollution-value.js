@@ -1,0 +1,3 @@
+// expect: value {"a":1}
+Object.prototype.inherited = "evil";
+({ a: 1 });

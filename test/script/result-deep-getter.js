@@ -1,0 +1,3 @@
+// expect: limit result
+const make = () => ({ get again() { return make(); } });
+make();

@@ -1,0 +1,2 @@
+// expect: limit result
+Array.from({ length: 300000 }, () => ({ a: 1 }));

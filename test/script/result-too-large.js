@@ -1,0 +1,2 @@
+// expect: limit result
+"x".repeat(2 << 20);

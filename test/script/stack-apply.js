@@ -1,0 +1,3 @@
+// expect: value "RangeError"
+function down() { return Reflect.apply(down, null, []); }
+try { down(); } catch (error) { error.name; }

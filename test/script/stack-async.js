@@ -1,0 +1,3 @@
+// expect: limit stack
+async function down() { return await down(); }
+await down();

@@ -1,0 +1,3 @@
+// expect: value "RangeError"
+class A { constructor() { new A(); } }
+try { new A(); } catch (error) { error.name; }

@@ -1,0 +1,3 @@
+// expect: value "RangeError"
+const down = () => eval("down()");
+try { down(); } catch (error) { error.name; }

@@ -1,0 +1,3 @@
+// expect: value "RangeError"
+function* down() { yield* down(); }
+try { down().next(); } catch (error) { error.name; }

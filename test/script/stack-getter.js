@@ -1,0 +1,3 @@
+// expect: value "RangeError"
+const object = { get a() { return this.a; } };
+try { object.a; } catch (error) { error.name; }

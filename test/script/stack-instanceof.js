@@ -1,0 +1,3 @@
+// expect: value "RangeError"
+class A { static [Symbol.hasInstance](x) { return x instanceof A; } }
+try { ({}) instanceof A; } catch (error) { error.name; }

@@ -1,0 +1,3 @@
+// expect: limit stack
+function down() { return down() + 1; }
+down();

@@ -1,0 +1,3 @@
+// expect: value "RangeError"
+const replace = () => "a".replace(/a/, replace);
+try { replace(); } catch (error) { error.name; }

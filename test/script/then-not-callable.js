@@ -1,0 +1,2 @@
+// expect: value {"then":5}
+({ then: 5 });

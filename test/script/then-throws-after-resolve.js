@@ -1,0 +1,2 @@
+// expect: value 1
+await { then(resolve) { resolve(1); throw new Error("too late"); } };

@@ -1,0 +1,2 @@
+// expect: error script RangeError
+await { then() { throw new RangeError("from then"); } };

@@ -1,0 +1,3 @@
+// expect: error script
+// message: 12345678901234567890
+throw 12345678901234567890n;

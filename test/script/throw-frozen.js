@@ -1,0 +1,3 @@
+// expect: error script RangeError
+// message: frozen
+throw Object.freeze(new RangeError("frozen"));

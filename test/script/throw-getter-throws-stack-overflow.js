@@ -1,0 +1,2 @@
+// expect: error script
+throw { get message() { return this.message; } };

@@ -1,0 +1,3 @@
+// expect: error script
+// message: yyyyyyyy
+throw "y".repeat(4 << 20);

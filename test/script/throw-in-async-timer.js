@@ -1,0 +1,3 @@
+// expect: error script RangeError
+setTimeout(async () => { throw new RangeError("an async callback"); }, 1);
+await sleep(20);

@@ -1,0 +1,7 @@
+// expect: error script TypeError
+// message: second
+try {
+  throw new RangeError("first");
+} finally {
+  throw new TypeError("second");
+}

@@ -1,0 +1,6 @@
+// expect: error script RangeError
+// message: third
+// seconds: 3
+let count = 0;
+setInterval(() => { if (++count === 3) throw new RangeError("third"); }, 1);
+await sleep(20000);

@@ -1,0 +1,2 @@
+// expect: error script RangeError
+await new Promise(() => { throw new RangeError("in the executor"); });

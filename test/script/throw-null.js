@@ -1,0 +1,3 @@
+// expect: error script
+// message: null
+throw null;

@@ -1,0 +1,3 @@
+// expect: error script
+// message: 42
+throw 42;

@@ -1,0 +1,2 @@
+// expect: error script
+throw Promise.resolve(1);

@@ -1,0 +1,4 @@
+// expect: error script
+const { proxy, revoke } = Proxy.revocable({}, {});
+revoke();
+throw proxy;

@@ -1,0 +1,3 @@
+// expect: error script
+// message: just text
+throw "just text";

@@ -1,0 +1,3 @@
+// expect: error script
+// message: symbol
+throw Symbol("secret name");

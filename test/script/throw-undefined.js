@@ -1,0 +1,3 @@
+// expect: error script
+// message: undefined
+throw undefined;

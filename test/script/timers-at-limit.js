@@ -1,0 +1,3 @@
+// expect: value 1000
+for (let i = 0; i < 1000; i++) setTimeout(() => {}, 20000);
+1000;

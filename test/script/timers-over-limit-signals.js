@@ -1,0 +1,3 @@
+// expect: limit operations
+const kept = [];
+for (;;) kept.push(AbortSignal.timeout(20000));

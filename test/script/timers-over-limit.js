@@ -1,0 +1,3 @@
+// expect: limit operations
+for (let i = 0; i < 1001; i++) setTimeout(() => {}, 20000);
+1;

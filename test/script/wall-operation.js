@@ -1,0 +1,6 @@
+// args: --wall-ms 300 --allow notes.create
+// lock: yes
+// expect: limit timeout
+// pending: notes.create
+// operations: created=1 cancelled=1
+await notes.create({ title: "x" });

@@ -1,0 +1,4 @@
+// args: --wall-ms 300
+// expect: limit timeout
+// pending: timer
+await sleep(20000);

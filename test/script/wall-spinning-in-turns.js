@@ -1,0 +1,3 @@
+// args: --wall-ms 300
+// expect: limit timeout
+for (;;) await sleep(0);
