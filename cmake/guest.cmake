@@ -1,5 +1,5 @@
 # The guest, twice from the same sources: natively (vow_guest) and as
-# WebAssembly, compiled ahead and initialised once (GUEST_CODE, GUEST_IMAGE).
+# WebAssembly, compiled ahead and initialised once (TEMPLATE_HEADER names the files).
 set(guest_sources
   value value_decode call describe script outbox guest web web_text)
 set(guest_core mem utf8 cbor_write cbor_read cbor_check)
@@ -8,7 +8,7 @@ set(guest_engine quickjs/libregexp.c quickjs/libunicode.c quickjs/dtoa.c)
 # The bundle of web globals as a C file.
 file(STRINGS ${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt bundle_names)
 list(TRANSFORM bundle_names PREPEND ${CMAKE_SOURCE_DIR}/src/guest/js/)
-set(bundle ${CMAKE_BINARY_DIR}/guest/bundle.c)
+set(bundle ${CMAKE_BINARY_DIR}/bundle.c)
 add_custom_command(OUTPUT ${bundle}
   COMMAND ${CMAKE_COMMAND} -DLIST=${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt -DOUT=${bundle}
           -P ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake
@@ -32,13 +32,16 @@ target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)
 
 # ---- as WebAssembly ----
 if(VOW_TEMPLATE_DIR)
-  set(GUEST_CODE ${VOW_TEMPLATE_DIR}/guest.cwasm)
-  set(GUEST_IMAGE ${VOW_TEMPLATE_DIR}/guest.image)
+  set(TEMPLATE_HEADER ${VOW_TEMPLATE_DIR}/template_name.h)
+  file(GLOB parts ${VOW_TEMPLATE_DIR}/guest-*.cwasm)
+  if(NOT parts)
+    message(FATAL_ERROR "${VOW_TEMPLATE_DIR} holds no compiled guest; build the release preset first")
+  endif()
+  file(CREATE_LINK ${VOW_TEMPLATE_DIR} ${CMAKE_BINARY_DIR}/guest SYMBOLIC)
   return()
 endif()
 
-set(GUEST_CODE ${CMAKE_BINARY_DIR}/guest/guest.cwasm)
-set(GUEST_IMAGE ${CMAKE_BINARY_DIR}/guest/guest.image)
+set(TEMPLATE_HEADER ${CMAKE_BINARY_DIR}/guest/template_name.h)
 find_program(WASM_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 set(wasm_flags --target=wasm32-wasi -O2 -std=gnu11 -D_GNU_SOURCE -DNDEBUG -funsigned-char
   -I${CMAKE_SOURCE_DIR}/src -isystem ${QUICKJS_DIR})
@@ -72,11 +75,12 @@ add_custom_command(OUTPUT ${guest_wasm}
           -Wl,--no-check-features -Wl,--strip-debug -o ${guest_wasm}
   DEPENDS ${wasm_objects} VERBATIM)
 
-add_executable(template_tool src/engine/template_tool.c src/engine/wasmhost.c
-  src/engine/linear_memory.c src/core/mem.c)
+add_executable(template_tool src/engine/template_tool.c src/engine/wasmhost_config.c)
 target_compile_options(template_tool PRIVATE -Wall -Wextra -Werror)
 target_include_directories(template_tool PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(template_tool PRIVATE vow_wasmtime Threads::Threads)
-add_custom_command(OUTPUT ${GUEST_CODE} ${GUEST_IMAGE}
-  COMMAND template_tool ${guest_wasm} ${GUEST_CODE} ${GUEST_IMAGE}
+add_custom_command(OUTPUT ${TEMPLATE_HEADER}
+  COMMAND template_tool ${guest_wasm} ${CMAKE_BINARY_DIR}/guest
   DEPENDS ${guest_wasm} template_tool VERBATIM)
+install(DIRECTORY ${CMAKE_BINARY_DIR}/guest/ DESTINATION lib/vow
+  FILES_MATCHING PATTERN "guest-*.cwasm" PATTERN "guest-*.image")

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define OS_PAGE 4096u
@@ -30,32 +31,15 @@ struct linear_memory_pool {
 
 /* ---- image ---- */
 
-static bool page_is_zero(const uint8_t *page, size_t len) {
-  for (size_t i = 0; i < len; i++)
-    if (page[i])
-      return false;
-  return true;
-}
-
-static bool write_pages(int fd, const uint8_t *bytes, size_t len) {
-  for (size_t at = 0; at < len; at += OS_PAGE) {
-    size_t n = len - at < OS_PAGE ? len - at : OS_PAGE;
-    if (!page_is_zero(bytes + at, n) && pwrite(fd, bytes + at, n, (off_t)at) != (ssize_t)n)
-      return false;
-  }
-  return true;
-}
-
-bool linear_image_make(linear_image *image, const uint8_t *bytes, size_t len, size_t size) {
-  *image = (linear_image){.fd = -1, .size = size};
-  image->fd = memfd_create("vow-template", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (image->fd < 0 || ftruncate(image->fd, (off_t)size) < 0 ||
-      !write_pages(image->fd, bytes, len) ||
-      fcntl(image->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
-    linear_image_free(image);
+bool linear_image_open(linear_image *image, const char *path, size_t size) {
+  struct stat status;
+  *image = (linear_image){.fd = open(path, O_RDONLY | O_CLOEXEC), .size = size};
+  if (image->fd < 0)
     return false;
-  }
-  void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
+  errno = EINVAL; /* for a file of another size */
+  void *map = MAP_FAILED;
+  if (fstat(image->fd, &status) == 0 && (uint64_t)status.st_size == size)
+    map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
   if (map == MAP_FAILED) {
     linear_image_free(image);
     return false;

@@ -26,13 +26,13 @@
 #define LINEAR_MEMORY_GUARD (UINT64_C(32) << 20)
 
 typedef struct linear_image {
-  int fd;                /* memfd that holds the bytes */
+  int fd;                /* file that holds the bytes */
   const uint8_t *bytes;  /* the same, mapped for reading */
   size_t size;           /* multiple of LINEAR_PAGE */
 } linear_image;
 
-/* Makes an image of `len` bytes (zeros follow up to `size`). False: errno. */
-bool linear_image_make(linear_image *image, const uint8_t *bytes, size_t len, size_t size);
+/* Opens an image file of exactly `size` bytes, which nobody changes. False: errno. */
+bool linear_image_open(linear_image *image, const char *path, size_t size);
 void linear_image_free(linear_image *image);
 
 typedef struct linear_memory linear_memory;

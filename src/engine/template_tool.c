@@ -1,18 +1,17 @@
-/* Build-time program: compiles the guest, initialises it once and writes what
- * engine wasm embeds.
- *   template_tool guest.wasm guest.cwasm guest.image */
+/* Build-time program: compiles the guest, initialises it once, and writes the
+ * code, the heap, and a header that names them by a hash of both.
+ *   template_tool guest.wasm FOLDER */
+#include <dirent.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <wasm.h>
 #include <wasmtime.h>
 
-#include "engine/template.h"
 #include "engine/wasmhost.h"
-
-const uint8_t template_code[1], template_code_end[1], template_image[1], template_image_end[1];
 
 static void die(const char *what) {
   fprintf(stderr, "template_tool: %s\n", what);
@@ -42,12 +41,36 @@ static uint8_t *read_file(const char *path, size_t *len) {
   return bytes;
 }
 
-static void write_file(const char *path, const void *head, size_t head_len, const void *bytes,
-                       size_t len) {
+static void write_file(const char *folder, const char *name, const void *bytes, size_t len) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
   FILE *file = fopen(path, "wb");
-  if (!file || fwrite(head, 1, head_len, file) != head_len || fwrite(bytes, 1, len, file) != len ||
-      fclose(file) != 0)
+  if (!file || fwrite(bytes, 1, len, file) != len || fclose(file) != 0)
     die("cannot write");
+}
+
+/* FNV-1a: tells builds apart, nothing more. */
+static uint64_t hash(uint64_t seed, const uint8_t *bytes, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    seed = (seed ^ bytes[i]) * UINT64_C(0x100000001b3);
+  return seed;
+}
+
+static void remove_old(const char *folder) {
+  char path[PATH_MAX];
+  DIR *dir = opendir(folder);
+  struct dirent *entry;
+  if (!dir)
+    die("cannot read the folder");
+  while ((entry = readdir(dir))) {
+    const char *dot = strrchr(entry->d_name, '.');
+    if (strncmp(entry->d_name, "guest-", 6) != 0 || !dot ||
+        (strcmp(dot, ".cwasm") != 0 && strcmp(dot, ".image") != 0))
+      continue;
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    remove(path);
+  }
+  closedir(dir);
 }
 
 /* ---- removing the data section: the image holds what it would write ---- */
@@ -113,12 +136,25 @@ static void call(wasmtime_context_t *context, wasmtime_instance_t *instance, con
   check(name, error, trap);
 }
 
-static void make_image(wasm_engine_t *engine, const uint8_t *wasm, size_t len, const char *path) {
+typedef struct bytes {
+  uint8_t *data;
+  size_t len;
+} bytes;
+
+static bytes copy(const void *data, size_t len) {
+  bytes result = {malloc(len), len};
+  if (!result.data)
+    die("out of memory");
+  memcpy(result.data, data, len);
+  return result;
+}
+
+static bytes make_image(wasm_engine_t *engine, bytes wasm, uint32_t *shared_at) {
   static const wasmhost_imports imports = {no_flush, no_send, no_clock};
   wasmtime_module_t *module;
   wasmtime_instance_t instance;
   wasm_trap_t *trap = NULL;
-  check("compile", wasmtime_module_new(engine, wasm, len, &module), NULL);
+  check("compile", wasmtime_module_new(engine, wasm.data, wasm.len, &module), NULL);
   wasmtime_linker_t *linker = wasmtime_linker_new(engine);
   check("imports", wasmhost_define_imports(linker, &imports), NULL);
   wasmtime_store_t *store = wasmtime_store_new(engine, NULL, NULL);
@@ -135,41 +171,60 @@ static void make_image(wasm_engine_t *engine, const uint8_t *wasm, size_t len, c
   wasmtime_extern_t memory;
   if (!wasmtime_instance_export_get(context, &instance, "memory", 6, &memory))
     die("the guest exports no memory");
-  size_t size = wasmtime_memory_data_size(context, &memory.of.memory);
-  template_header header = {TEMPLATE_MAGIC, size, (uint32_t)shared.of.i32, 0};
-  write_file(path, &header, sizeof header, wasmtime_memory_data(context, &memory.of.memory), size);
+  bytes image = copy(wasmtime_memory_data(context, &memory.of.memory),
+                     wasmtime_memory_data_size(context, &memory.of.memory));
+  *shared_at = (uint32_t)shared.of.i32;
   wasmtime_store_delete(store);
   wasmtime_linker_delete(linker);
   wasmtime_module_delete(module);
+  return image;
 }
 
-static void make_code(wasm_engine_t *engine, const uint8_t *wasm, size_t len, const char *path) {
-  uint8_t *stripped = malloc(len);
+static bytes make_code(wasm_engine_t *engine, bytes wasm) {
+  bytes stripped = copy(wasm.data, wasm.len);
   wasmtime_module_t *module;
-  wasm_byte_vec_t code;
-  if (!stripped)
-    die("out of memory");
-  size_t used = strip_data(wasm, len, stripped);
-  check("compile", wasmtime_module_new(engine, stripped, used, &module), NULL);
-  check("serialize", wasmtime_module_serialize(module, &code), NULL);
-  write_file(path, "", 0, code.data, code.size);
-  wasm_byte_vec_delete(&code);
+  wasm_byte_vec_t serialized;
+  stripped.len = strip_data(wasm.data, wasm.len, stripped.data);
+  check("compile", wasmtime_module_new(engine, stripped.data, stripped.len, &module), NULL);
+  check("serialize", wasmtime_module_serialize(module, &serialized), NULL);
+  bytes code = copy(serialized.data, serialized.size);
+  wasm_byte_vec_delete(&serialized);
   wasmtime_module_delete(module);
-  free(stripped);
+  free(stripped.data);
+  return code;
+}
+
+static void write_template(const char *folder, bytes code, bytes image, uint32_t shared) {
+  char name[64], header[512];
+  uint64_t sum = hash(hash(UINT64_C(0xcbf29ce484222325), code.data, code.len), image.data, image.len);
+  remove_old(folder);
+  snprintf(name, sizeof name, "guest-%016" PRIx64 ".cwasm", sum);
+  write_file(folder, name, code.data, code.len);
+  snprintf(name, sizeof name, "guest-%016" PRIx64 ".image", sum);
+  write_file(folder, name, image.data, image.len);
+  int len = snprintf(header, sizeof header,
+                     "#define TEMPLATE_NAME \"guest-%016" PRIx64 "\"\n"
+                     "#define TEMPLATE_SIZE %zuu\n"
+                     "#define TEMPLATE_SHARED %uu /* address of wire_shared */\n",
+                     sum, image.len, shared);
+  write_file(folder, "template_name.h", header, (size_t)len);
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4)
-    die("usage: template_tool guest.wasm guest.cwasm guest.image");
-  size_t len;
-  uint8_t *wasm = read_file(argv[1], &len);
+  if (argc != 3)
+    die("usage: template_tool guest.wasm FOLDER");
+  bytes wasm;
+  wasm.data = read_file(argv[1], &wasm.len);
   wasm_config_t *config = wasmhost_config();
   wasm_engine_t *engine = config ? wasm_engine_new_with_config(config) : NULL;
   if (!engine)
     die("cannot set up the WebAssembly engine");
-  make_image(engine, wasm, len, argv[3]);
-  make_code(engine, wasm, len, argv[2]);
+  uint32_t shared = 0;
+  bytes image = make_image(engine, wasm, &shared), code = make_code(engine, wasm);
+  write_template(argv[2], code, image, shared);
   wasm_engine_delete(engine);
-  free(wasm);
+  free(image.data);
+  free(code.data);
+  free(wasm.data);
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "engine/fiber_stack.h"
 #include "engine/linear_memory.h"
 #include "engine/wasmhost.h"
+#include "template_name.h"
 
 /* What a shard keeps mapped for the next runs. */
 #define KEEP_MEMORIES 64u
@@ -106,7 +107,7 @@ static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed,
 /* ---- the guest's words and messages ---- */
 
 static bool read_shared(const wasm_guest *guest, wire_shared *words) {
-  uint32_t at = shard_of(guest)->host->shared;
+  uint32_t at = TEMPLATE_SHARED;
   if (at > guest->memory->size - sizeof *words)
     return false;
   memcpy(words, guest->memory->base + at, sizeof *words);
@@ -115,7 +116,7 @@ static bool read_shared(const wasm_guest *guest, wire_shared *words) {
 
 static void clear_outbox(wasm_guest *guest) {
   const uint32_t zero = 0;
-  uint32_t at = shard_of(guest)->host->shared + (uint32_t)offsetof(wire_shared, outbox_len);
+  uint32_t at = TEMPLATE_SHARED + (uint32_t)offsetof(wire_shared, outbox_len);
   memcpy(guest->memory->base + at, &zero, sizeof zero);
   guest->drained = 0;
 }

@@ -38,7 +38,6 @@ typedef struct wasmhost {
   wasmtime_module_t *module;
   wasmtime_instance_pre_t *pre;
   linear_image image;
-  uint32_t shared; /* address of the guest's wire_shared */
 } wasmhost;
 
 /* Creator callbacks, called by Wasmtime on the thread that opens an instance. */
