@@ -42,11 +42,10 @@ static void *limited_malloc(void *opaque, size_t size) {
 }
 
 static void *limited_calloc(void *opaque, size_t count, size_t size) {
-  if (size && count > SIZE_MAX / size)
-    return NULL;
-  void *block = limited_malloc(opaque, count * size);
+  size_t bytes = size && count > SIZE_MAX / size ? SIZE_MAX : count * size; /* refused */
+  void *block = limited_malloc(opaque, bytes);
   if (block)
-    memset(block, 0, count * size);
+    memset(block, 0, bytes);
   return block;
 }
 

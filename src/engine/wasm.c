@@ -55,7 +55,7 @@ static wasm_shard *shard_of(const wasm_guest *guest) {
 static uint8_t *get_memory(void *env, size_t *size, size_t *maximum) {
   linear_memory *memory = env;
   *size = memory->size;
-  *maximum = memory->max;
+  *maximum = LINEAR_MEMORY_RESERVATION; /* growing decides, and notes a refusal */
   return memory->base;
 }
 
@@ -225,7 +225,8 @@ static bool poll_call(wasm_guest *guest) {
   bool done = wasmtime_call_future_poll(guest->future);
   wasmhost_leave();
   creating = NULL;
-  if (guest->memory->limit_hit)
+  wire_shared words;
+  if (guest->memory->limit_hit || (read_shared(guest, &words) && words.out_of_memory))
     fail(guest, ENGINE_FAULT_MEMORY);
   if (done)
     end_call(guest);

@@ -1,4 +1,5 @@
 /* The guest as a WebAssembly module: what the host imports and exports. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -14,6 +15,42 @@ IMPORT("send") void host_send(const wire_header *header, const void *bytes);
 #define HEAP_SLACK (1u << 20)
 
 static guest the_guest;
+
+/* ---- allocation: the first refusal ends the run, caught or not ---- */
+
+static void *or_refused(void *block) {
+  if (!block)
+    the_guest.shared.out_of_memory = 1;
+  return block;
+}
+
+static void *guest_calloc(void *opaque, size_t count, size_t size) {
+  (void)opaque;
+  return or_refused(calloc(count, size));
+}
+
+static void *guest_malloc(void *opaque, size_t size) {
+  (void)opaque;
+  return or_refused(malloc(size));
+}
+
+static void guest_free_block(void *opaque, void *block) {
+  (void)opaque;
+  free(block);
+}
+
+static void *guest_realloc(void *opaque, void *block, size_t size) {
+  (void)opaque;
+  void *moved = realloc(block, size);
+  return size ? or_refused(moved) : moved;
+}
+
+static size_t guest_usable_size(const void *block) {
+  return malloc_usable_size((void *)(uintptr_t)block);
+}
+
+static const JSMallocFunctions allocation = {guest_calloc, guest_malloc, guest_free_block,
+                                             guest_realloc, guest_usable_size};
 
 void platform_flush(guest *g) {
   host_flush();
@@ -40,7 +77,7 @@ static void share(guest *g) {
 /* Once, when the template is made: the address of the shared words, 0 when
  * memory is short. */
 EXPORT("init") wire_shared *export_init(void) {
-  if (!guest_init(&the_guest, NULL, NULL))
+  if (!guest_init(&the_guest, &allocation, NULL))
     return NULL;
   void *volatile slack = malloc(HEAP_SLACK); /* volatile: or the pair is left out */
   free(slack);

@@ -71,6 +71,7 @@ typedef struct wire_shared {
   uint32_t outbox_len;          /* bytes of complete messages */
   uint32_t unhandled;           /* rejections nobody has handled so far */
   uint32_t settled;             /* 1: WIRE_VALUE or WIRE_ERROR has been said */
+  uint32_t out_of_memory;       /* 1: an allocation was refused; never cleared */
 } wire_shared;
 
 #define WIRE_INBOX_SIZE 8192u

@@ -157,6 +157,8 @@ void loop_post(loop *loop, loop_message *message) {
   else
     loop->first = message;
   loop->last = message;
-  uv_mutex_unlock(&loop->lock);
+  /* Still under the lock: once the message is seen, its delivery may lead to the
+   * end of the loop. */
   uv_async_send(&loop->wake);
+  uv_mutex_unlock(&loop->lock);
 }

@@ -136,7 +136,7 @@ static void put_pending(cbor_out *out, const run_report *report) {
   for (size_t i = 0; i < report->pending_count; i++) {
     const op_info *info = &report->pending[i];
     const char *comma = ",";
-    put_count(out, i ? ",{\"id\":" : "{\"id\":", (uint32_t)info->id);
+    put_count(out, i ? ",{\"id\":" : "{\"id\":", info->tag & ~WIRE_TIMER_BIT);
     put_string(out, "\"name\":", info->name, &comma);
     put_ms(out, ",\"age_ms\":", info->age_ns);
     put(out, "}");

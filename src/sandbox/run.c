@@ -4,8 +4,6 @@
 
 #include "sandbox/run_int.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 const run_limits run_limits_default = {
     .cpu_ms = 5000,
     .wall_ms = 30000,
@@ -54,11 +52,16 @@ static void free_run(run *run) {
   mem_free(allocator, run);
 }
 
+static uint64_t wall_deadline(const run *run, uint64_t ms) {
+  uint64_t ns = run_ns(ms);
+  return ns < OP_NEVER - run->opened_ns ? run->opened_ns + ns : OP_NEVER;
+}
+
 static bool open_parts(run *run, const run_options *options) {
   op_scope_limits limits = {.operations_max = options->limits.operations_max,
                             .concurrent_max = options->limits.concurrent_max,
                             .timers_max = RUN_TIMERS_MAX};
-  uint64_t wall = run->opened_ns + options->limits.wall_ms * NS_PER_MS;
+  uint64_t wall = wall_deadline(run, options->limits.wall_ms);
   run->scope = op_scope_open(shard_operations(run->shard), &limits, wall, run, run->opened_ns);
   if (!run->scope)
     return false;
@@ -69,8 +72,8 @@ static bool open_parts(run *run, const run_options *options) {
 
 static void close_parts(run *run, bool reusable) {
   if (run->scope) {
-    op_scope_close(run->scope, run_now());
     run_calls_detach(run);
+    op_scope_close(run->scope, run_now());
     op_scope_release(run->scope);
     run->scope = NULL;
   }
@@ -162,6 +165,14 @@ void run_dispose(run *run) {
 
 /* ---- turns ---- */
 
+void run_wake(run *run) {
+  if (run->state == RUN_WAITING) {
+    run->state = RUN_READY;
+    op_scope_clock(run->scope, OP_CLOCK_READY, run_now());
+  }
+  shard_make_ready(run->shard, run);
+}
+
 static void fail_by_fault(run *run) {
   uint64_t now = run_now();
   switch (engine_fault_of(run->instance)) {
@@ -172,10 +183,10 @@ static void fail_by_fault(run *run) {
     run_fail(run, RUN_KIND_STACK, "recursion went deeper than the stack");
     break;
   case ENGINE_FAULT_TIME:
-    if (op_scope_time(run->scope, OP_CLOCK_GUEST, now) >= run->options.limits.cpu_ms * NS_PER_MS)
+    if (op_scope_time(run->scope, OP_CLOCK_GUEST, now) >= run_ns(run->options.limits.cpu_ms))
       run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
     else
-      run->wall_passed = true;
+      run_fail(run, RUN_KIND_TIMEOUT, "the time limit of the run (--wall-ms) was hit");
     break;
   case ENGINE_FAULT_STOPPED:
   case ENGINE_FAULT_INTERNAL:
@@ -186,7 +197,7 @@ static void fail_by_fault(run *run) {
 }
 
 static uint64_t guest_time_left(const run *run, uint64_t now) {
-  uint64_t limit = run->options.limits.cpu_ms * NS_PER_MS;
+  uint64_t limit = run_ns(run->options.limits.cpu_ms);
   uint64_t used = op_scope_time(run->scope, OP_CLOCK_GUEST, now);
   return used < limit ? limit - used : 0;
 }
@@ -198,8 +209,8 @@ static engine_turn_result take_turn(run *run, uint64_t now) {
   if (run->first && !(len = run_fill_inbox(run)))
     return ENGINE_FAULT;
   uint64_t left = guest_time_left(run, now);
-  uint64_t wall = run->opened_ns + run->options.limits.wall_ms * NS_PER_MS;
-  uint64_t stop_at = now + left < wall ? now + left : wall;
+  uint64_t wall = wall_deadline(run, run->options.limits.wall_ms);
+  uint64_t stop_at = wall > now && left < wall - now ? now + left : wall;
   return engine_turn(run->instance, len, stop_at);
 }
 
@@ -306,6 +317,6 @@ void run_set_wall(run *run, uint64_t ms) {
   run->options.limits.wall_ms = ms;
   if (!run->scope)
     return;
-  op_scope_set_wall(run->scope, run->opened_ns + ms * NS_PER_MS);
+  op_scope_set_wall(run->scope, wall_deadline(run, ms));
   loop_set_deadline(shard_loop(run->shard), op_next_deadline(shard_operations(run->shard)));
 }

@@ -66,7 +66,7 @@ typedef struct run_report {
   op_counts operations;
   uint64_t wall_ns, guest_ns, host_wait_ns, ready_ns;
   uint64_t memory_peak, memory_limit;
-  const op_info *pending; /* what was live at the end, oldest first */
+  const op_info *pending; /* what was live at the end, oldest first; `tag` is the number in the run */
   size_t pending_count;
 } run_report;
 

@@ -6,7 +6,7 @@
 
 #include "sandbox/run_int.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS 1e6
 #define ERROR_BYTES_MAX 8192u
 
 /* ---- the guest's message ---- */
@@ -37,10 +37,10 @@ static bool read_call(cbor_in *body, call_fields *call) {
 
 /* What the host allows, tightened by what the caller asked for. */
 static uint64_t timeout_ns(const run *run, double asked_ms) {
-  uint64_t allowed = run->options.limits.op_timeout_ms * NS_PER_MS;
-  if (asked_ms < 0 || asked_ms * (double)NS_PER_MS >= (double)allowed)
+  uint64_t allowed = run_ns(run->options.limits.op_timeout_ms);
+  if (asked_ms < 0 || asked_ms * NS_PER_MS >= (double)allowed)
     return allowed;
-  uint64_t asked = (uint64_t)(asked_ms * (double)NS_PER_MS);
+  uint64_t asked = (uint64_t)(asked_ms * NS_PER_MS);
   return asked ? asked : 1; /* 0 is no time at all, not no limit */
 }
 
@@ -74,13 +74,14 @@ static void free_call(host_call *call) {
 
 static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields) {
   const vow_allocator *allocator = shard_allocator(run->shard);
-  if (fields->arguments_len > SIZE_MAX - sizeof(host_call))
+  if (!run_has_room(run, fields->arguments_len))
     return NULL;
   host_call *call =
       mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
   if (!call)
     return NULL;
   *call = (host_call){.shard = run->shard, .run = run, .wire_id = wire_id,
+                      .number = ++run->calls_made,
                       .kind = &run->options.kinds[fields->kind],
                       .arguments_len = fields->arguments_len};
   memcpy(call->arguments, fields->arguments, fields->arguments_len);
@@ -90,7 +91,7 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
 
 static bool submit(run *run, host_call *call, double asked_ms) {
   op_spec spec = {.name = call->kind->name, .timeout_ns = timeout_ns(run, asked_ms),
-                  .tag = call->wire_id, .user = call};
+                  .tag = call->number, .user = call};
   op_status status = op_submit(run->scope, &spec, run_now(), &call->id);
   if (status == OP_OK)
     return true;
@@ -114,7 +115,7 @@ bool run_call(run *run, const wire_header *header, cbor_in *body) {
   }
   host_call *call = new_call(run, header->id, &fields);
   if (!call) {
-    run_fail(run, RUN_KIND_MEMORY, "no memory for an operation's arguments");
+    run_fail(run, RUN_KIND_MEMORY, "an operation's arguments do not fit into the run's memory");
     return false;
   }
   return submit(run, call, fields.timeout_ms);
@@ -153,7 +154,7 @@ static void put_error(cbor_out *out, const host_call *call, const host_error *er
   else
     cbor_put_undefined(out);
   cbor_put_bool(out, error->transient);
-  cbor_put_uint(out, (uint32_t)call->id);
+  cbor_put_uint(out, call->number);
   cbor_put_cstring(out, call->kind->name);
   cbor_put_uint(out, 1);
 }
@@ -188,16 +189,26 @@ void run_call_settled(host_call *call, op_state state) {
     snprintf(message, sizeof message, "%s ended without an answer", call->kind->name);
   }
   tell_error(call, &error);
-  if (!call->started)
+  call->told = true;
+  if (!call->started || call->ended)
     free_call(call);
 }
 
-/* Its operations have been cancelled: calls whose handler never began are ours
- * to free, the others end with their handler. */
+/* Whether a SETTLED event for `call` waits to be taken. Only deadlines and
+ * cancels raise one, and until it is taken the table keeps the operation. */
+static bool event_waits(const host_call *call) {
+  op_info info;
+  return !call->told &&
+         op_find(shard_operations(call->shard), call->id, &info, run_now()) == OP_OK &&
+         (info.state == OP_TIMED_OUT || info.state == OP_CANCELLED);
+}
+
+/* Closing the scope will cancel what is live and raise no event for it. */
 void run_calls_detach(run *run) {
   while (run->calls) {
     host_call *call = run->calls;
-    if (call->started)
+    call->told = !event_waits(call);
+    if (call->started || !call->told)
       unlink_call(call);
     else
       free_call(call);
@@ -227,11 +238,13 @@ static void end_handler(host_call *call) {
   shard *shard = call->shard;
   run *run = call->run;
   op_id id = call->id;
-  free_call(call);
+  call->ended = true;
+  if (!event_waits(call))
+    free_call(call);
   op_handler_done(shard_operations(shard), id, run_now());
   shard_handler_ended(shard);
   if (run && run->state == RUN_WAITING && !run->first)
-    shard_make_ready(shard, run); /* maybe the last thing it waited for */
+    run_wake(run); /* maybe the last thing it waited for */
   shard_dispatch(shard);
 }
 

@@ -26,14 +26,19 @@ typedef struct run_timer {
 } run_timer;
 
 /* One host call, from the guest's message to the end of its handler. It outlives
- * its run when the handler is slower than the run's end. */
+ * its run when the handler is slower than the run's end. It is freed when its
+ * handler has ended or will never start, and no event that names it waits in the
+ * operation table: either may come last. */
 struct host_call {
   shard *shard;
   run *run; /* NULL once the run has finished */
   const host_kind *kind;
   op_id id;
   uint64_t wire_id;
+  uint64_t number; /* in the run, from 1: what people see */
   bool started;  /* the handler has the call and will answer */
+  bool ended;    /* it has answered */
+  bool told;     /* no event of a settlement is to come (any more) */
   bool answered; /* the guest needs no answer any more */
   void *data;
   host_call *next, *previous; /* in the run's list while `run` */
@@ -73,7 +78,7 @@ struct run {
   uint32_t timer_count, timer_room;
 
   uint64_t opened_ns;
-  uint64_t log_bytes;
+  uint64_t log_bytes, calls_made;
   size_t payload_bytes; /* arguments and results held here for the guest */
   size_t memory_peak;
 
@@ -105,15 +110,24 @@ void run_slice(run *run);
 /* Decides what a run does next that has no turn going on. */
 void run_advance(run *run);
 void run_finish(run *run);
+/* Puts the run into the shard's queue; if it waited, it is ready from now on. */
+void run_wake(run *run);
 /* Notes what ends the run; the first one counts. Strings may be NULL, are copied. */
 void run_fail(run *run, run_kind kind, const char *message);
 void run_on_wall(run *run);
 void run_free_if_disposed(run *run);
 uint64_t run_now(void);
 
+/* Limits are the embedder's: any number is one. */
+static inline uint64_t run_ns(uint64_t ms) {
+  return ms > UINT64_MAX / 1000000 ? UINT64_MAX : ms * 1000000;
+}
+
 /* ---- run_messages.c ---- */
 
 bool run_start_message(run *run);
+/* Whether `more` bytes fit beside the guest's memory and the payloads held. */
+bool run_has_room(const run *run, size_t more);
 /* Queues one message for the guest; false when memory is short or the limit on
  * payloads is passed (then the run has failed). */
 bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len);
@@ -132,7 +146,7 @@ void run_call_start(host_call *call);
 void run_call_stop(host_call *call);
 /* The operation was settled by deadline or cancel: tell the guest. */
 void run_call_settled(host_call *call, op_state state);
-/* The run is going: lets go of every call. */
+/* The run is going, its scope is still open: lets go of every call. */
 void run_calls_detach(run *run);
 
 /* ---- report.c ---- */

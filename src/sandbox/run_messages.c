@@ -23,7 +23,7 @@ static size_t room_for(size_t len) {
   return sizeof(wire_header) + ((len + 7u) & ~(size_t)7);
 }
 
-static bool within_memory(const run *run, size_t more) {
+bool run_has_room(const run *run, size_t more) {
   size_t held = engine_memory(run->instance) + run->payload_bytes;
   return more <= run->options.limits.memory_bytes &&
          held <= run->options.limits.memory_bytes - more;
@@ -33,11 +33,11 @@ bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len
   run_message *message = NULL;
   if (run->state == RUN_FINISHED)
     return false;
-  if (len <= START_BYTES_MAX && within_memory(run, len))
+  if (len <= START_BYTES_MAX && run_has_room(run, len))
     message = mem_resize(shard_allocator(run->shard), NULL, 1, sizeof *message + len);
   if (!message) {
     run_fail(run, RUN_KIND_MEMORY, "a value for the guest does not fit into its memory");
-    shard_make_ready(run->shard, run);
+    run_wake(run);
     return false;
   }
   message->next = NULL;
@@ -50,8 +50,7 @@ bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len
     run->first = message;
   run->last = message;
   run->payload_bytes += len;
-  run->state = RUN_READY;
-  shard_make_ready(run->shard, run);
+  run_wake(run);
   return true;
 }
 
@@ -333,7 +332,7 @@ bool run_drain(void *user, const uint8_t *bytes, size_t len) {
     if (!ok)
       run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed message");
   }
-  if (!within_memory(run, 0))
+  if (!run_has_room(run, 0))
     run_fail(run, RUN_KIND_MEMORY, "payloads and guest memory pass --memory-mib");
   return may_go_on(run);
 }

@@ -5,7 +5,9 @@ struct pool {
   uv_mutex_t lock; /* guards everything below */
   uv_cond_t ready; /* `first` or `closing` has been set */
   pool_work *first, *last;
-  uint32_t threads, threads_max, idle;
+  uint32_t queued;
+  uint32_t threads, threads_max;
+  uint32_t idle; /* threads that wait, also those that have been woken for work and not taken it */
   bool closing;
   uv_thread_t ids[];
 };
@@ -23,6 +25,7 @@ static pool_work *next_work(pool *pool) {
   pool->idle--;
   pool_work *work = pool->first;
   if (work) {
+    pool->queued--;
     pool->first = work->next;
     if (!pool->first)
       pool->last = NULL;
@@ -74,7 +77,7 @@ void pool_close(pool *pool) {
 
 /* Under the lock. False when there is no thread at all to do the work. */
 static bool ensure_thread(pool *pool) {
-  if (pool->idle > 0 || pool->threads == pool->threads_max)
+  if (pool->idle > pool->queued || pool->threads == pool->threads_max)
     return true;
   if (uv_thread_create(&pool->ids[pool->threads], worker, pool) == 0)
     pool->threads++;
@@ -92,6 +95,7 @@ bool pool_submit(pool *pool, loop *reply_to, pool_work *work) {
     else
       pool->first = work;
     pool->last = work;
+    pool->queued++;
     uv_cond_signal(&pool->ready);
   }
   uv_mutex_unlock(&pool->lock);

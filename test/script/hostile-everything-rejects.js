@@ -3,12 +3,38 @@
 // message: zebra
 // operation: notes.get
 // The error's class and text come through as well.
-const get = notes.get, own = Reflect.ownKeys, describe = Object.getOwnPropertyDescriptor, define = Object.defineProperty;
-const fail = function () { throw new Error("replaced"); };
-for (const holder of [Error, Error.prototype, NotFoundError, NotFoundError.prototype, ApiError, ApiError.prototype, Object, Function.prototype, Promise, Promise.prototype, Map.prototype, WeakMap.prototype, Array.prototype, String.prototype, Reflect, globalThis])
-  for (const key of own(holder)) {
-    const found = describe(holder, key);
-    if (found.configurable && typeof found.value === "function" && key !== "constructor" && key !== Symbol.iterator && key !== "next")
-      define(holder, key, { __proto__: null, value: fail, configurable: true });
+const { get } = notes;
+const own = Reflect.ownKeys;
+const describe = Object.getOwnPropertyDescriptor;
+const define = Object.defineProperty;
+const fail = function () {
+  throw new Error("replaced");
+};
+const holders = [
+  Error,
+  Error.prototype,
+  NotFoundError,
+  NotFoundError.prototype,
+  ApiError,
+  ApiError.prototype,
+  Object,
+  Function.prototype,
+  Promise,
+  Promise.prototype,
+  Map.prototype,
+  WeakMap.prototype,
+  Array.prototype,
+  String.prototype,
+  Reflect,
+  globalThis,
+];
+for (let h = 0; h < holders.length; h++) {
+  const keys = own(holders[h]);
+  for (let k = 0; k < keys.length; k++) {
+    const found = describe(holders[h], keys[k]);
+    if (keys[k] === "constructor" || !found.configurable || typeof found.value !== "function")
+      continue;
+    define(holders[h], keys[k], { __proto__: null, value: fail, configurable: true });
   }
+}
 await get("zebra");

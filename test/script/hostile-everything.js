@@ -1,11 +1,21 @@
 // args: --allow notes.*
 // expect: value "Apple pie"
 // Every function of every built-in is replaced by one that throws.
-const get = notes.get, wait = sleep, own = Reflect.ownKeys, describe = Object.getOwnPropertyDescriptor, define = Object.defineProperty;
-const fail = function () { throw new Error("replaced"); };
-const names = own(globalThis), seen = new WeakSet(), has = seen.has.bind(seen), add = seen.add.bind(seen);
+const get = notes.get,
+  wait = sleep,
+  own = Reflect.ownKeys,
+  describe = Object.getOwnPropertyDescriptor,
+  define = Object.defineProperty;
+const fail = function () {
+  throw new Error("replaced");
+};
+const names = own(globalThis),
+  seen = new WeakSet(),
+  has = seen.has.bind(seen),
+  add = seen.add.bind(seen);
 const queue = [globalThis];
-let head = 0, tail = 1;
+let head = 0,
+  tail = 1;
 while (head < tail) {
   const object = queue[head++];
   if (object === fail || has(object)) continue;

@@ -1,5 +1,10 @@
 // args: --allow notes.get
 // expect: value ["Apple pie",0]
 let called = 0;
-Object.defineProperty(Promise.prototype, "then", { get() { called++; throw new Error("replaced"); } });
+Object.defineProperty(Promise.prototype, "then", {
+  get() {
+    called++;
+    throw new Error("replaced");
+  },
+});
 [(await notes.get("apple")).title, called];

@@ -1,4 +1,9 @@
 // expect: value "slept"
-globalThis.setTimeout = globalThis.clearTimeout = globalThis.queueMicrotask = () => { throw new Error("replaced"); };
+globalThis.setTimeout =
+  globalThis.clearTimeout =
+  globalThis.queueMicrotask =
+    () => {
+      throw new Error("replaced");
+    };
 await sleep(1);
-"slept";
+("slept");

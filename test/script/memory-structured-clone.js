@@ -1,4 +1,5 @@
 // args: --memory-mib 16
 // expect: limit memory
-let value = [1, 2, 3, 4];
-for (;;) value = [structuredClone(value), value];
+const bytes = { list: [new Uint8Array(1 << 20)] };
+const kept = [];
+for (;;) kept.push(structuredClone(bytes));

@@ -4,7 +4,9 @@
 const controller = new AbortController();
 const { signal } = controller;
 const inner = new Promise((resolve) => {
-  signal.addEventListener("abort", () => notes.get("apple", { signal }).catch((error) => resolve(error.name)));
+  signal.addEventListener("abort", () =>
+    notes.get("apple", { signal }).catch((error) => resolve(error.name)),
+  );
 });
 const outer = notes.get("apple", { signal }).catch((error) => error.name);
 controller.abort();

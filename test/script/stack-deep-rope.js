@@ -1,4 +1,4 @@
-// expect: value [400000,true]
+// expect: value [20000,true]
 let text = "";
-for (let i = 0; i < 200000; i++) text = `a${text}b`;
-[text.length, text === `${"a".repeat(200000)}${"b".repeat(200000)}`];
+for (let i = 0; i < 10000; i++) text = `a${text}b`;
+[text.length, text === `${"a".repeat(10000)}${"b".repeat(10000)}`];

@@ -1,9 +1,15 @@
 // expect: value "RangeError"
-let value = {};
+// The reviver puts a deep list where the walk is still to go.
+const deep = () => {
+  let list = [];
+  for (let i = 0; i < 100000; i++) list = [list];
+  return list;
+};
 try {
-  JSON.parse("[1]", function reviver(key, x) { if (value) { let list = []; for (let i = 0; i < 100000; i++) list = [list]; value = null; this[0] = list; return list; } return x; });
-  const deep = {};
-  JSON.parse('{"a":1,"b":2}', function (key, x) { if (key === "a") { let list = []; for (let i = 0; i < 100000; i++) list = [list]; this.b = list; } return x; });
+  JSON.parse('{"a":1,"b":2}', function (key, value) {
+    if (key === "a") this.b = deep();
+    return value;
+  });
   "revived";
 } catch (error) {
   error.name;

@@ -28,7 +28,9 @@ for (const name in sources) {
     new Function(sources[name]);
     survived.push(name);
   } catch (error) {
-    survived.push(error instanceof SyntaxError || error instanceof RangeError ? name : `${name}: ${error}`);
+    survived.push(
+      error instanceof SyntaxError || error instanceof RangeError ? name : `${name}: ${error}`,
+    );
   }
 }
 survived;

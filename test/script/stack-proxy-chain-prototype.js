@@ -1,4 +1,4 @@
-// expect: value "RangeError"
+// expect: limit stack
 let proxy = {};
 for (let i = 0; i < 100000; i++) proxy = new Proxy(proxy, {});
-try { Object.getPrototypeOf(proxy); "deep enough"; } catch (error) { error.name; }
+Object.getPrototypeOf(proxy);

@@ -12,7 +12,9 @@ for (const name in patterns) {
     new RegExp(patterns[name]).test("aaaa");
     survived.push(name);
   } catch (error) {
-    survived.push(error instanceof SyntaxError || error instanceof RangeError ? name : `${name}: ${error}`);
+    survived.push(
+      error instanceof SyntaxError || error instanceof RangeError ? name : `${name}: ${error}`,
+    );
   }
 }
 survived;

@@ -1,2 +1,5 @@
 // expect: value "trapped"
-await new Proxy({}, { get: (_, key) => (key === "then" ? (resolve) => resolve("trapped") : undefined) });
+await new Proxy(
+  {},
+  { get: (_, key) => (key === "then" ? (resolve) => resolve("trapped") : undefined) },
+);

@@ -5,4 +5,10 @@
 const begun = performance.now();
 const error = await notes.create({ title: "x" }, { timeout: 50 }).catch((e) => e);
 const passed = performance.now() - begun;
-[error.name, error instanceof TimeoutError, error instanceof ApiError, error.operation.name, passed >= 49 && passed < 1000];
+[
+  error.name,
+  error instanceof TimeoutError,
+  error instanceof ApiError,
+  error.operation.name,
+  passed >= 49 && passed < 1000,
+];

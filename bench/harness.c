@@ -1,0 +1,111 @@
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+_Noreturn void broken(const char *what) {
+  fprintf(stderr, "bench: %s\n", what);
+  exit(2);
+}
+
+uint64_t clock_ns(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+    broken("no monotonic clock");
+  return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+void sort_values(double *values, size_t count) {
+  qsort(values, count, sizeof *values, by_value);
+}
+
+double quantile(const double *sorted, size_t count, double share) {
+  if (count == 0)
+    broken("a quantile of nothing");
+  size_t at = (size_t)(share * (double)count);
+  return sorted[at < count ? at : count - 1];
+}
+
+figure *figures_add(figures *all, const char *key, const char *text, const char *unit,
+                    double *values, size_t count) {
+  if (all->count == FIGURES_MAX)
+    broken("too many figures");
+  sort_values(values, count);
+  figure *f = &all->list[all->count++];
+  *f = (figure){.key = key,
+                .text = text,
+                .unit = unit,
+                .median = quantile(values, count, 0.5),
+                .least = values[0],
+                .most = values[count - 1],
+                .values = count};
+  return f;
+}
+
+void figure_at_most(figure *f, double target) {
+  f->judgement = JUDGE_MOST;
+  f->target = target;
+}
+
+void figure_at_least(figure *f, double target) {
+  f->judgement = JUDGE_LEAST;
+  f->target = target;
+}
+
+static bool met(const figure *f) {
+  switch (f->judgement) {
+  case JUDGE_MOST:
+    return f->median <= f->target;
+  case JUDGE_LEAST:
+    return f->median >= f->target;
+  case JUDGE_NOT:
+    break;
+  }
+  return true;
+}
+
+bool figures_met(const figures *all) {
+  for (size_t i = 0; i < all->count; i++)
+    if (!met(&all->list[i]))
+      return false;
+  return true;
+}
+
+static void print_table(const figures *all) {
+  printf("%-52s %10s %10s %10s %-8s target\n", all->name, "median", "least", "most", "unit");
+  for (size_t i = 0; i < all->count; i++) {
+    const figure *f = &all->list[i];
+    printf("%-52s %10.2f %10.2f %10.2f %-8s ", f->text, f->median, f->least, f->most, f->unit);
+    if (f->judgement != JUDGE_NOT)
+      printf("%s %g %s", f->judgement == JUDGE_MOST ? "<=" : ">=", f->target,
+             met(f) ? "met" : "MISSED");
+    printf("\n");
+  }
+}
+
+static void print_json(const figures *all) {
+  printf("{\"bench\":\"%s\",\"figures\":{", all->name);
+  for (size_t i = 0; i < all->count; i++) {
+    const figure *f = &all->list[i];
+    printf("%s\"%s\":{\"median\":%.3f,\"least\":%.3f,\"most\":%.3f,\"values\":%zu,\"unit\":\"%s\"",
+           i ? "," : "", f->key, f->median, f->least, f->most, f->values, f->unit);
+    if (f->judgement != JUDGE_NOT)
+      printf(",\"%s\":%g,\"met\":%s", f->judgement == JUDGE_MOST ? "at_most" : "at_least",
+             f->target, met(f) ? "true" : "false");
+    printf("}");
+  }
+  printf("}}\n");
+}
+
+void figures_print(const figures *all, bool json) {
+  if (json)
+    print_json(all);
+  else
+    print_table(all);
+}

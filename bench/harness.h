@@ -1,0 +1,53 @@
+/* What the benchmark programs share: clock, repetitions, figures, printing. */
+#ifndef BENCH_HARNESS_H
+#define BENCH_HARNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SECOND_NS UINT64_C(1000000000)
+
+/* How a figure is judged. */
+typedef enum { JUDGE_NOT, JUDGE_MOST, JUDGE_LEAST } judgement;
+
+/* One measured quantity: the median of its values, and their spread. */
+typedef struct figure {
+  const char *key;  /* in JSON */
+  const char *text; /* in the table */
+  const char *unit;
+  judgement judgement; /* MOST: may be at most `target`; LEAST: at least */
+  double target;
+  double median, least, most;
+  size_t values;
+} figure;
+
+#define FIGURES_MAX 64
+
+typedef struct figures {
+  const char *name; /* of the program, in JSON */
+  figure list[FIGURES_MAX];
+  size_t count;
+} figures;
+
+/* Prints what is wrong and ends the program with status 2: a figure of something
+ * that did not work is worth nothing. */
+_Noreturn void broken(const char *what);
+
+uint64_t clock_ns(void);
+
+/* Sorts `values` and adds their median as a figure without a target. The texts
+ * are borrowed. */
+figure *figures_add(figures *all, const char *key, const char *text, const char *unit,
+                    double *values, size_t count);
+void figure_at_most(figure *f, double target);
+void figure_at_least(figure *f, double target);
+
+/* The value at `share` (0..1) of sorted values. */
+double quantile(const double *sorted, size_t count, double share);
+void sort_values(double *values, size_t count);
+
+bool figures_met(const figures *all);
+void figures_print(const figures *all, bool json);
+
+#endif

@@ -1,0 +1,2 @@
+// Never gives the turn back: stopped by --cpu-ms.
+for (;;);

@@ -1,0 +1,9 @@
+// signal: INT
+// expect: cancelled
+// not: went on
+try {
+  console.log("ready");
+  await sleep(20000);
+} finally {
+  console.log("went" + " on");
+}

@@ -1,0 +1,8 @@
+// args: --allow notes.create
+// lock: yes
+// signal: INT
+// expect: cancelled
+// stderr: ready
+// operations: created=1 cancelled=1
+setTimeout(() => console.log("ready"), 10);
+await notes.create({ title: "x" });

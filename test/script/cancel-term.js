@@ -1,0 +1,5 @@
+// signal: TERM
+// expect: cancelled
+// stderr: ready
+console.log("ready");
+await sleep(20000);

@@ -1,0 +1,3 @@
+// expect: value "object"
+// args: --context '{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}}}}'
+typeof context.a.a.a.a.a.a.a.a.a;

@@ -1,0 +1,4 @@
+// args: --context=
+// expect: exit 2
+// message: --context
+1;

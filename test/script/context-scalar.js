@@ -1,0 +1,3 @@
+// args: --context '"text"'
+// expect: value "text"
+context;

@@ -1,0 +1,2 @@
+// expect: varies
+[Math.random(), Math.random(), Math.random()];

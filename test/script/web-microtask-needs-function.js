@@ -1,0 +1,2 @@
+// expect: error script TypeError
+queueMicrotask("text");

@@ -1,0 +1,3 @@
+// expect: value [null,true]
+const result = await sleep(5);
+[result, sleep(0) instanceof Promise];
