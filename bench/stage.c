@@ -59,9 +59,12 @@ void stage_open(stage *stage, engine_kind engine) {
   char message[256];
   shard_options options = {.engine = engine};
   *stage = (struct stage){0};
-  stage->kinds[ANSWER_AT_ONCE] = (host_kind){"op", 1, start_at_once, NULL, stage};
-  stage->kinds[ANSWER_LATER] = (host_kind){"op", 1, start_later, NULL, stage};
-  stage->kinds[ANSWER_NEVER] = (host_kind){"op", 1, start_never, stop_held, stage};
+  stage->kinds[ANSWER_AT_ONCE] = (host_kind){
+      .name = "op", .arguments = 1, .start = start_at_once, .stop = NULL, .user = stage};
+  stage->kinds[ANSWER_LATER] =
+      (host_kind){.name = "op", .arguments = 1, .start = start_later, .stop = NULL, .user = stage};
+  stage->kinds[ANSWER_NEVER] = (host_kind){
+      .name = "op", .arguments = 1, .start = start_never, .stop = stop_held, .user = stage};
   stage->shard = shard_open(&options, message, sizeof message);
   if (!stage->shard)
     broken(message);

@@ -72,7 +72,7 @@ set(guest_wasm ${CMAKE_BINARY_DIR}/guest/guest.wasm)
 add_custom_command(OUTPUT ${guest_wasm}
   COMMAND ${WASM_CLANG} --target=wasm32-wasi -O2 -mexec-model=reactor ${wasm_objects} -lm
           -lwasi-emulated-process-clocks -Wl,-z,stack-size=1048576 -Wl,--stack-first
-          -Wl,--no-check-features -Wl,--strip-debug -o ${guest_wasm}
+          -Wl,--no-check-features -Wl,--strip-debug -Wl,--export=__stack_pointer -o ${guest_wasm}
   DEPENDS ${wasm_objects} VERBATIM)
 
 add_executable(template_tool src/engine/template_tool.c src/engine/wasmhost_config.c)

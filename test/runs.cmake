@@ -1,5 +1,5 @@
 # Tests of engine, sandbox, pool and loop.
 set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
-foreach(name test_run_dispose)
+foreach(name test_run_calls test_run_limits test_run_dispose)
   vow_test(${name} SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()

@@ -11,21 +11,21 @@
 
 /* Sorted by name. */
 static const api_kind kinds[] = {
-    {"notes.create", 1, "note: " NOTE_FIELDS, "Note",
+    {"notes.create", 1, false, "note: " NOTE_FIELDS, "Note",
      "Adds a note and returns it; ConflictError when its id is in use.", notes_create, true},
-    {"notes.delete", 1, "id: string", "boolean", "Removes a note; says whether there was one.",
+    {"notes.delete", 1, false, "id: string", "boolean", "Removes a note; says whether there was one.",
      notes_delete, true},
-    {"notes.get", 1, "id: string", "Note", "The note; NotFoundError when there is none.", notes_get,
+    {"notes.get", 1, false, "id: string", "Note", "The note; NotFoundError when there is none.", notes_get,
      true},
-    {"notes.list", 1, "options?: {limit?: number, after?: string}",
+    {"notes.list", 1, true, "options?: {limit?: number, after?: string}",
      "{items: Note[], next: string | null}",
      "Notes in the order of their ids, from the one behind `after`; `next` is the `after` of the "
      "next page.",
      notes_list, true},
-    {"notes.search", 2, "text: string, options?: {limit?: number}", "Note[]",
+    {"notes.search", 2, true, "text: string, options?: {limit?: number}", "Note[]",
      "Notes that have all words of the text in title, tags or body, the best first.", notes_search,
      true},
-    {"notes.update", 2, "id: string, patch: " PATCH_FIELDS, "Note",
+    {"notes.update", 2, false, "id: string, patch: " PATCH_FIELDS, "Note",
      "Changes the fields that the patch gives and returns the note; NotFoundError when there is "
      "none.",
      notes_update, true},

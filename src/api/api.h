@@ -41,6 +41,7 @@ typedef bool api_handler(api_call *call);
 typedef struct api_kind {
   const char *name;       /* "notes.get" */
   unsigned arguments;     /* positional ones; {timeout, signal, priority} may follow */
+  bool options_last;      /* the last of them is options: {timeout, ...} may be in it */
   const char *parameters; /* as in TypeScript, for people: "id: string" */
   const char *result;     /* "Note" */
   const char *doc;        /* one line */

@@ -102,6 +102,7 @@ static void fill(api_host *host, const bool *allowed) {
       continue;
     host->entries[host->count] = (api_entry){&kinds[i], host};
     host->kinds[host->count] = (host_kind){.name = kinds[i].name, .arguments = kinds[i].arguments,
+                                           .options_last = kinds[i].options_last,
                                            .start = start, .stop = stop,
                                            .user = &host->entries[host->count]};
     host->count++;

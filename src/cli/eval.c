@@ -242,9 +242,29 @@ static bool open_parts(evaluation *e) {
 
 /* ---- the run ---- */
 
+/* On a terminal, text of a stranger must not move the cursor or set titles:
+ * control characters but newline and tab are shown as \xNN (C0, DEL, and the C1
+ * set, which is C2 80 to C2 9F in UTF-8). */
+static void put_text(const char *text, size_t len) {
+  if (!isatty(STDERR_FILENO)) {
+    fwrite(text, 1, len, stderr);
+    return;
+  }
+  for (size_t i = 0; i < len; i++) {
+    unsigned char byte = (unsigned char)text[i], next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
+    bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+    if (c1)
+      fprintf(stderr, "\\x%02x", (unsigned char)text[++i]);
+    else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f)
+      fprintf(stderr, "\\x%02x", byte);
+    else
+      fputc(byte, stderr);
+  }
+}
+
 static void on_log(void *user, int level, const char *text, size_t len) {
   (void)user, (void)level;
-  fwrite(text, 1, len, stderr);
+  put_text(text, len);
   fputc('\n', stderr);
 }
 
@@ -268,11 +288,17 @@ static bool write_line(int fd, const char *text) {
 /* A trace holds "Name: message" by convention only: it is shown below both. */
 static void tell_failure(const run_report *report) {
   const char *name = report->error.name, *message = report->error.message;
-  fprintf(stderr, "vow eval: %s (%s): %s%s%s\n", run_outcome_text(report->outcome),
-          run_kind_text(report->error.kind), name ? name : "", name && message ? ": " : "",
-          message ? message : "");
+  fprintf(stderr, "vow eval: %s (%s): ", run_outcome_text(report->outcome),
+          run_kind_text(report->error.kind));
+  if (name)
+    put_text(name, strlen(name));
+  if (name && message)
+    fputs(": ", stderr);
+  if (message)
+    put_text(message, strlen(message));
+  fputc('\n', stderr);
   if (report->error.stack)
-    fputs(report->error.stack, stderr);
+    put_text(report->error.stack, strlen(report->error.stack));
   for (size_t i = 0; report->error.kind == RUN_KIND_TIMEOUT && i < report->pending_count; i++)
     fprintf(stderr, "    waiting for %s for %.1f s\n", report->pending[i].name,
             (double)report->pending[i].age_ns / 1e9);

@@ -14,6 +14,7 @@
 /* What a shard keeps mapped for the next runs. */
 #define KEEP_MEMORIES 64u
 #define KEEP_STACKS 64u
+#define C_STACK_MARGIN 4096u
 /* Guests see time in steps of this size: no fine clock to time others with. */
 #define CLOCK_STEP_NS UINT64_C(1000000)
 
@@ -190,9 +191,26 @@ static uint64_t on_clock(void *data, bool monotonic) {
 
 /* ---- calls ---- */
 
-static engine_fault fault_of_trap(const wasm_trap_t *trap) {
+/* The guest's C stack lies lowest in its memory: running over its end leaves
+ * memory, with the stack pointer below zero or near it. */
+static bool ran_over_c_stack(wasm_guest *guest) {
+  wasmtime_extern_t item;
+  wasmtime_val_t value;
+  if (!wasmtime_instance_export_get(guest->context, &guest->instance, "__stack_pointer", 15,
+                                    &item) ||
+      item.kind != WASMTIME_EXTERN_GLOBAL)
+    return false;
+  wasmtime_global_get(guest->context, &item.of.global, &value);
+  return value.of.i32 < (int32_t)C_STACK_MARGIN;
+}
+
+static engine_fault fault_of_trap(wasm_guest *guest, const wasm_trap_t *trap) {
   wasmtime_trap_code_t code;
-  if (trap && wasmtime_trap_code(trap, &code) && code == WASMTIME_TRAP_CODE_STACK_OVERFLOW)
+  if (!trap || !wasmtime_trap_code(trap, &code))
+    return ENGINE_FAULT_INTERNAL;
+  if (code == WASMTIME_TRAP_CODE_STACK_OVERFLOW)
+    return ENGINE_FAULT_STACK;
+  if (code == WASMTIME_TRAP_CODE_MEMORY_OUT_OF_BOUNDS && ran_over_c_stack(guest))
     return ENGINE_FAULT_STACK;
   return ENGINE_FAULT_INTERNAL;
 }
@@ -201,7 +219,7 @@ static void end_call(wasm_guest *guest) {
   wasmtime_call_future_delete(guest->future);
   guest->future = NULL;
   if (guest->trap || guest->error)
-    fail(guest, fault_of_trap(guest->trap));
+    fail(guest, fault_of_trap(guest, guest->trap));
   if (guest->trap)
     wasm_trap_delete(guest->trap);
   if (guest->error)

@@ -256,7 +256,16 @@ static JSValue submit(guest *g, const cbor_out *message, JSValueConst signal) {
   return watching < 0 ? JS_EXCEPTION : JS_Throw(g->ctx, abort_reason(g, signal));
 }
 
-/* `magic` is the kind; data[0] is the number of declared arguments. */
+/* {timeout, signal, priority}: behind the declared arguments, or in the last of
+ * them where that is options as well. */
+static JSValueConst find_options(int argc, JSValueConst *argv, int declared, bool options_last) {
+  if (argc > declared)
+    return argv[declared];
+  bool merged = options_last && argc == declared && JS_IsObject(argv[declared - 1]);
+  return merged ? argv[declared - 1] : JS_UNDEFINED;
+}
+
+/* `magic` is the kind; data: number of declared arguments, the last is options. */
 static JSValue call_host(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
                          int magic, JSValueConst *data) {
   (void)this_value;
@@ -264,7 +273,7 @@ static JSValue call_host(JSContext *ctx, JSValueConst this_value, int argc, JSVa
   int declared = JS_VALUE_GET_INT(data[0]);
   call_options options;
   JSValue promise = JS_EXCEPTION, reason = JS_UNDEFINED;
-  if (read_options(ctx, argc > declared ? argv[declared] : JS_UNDEFINED, &options) == 0 &&
+  if (read_options(ctx, find_options(argc, argv, declared, JS_VALUE_GET_BOOL(data[1])), &options) == 0 &&
       (JS_IsUndefined(options.signal) ||
        JS_IsUndefined(reason = abort_reason(g, options.signal)))) {
     cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
@@ -344,7 +353,8 @@ void call_reject(guest *g, uint64_t id, cbor_in *fields) {
 
 /* ---- definition ---- */
 
-int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, uint32_t kind) {
+int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
+                bool options_last, uint32_t kind) {
   JSContext *ctx = g->ctx;
   const char *dot = memchr(name, '.', name_len);
   JSValue global = JS_GetGlobalObject(ctx), holder = JS_DupValue(ctx, global);
@@ -361,10 +371,10 @@ int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
     name_len -= (size_t)(dot + 1 - name);
     name = dot + 1;
   }
-  JSValueConst data[1] = {JS_NewInt32(ctx, (int32_t)arguments)};
+  JSValueConst data[2] = {JS_NewInt32(ctx, (int32_t)arguments), JS_NewBool(ctx, options_last)};
   JSAtom own = JS_NewAtomLen(ctx, name, name_len);
   JSValue title = JS_NewStringLen(ctx, name, name_len);
-  JSValue function = JS_NewCFunctionData(ctx, call_host, (int)arguments, (int)kind, 1, data);
+  JSValue function = JS_NewCFunctionData(ctx, call_host, (int)arguments, (int)kind, 2, data);
   int failed = JS_IsException(function) || JS_IsException(title) ||
                JS_DefinePropertyValueStr(ctx, function, "name", title, JS_PROP_CONFIGURABLE) < 0 ||
                JS_DefinePropertyValue(ctx, holder, own, function,

@@ -50,7 +50,7 @@ typedef struct guest {
   JSValue *unhandled; /* rejected promises nobody has handled: pairs promise, reason */
   uint32_t unhandled_count, unhandled_size;
 
-  size_t result_max;
+  size_t result_max, stack_size;
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
   bool dead; /* an uncaught exception ended the run: nothing more is executed */
 
@@ -115,7 +115,8 @@ JSValue value_decode(guest *g, cbor_in *in);
 /* ---- call.c: host operations ---- */
 
 /* Defines one host function, e.g. "notes.get", creating `notes`. 0 or -1. */
-int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, uint32_t kind);
+int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
+                bool options_last, uint32_t kind);
 void call_fulfil(guest *g, uint64_t id, cbor_in *value);
 void call_reject(guest *g, uint64_t id, cbor_in *fields);
 void call_free_all(guest *g);

@@ -41,9 +41,19 @@ void script_fail(guest *g) {
   JS_FreeValue(g->ctx, thrown);
 }
 
+/* Encoding takes stack for each level on top of what getters use. */
+#define ENCODING_STACK (256u * 1024)
+
+static int encode_result(guest *g, cbor_out *out, JSValueConst value) {
+  JS_SetMaxStackSize(g->rt, g->stack_size + ENCODING_STACK);
+  int failed = value_encode(g->ctx, out, value, VALUE_RESULT, "result");
+  JS_SetMaxStackSize(g->rt, g->stack_size);
+  return failed;
+}
+
 static void settle_value(guest *g, JSValueConst value) {
   cbor_out own, *out = scratch_take(g, &own, g->result_max);
-  int failed = value_encode(g->ctx, out, value, VALUE_RESULT, "result");
+  int failed = encode_result(g, out, value);
   cbor_status status = out->status;
   if (g->shared.settled)
     status = CBOR_OK; /* a getter ended the run meanwhile */
@@ -268,16 +278,19 @@ static bool set_context(guest *g, const char *json, size_t len) {
 }
 
 static bool define_kinds(guest *g, cbor_in *fields) {
-  uint64_t kinds, three, arguments, kind;
+  uint64_t kinds, four, arguments, kind;
+  bool options_last;
   const char *name;
   size_t len;
   if (cbor_get_array(fields, &kinds) != CBOR_OK)
     return false;
   for (uint64_t i = 0; i < kinds; i++)
-    if (cbor_get_array(fields, &three) != CBOR_OK || three != 3 ||
+    if (cbor_get_array(fields, &four) != CBOR_OK || four != 4 ||
         cbor_get_text(fields, &name, &len) != CBOR_OK ||
-        cbor_get_uint(fields, &arguments) != CBOR_OK || cbor_get_uint(fields, &kind) != CBOR_OK ||
-        call_define(g, name, len, (uint32_t)arguments, (uint32_t)kind) < 0)
+        cbor_get_uint(fields, &arguments) != CBOR_OK ||
+        cbor_get_bool(fields, &options_last) != CBOR_OK ||
+        cbor_get_uint(fields, &kind) != CBOR_OK ||
+        call_define(g, name, len, (uint32_t)arguments, options_last, (uint32_t)kind) < 0)
       return false;
   return true;
 }
@@ -317,7 +330,8 @@ void script_start(guest *g, cbor_in *fields) {
     return;
   }
   g->result_max = (size_t)start.result;
-  JS_SetMaxStackSize(g->rt, (size_t)start.stack);
+  g->stack_size = (size_t)start.stack;
+  JS_SetMaxStackSize(g->rt, g->stack_size);
   /* The parser needs a terminating zero, and the inbox is not ours to keep. */
   char *text = js_malloc(g->ctx, start.source_len + start.name_len + 2);
   if (!text || !set_context(g, start.context, start.context_len)) {

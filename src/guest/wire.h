@@ -52,7 +52,7 @@ enum {
   WIRE_START_NAME,      /* text: file name for traces */
   WIRE_START_SOURCE,    /* text, or bytes when it is not UTF-8 */
   WIRE_START_CONTEXT,   /* text: JSON of `context` */
-  WIRE_START_KINDS,     /* array of [name, number of arguments, kind] */
+  WIRE_START_KINDS,     /* array of [name, number of arguments, the last is options, kind] */
   WIRE_START_RESULT,    /* result limit, bytes */
   WIRE_START_FIELDS,
 };
@@ -79,8 +79,8 @@ typedef struct wire_shared {
 
 /* Bounds on one value in either direction; bytes are bounded by memory. */
 #define WIRE_DEPTH_MAX 256u
-#define WIRE_NODES_MAX (1u << 20)
 #define WIRE_MESSAGE_MAX (64u << 20)
+#define WIRE_NODES_MAX WIRE_MESSAGE_MAX
 
 /* Timer ids have this bit, so that they never equal a call's. */
 #define WIRE_TIMER_BIT (UINT64_C(1) << 63)

@@ -11,6 +11,7 @@ typedef struct host_call host_call;
 typedef struct host_kind {
   const char *name;   /* "notes.get"; borrowed for as long as runs use the kind */
   uint32_t arguments; /* positional ones */
+  bool options_last;  /* the last one is options: {timeout, signal, priority} may be in it */
   /* Begins the work, on the loop thread. It must lead to exactly one
    * host_call_fulfil() or host_call_reject(), now or later, also after `stop`. */
   void (*start)(host_call *call, void *user);

@@ -67,9 +67,10 @@ static void put_start(run *run, cbor_out *out) {
   cbor_put_cstring(out, options->context ? options->context : "{}");
   cbor_put_array(out, options->kinds_count);
   for (size_t i = 0; i < options->kinds_count; i++) {
-    cbor_put_array(out, 3);
+    cbor_put_array(out, 4);
     cbor_put_cstring(out, options->kinds[i].name);
     cbor_put_uint(out, options->kinds[i].arguments);
+    cbor_put_bool(out, options->kinds[i].options_last);
     cbor_put_uint(out, i);
   }
   cbor_put_uint(out, options->limits.result_bytes * RESULT_FACTOR + RESULT_SLACK);

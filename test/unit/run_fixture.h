@@ -356,6 +356,11 @@ static inline void let_pass(unsigned ms) {
     ;
 }
 
+/* One round of what is there to be done, without waiting for more. */
+static inline void turn_without_waiting(run_fixture *f) {
+  uv_run(loop_uv(shard_loop(f->shard)), UV_RUN_NOWAIT);
+}
+
 static inline void subject_close(subject *s) {
   if (s->run)
     run_dispose(s->run);

@@ -11,9 +11,8 @@ static void each_kind_of_answer(void **state) {
     const char *source, *value;
   } cases[] = {
       {"await test.echo({a: [1, 'x', null]})", "{\"a\":[1,\"x\",null]}"},
-      {"await test.fail(1).catch(e => [e.name, e.code, e.message, e.operation])",
-       "[\"NotFoundError\",\"TEST\",\"there is no such thing\","
-       "{\"id\":1,\"name\":\"test.fail\",\"attempts\":1}]"},
+      {"await test.fail(1).catch(e => [e.name, e.code, e.message, e.operation.name].join())",
+       "\"NotFoundError,TEST,there is no such thing,test.fail\""},
       {"await test.later(3)", "3"},
       {"await test.pool('p')", "\"p\""},
       {"const order = [];"
@@ -28,13 +27,7 @@ static void each_kind_of_answer(void **state) {
     subject s;
     subject_init(&s, &f);
     subject_open(&s, cases[i].source);
-    if (strstr(cases[i].source, "fail")) {
-      until_done(&s);
-      assert_string_not_equal(s.value, "");
-      assert_non_null(strstr(s.value, "\"NotFoundError\",\"TEST\",\"there is no such thing\""));
-    } else {
-      ends_with_value(&s, cases[i].value);
-    }
+    ends_with_value(&s, cases[i].value);
     subject_close(&s);
   }
   fixture_close(&f);
@@ -178,10 +171,6 @@ static void answers_after_disposal(void **state) {
 
 /* ---- the queue ---- */
 
-static unsigned running_now(run_fixture *f) {
-  return (unsigned)f->held_count;
-}
-
 static void more_than_may_run_wait_in_order(void **state) {
   run_fixture f;
   subject s;
@@ -193,7 +182,7 @@ static void more_than_may_run_wait_in_order(void **state) {
   until_started(&f, 3);
   assert_int_equal(run_counts(s.run).queued, 17);
   for (unsigned i = 0; i < 20; i++) {
-    assert_true(running_now(&f) <= 3);
+    assert_true(f.held_count <= 3);
     assert_int_equal(number_argument(f.held[0]), i);
     answer_held(&f, 0);
   }
@@ -349,7 +338,8 @@ static void operations_are_awaited_after_the_value(void **state) {
   subject_open(&s, "test.hold(1); setTimeout(() => console.log('never'), 1); 'value'");
   until_started(&f, 1);
   let_pass(3);
-  shard_turn(f.shard);
+  for (int i = 0; i < 5; i++)
+    turn_without_waiting(&f);
   assert_int_equal(s.done, 0);
   answer_held(&f, 0);
   ends_with_value(&s, "\"value\"");
@@ -384,7 +374,6 @@ static void closing_a_shard_waits_for_handlers(void **state) {
   subject_open(&s, "for (let i = 0; i < 10; i++) { test.pool(i); test.hold(i) } 1");
   until_started(&f, 10);
   subject_close(&s);
-  f.held_count = f.held_count > 0 ? f.held_count : 0;
   assert_true(shard_handlers(f.shard) >= 10);
   /* What a foreign loop would do: answers come while the shard closes. */
   answer_all_held(&f);

@@ -1,0 +1,445 @@
+/* Limits of runs, each with its kind, told in time; the report as a record and
+ * as JSON; console output; what a run leaves unhandled. */
+#include "unit/json_check.h"
+#include "unit/run_fixture.h"
+
+#define MS UINT64_C(1000000)
+/* "Typed report within 100 ms of the limit, 500 ms at worst". */
+#define LATE_NS (500 * MS)
+
+static void run_to_kind(void **state, const run_limits *limits, const char *source, run_kind kind) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits = *limits;
+  subject_open(&s, source);
+  ends_with_kind(&s, kind);
+  subject_close(&s);
+  answer_all_held(&f);
+  fixture_close(&f);
+}
+
+/* ---- clocks ---- */
+
+static void guest_time(void **state) {
+  static const char *const sources[] = {
+      "for (;;);",
+      "const p = () => Promise.resolve().then(p); p(); await new Promise(() => {})",
+      "for (;;) await test.echo(1)",
+      "while (true) try { for (;;); } catch {}",
+      "const spin = () => { setTimeout(spin, 0); for (let i = 0; i < 1e5; i++); }; spin();"
+      "await new Promise(() => {})",
+  };
+  run_fixture f;
+  fixture_open(&f, state);
+  for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+    subject s;
+    subject_init(&s, &f);
+    s.limits.cpu_ms = 20;
+    s.limits.operations_max = 1000000;
+    uint64_t begun = loop_now();
+    subject_open(&s, sources[i]);
+    ends_with_kind(&s, RUN_KIND_CPU);
+    assert_int_equal(s.outcome, RUN_LIMIT);
+    assert_true(s.report.guest_ns >= 20 * MS);
+    assert_true(s.report.guest_ns < 20 * MS + LATE_NS);
+    assert_true(loop_now() - begun < 20 * MS + 2 * LATE_NS);
+    subject_close(&s);
+  }
+  fixture_close(&f);
+}
+
+static void waiting_costs_no_guest_time(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.cpu_ms = 20;
+  subject_open(&s, "await test.later(40)");
+  ends_with_value(&s, "40");
+  assert_true(s.report.guest_ns < 20 * MS);
+  assert_true(s.report.host_wait_ns >= 20 * MS);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void wall_while_waiting(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.wall_ms = 10;
+  subject_open(&s, "setTimeout(() => {}, 60000); await test.hold(1)");
+  ends_with_kind(&s, RUN_KIND_TIMEOUT);
+  assert_int_equal(s.outcome, RUN_LIMIT);
+  assert_true(s.report.wall_ns >= 10 * MS && s.report.wall_ns < 10 * MS + LATE_NS);
+  assert_int_equal(s.report.pending_count, 2);
+  assert_string_equal(s.pending, "timer");
+  subject_close(&s);
+  answer_all_held(&f);
+  fixture_close(&f);
+}
+
+static void wall_in_the_middle_of_a_turn(void **state) {
+  static const char *const sources[] = {
+      "for (;;);",
+      /* The value is settled, the turn goes on. */
+      "(async () => { for (let i = 0; i < 50; i++) await 0; for (;;); })(); 1",
+  };
+  run_fixture f;
+  fixture_open(&f, state);
+  for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+    subject s;
+    subject_init(&s, &f);
+    s.limits.wall_ms = 20;
+    subject_open(&s, sources[i]);
+    ends_with_kind(&s, RUN_KIND_TIMEOUT);
+    assert_true(s.report.wall_ns >= 20 * MS && s.report.wall_ns < 20 * MS + LATE_NS);
+    subject_close(&s);
+  }
+  fixture_close(&f);
+}
+
+static void wall_before_the_first_turn(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.wall_ms = 1;
+  subject_open(&s, "for (;;);");
+  let_pass(3);
+  ends_with_kind(&s, RUN_KIND_TIMEOUT);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void the_wall_can_be_moved(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.wall_ms = 5;
+  subject_open(&s, "await test.later(20)");
+  run_set_wall(s.run, 60000);
+  ends_with_value(&s, "20");
+  run_set_wall(s.run, 1); /* finished: nothing happens */
+  subject_close(&s);
+
+  subject_init(&s, &f);
+  subject_open(&s, "await test.hold(1)");
+  until_started(&f, 1);
+  run_set_wall(s.run, 0); /* it has passed already */
+  ends_with_kind(&s, RUN_KIND_TIMEOUT);
+  subject_close(&s);
+  answer_all_held(&f);
+  fixture_close(&f);
+}
+
+/* Any number of milliseconds is a limit, also one that no clock can count. */
+static void limits_without_end(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.wall_ms = s.limits.cpu_ms = s.limits.op_timeout_ms = UINT64_MAX;
+  subject_open(&s, "await test.later(2)");
+  run_set_wall(s.run, UINT64_MAX - 1);
+  ends_with_value(&s, "2");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+/* ---- amounts ---- */
+
+static void memory(void **state) {
+  static const char *const sources[] = {
+      "const a = []; for (;;) a.push(new Uint8Array(1 << 20))",
+      "const a = []; for (let i = 0; ; i++) a.push('x'.repeat(100000) + i)",
+      "const m = new Map(); for (let i = 0; ; i++) m.set(i, {i})",
+      "const a = []; for (;;) try { for (;;) a.push(new ArrayBuffer(1 << 20)) } catch {}",
+      "const a = []; for (;;) a.push(Promise.resolve(a.length))",
+  };
+  for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+    run_limits limits = run_limits_default;
+    limits.memory_bytes = 16u << 20;
+    run_to_kind(state, &limits, sources[i], RUN_KIND_MEMORY);
+  }
+}
+
+/* What waits on the host's side for the guest counts as the guest's. */
+static void payloads_are_memory(void **state) {
+  run_limits limits = run_limits_default;
+  limits.memory_bytes = 24u << 20;
+  limits.concurrent_max = 1;
+  /* The arguments of queued calls. */
+  run_to_kind(state, &limits,
+              "const big = new Uint8Array(1 << 20); const all = [];"
+              "for (let i = 0; i < 30; i++) all.push(test.hold(big)); await Promise.all(all)",
+              RUN_KIND_MEMORY);
+}
+
+static void answers_are_memory(void **state) {
+  enum { BIG = 4 << 20 };
+  run_fixture f;
+  subject s;
+  uint8_t *value = calloc(1, BIG + 5);
+  assert_non_null(value);
+  memcpy(value, "\x5a\x00\x40\x00\x00", 5); /* a byte string of 4 MiB */
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.memory_bytes = 24u << 20;
+  subject_open(&s, "const a = []; for (let i = 0; i < 10; i++) a.push(test.hold(i));"
+                   "(await Promise.all(a)).length");
+  until_started(&f, 10);
+  while (f.held_count > 0)
+    host_call_fulfil(take_held(&f, 0), value, BIG + 5);
+  ends_with_kind(&s, RUN_KIND_MEMORY);
+  subject_close(&s);
+  free(value);
+  fixture_close(&f);
+}
+
+static void a_payload_is_given_back(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.memory_bytes = 24u << 20;
+  subject_open(&s, "const big = new Uint8Array(1 << 20); let n = 0;"
+                   "for (let i = 0; i < 60; i++) n += (await test.pool(big)).length; n");
+  ends_with_value(&s, "62914560");
+  assert_true(s.report.memory_peak > 1u << 20 && s.report.memory_peak <= 24u << 20);
+  assert_int_equal(s.report.memory_limit, 24u << 20);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void operations(void **state) {
+  run_limits limits = run_limits_default;
+  limits.operations_max = 10;
+  run_to_kind(state, &limits, "for (;;) await test.echo(1)", RUN_KIND_OPERATIONS);
+  run_to_kind(state, &limits, "for (let i = 0; i < 11; i++) test.hold(i).catch(() => {})",
+              RUN_KIND_OPERATIONS);
+  run_to_kind(state, &run_limits_default, "for (;;) setTimeout(() => {}, 1000)",
+              RUN_KIND_OPERATIONS);
+}
+
+static void as_many_operations_as_allowed(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.operations_max = 10;
+  subject_open(&s, "for (let i = 0; i < 10; i++) await test.echo(i);"
+                   "for (let i = 0; i < 1000; i++) setTimeout(() => {}, 1e6); 'all'");
+  ends_with_value(&s, "\"all\"");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void output(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits.log_bytes = 12; /* a line and its end count */
+  subject_open(&s, "console.log('12345'); console.error('12345'); 1");
+  ends_with_value(&s, "1");
+  assert_string_equal(s.log, "1:12345\n3:12345\n");
+  subject_close(&s);
+
+  subject_init(&s, &f);
+  s.limits.log_bytes = 11;
+  subject_open(&s, "console.log('12345'); console.warn('12345'); 1");
+  ends_with_kind(&s, RUN_KIND_OUTPUT);
+  assert_string_equal(s.log, "1:12345\n"); /* the one too much is not shown */
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void result(void **state) {
+  run_limits limits = run_limits_default;
+  limits.result_bytes = 100;
+  run_to_kind(state, &limits, "'x'.repeat(98)", RUN_KIND_NONE);
+  run_to_kind(state, &limits, "'x'.repeat(99)", RUN_KIND_RESULT);
+  run_to_kind(state, &limits, "'x'.repeat(10000000)", RUN_KIND_RESULT);
+  run_to_kind(state, &limits, "let a = []; for (let i = 0; i < 300; i++) a = [a]; a",
+              RUN_KIND_RESULT);
+}
+
+static void stack(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  for (uint64_t kib = 32; kib <= 512; kib *= 4) {
+    subject_init(&s, &f);
+    s.limits.stack_bytes = kib << 10;
+    subject_open(&s, "const f = () => f() + 1;"
+                     "let caught = ''; try { f() } catch (e) { caught = e.name } caught");
+    ends_with_value(&s, "\"RangeError\"");
+    subject_close(&s);
+    subject_init(&s, &f);
+    s.limits.stack_bytes = kib << 10;
+    subject_open(&s, "const f = () => f() + 1; f()");
+    ends_with_kind(&s, RUN_KIND_STACK);
+    subject_close(&s);
+  }
+  fixture_close(&f);
+}
+
+/* ---- errors of the script ---- */
+
+static void deadlock(void **state) {
+  static const char *const sources[] = {
+      "await new Promise(() => {})",
+      "await test.echo(1); await new Promise(() => {})",
+      "setTimeout(() => {}, 2); await new Promise(() => {})",
+      "const p = (async () => { await 0; await p })(); await p",
+  };
+  for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++)
+    run_to_kind(state, &run_limits_default, sources[i], RUN_KIND_DEADLOCK);
+}
+
+/* Proven at once, not after some time without progress. */
+static void a_deadlock_is_told_at_once(void **state) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  subject_open(&s, "await test.hold(1); await new Promise(() => {})");
+  until_started(&f, 1);
+  answer_held(&f, 0);
+  for (int i = 0; i < 5; i++)
+    turn_without_waiting(&f);
+  assert_int_equal(s.done, 1);
+  assert_int_equal(s.kind, RUN_KIND_DEADLOCK);
+  assert_int_equal(s.outcome, RUN_ERROR);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void unhandled_rejections(void **state) {
+  static const struct {
+    const char *source;
+    run_kind kind;
+  } cases[] = {
+      {"Promise.reject(new TypeError('left')); 1", RUN_KIND_SCRIPT},
+      {"test.fail(1); 1", RUN_KIND_API},
+      {"const p = Promise.reject(1); await test.later(2); p.catch(() => {}); 1", RUN_KIND_NONE},
+      {"test.later(1).then(() => { throw new Error('late') }); 1", RUN_KIND_SCRIPT},
+      {"throw new Error('thrown')", RUN_KIND_SCRIPT},
+      {"await test.fail(1)", RUN_KIND_API},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    run_to_kind(state, &run_limits_default, cases[i].source, cases[i].kind);
+}
+
+/* ---- the report ---- */
+
+static char report_text[20000];
+
+static void keep_report(subject *s) {
+  /* note_done has copied the record; its pointers hold until disposal. */
+  char *text = run_report_json(&s->report, &s->f->allocator);
+  assert_non_null(text);
+  assert_true(strlen(text) < sizeof report_text);
+  memcpy(report_text, text, strlen(text) + 1);
+  mem_free(&s->f->allocator, text);
+}
+
+static const char *report_of(void **state, const run_limits *limits, const char *source) {
+  run_fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f);
+  s.limits = *limits;
+  s.when_done = keep_report;
+  subject_open(&s, source);
+  until_done(&s);
+  subject_close(&s);
+  answer_all_held(&f);
+  fixture_close(&f);
+  assert_true(json_is_valid(report_text));
+  assert_null(strchr(report_text, '\n'));
+  assert_true(json_is(json_member(report_text, "version"), "1"));
+  return report_text;
+}
+
+static void report_of_a_value(void **state) {
+  const char *report = report_of(state, &run_limits_default,
+                                 "await test.echo(1); test.fail(1).catch(() => {}); ({a: '\"\\n'})");
+  assert_true(json_is(json_member(report, "outcome"), "\"value\""));
+  assert_true(json_is(json_member(report, "value"), "{\"a\":\"\\\"\\n\"}"));
+  assert_null(json_member(report, "error"));
+  const char *operations_at = json_member(report, "operations");
+  assert_true(json_is(json_member(operations_at, "created"), "2"));
+  assert_true(json_is(json_member(operations_at, "fulfilled"), "1"));
+  assert_true(json_is(json_member(operations_at, "rejected"), "1"));
+  assert_true(json_is(json_member(operations_at, "concurrent_max"), "1"));
+  assert_non_null(json_member(json_member(report, "time"), "wall_ms"));
+  assert_true(json_is(json_member(json_member(report, "memory"), "limit_bytes"), "67108864"));
+  assert_true(json_is(json_member(report, "pending"), "[]"));
+}
+
+static void report_of_an_error(void **state) {
+  const char *report =
+      report_of(state, &run_limits_default, "throw new RangeError('\\u0001\"\\ud800 \\u{1f600}')");
+  assert_true(json_is(json_member(report, "outcome"), "\"error\""));
+  assert_null(json_member(report, "value"));
+  const char *error = json_member(report, "error");
+  assert_true(json_is(json_member(error, "kind"), "\"script\""));
+  assert_true(json_is(json_member(error, "name"), "\"RangeError\""));
+  assert_non_null(json_member(error, "message"));
+  assert_non_null(strstr(json_member(error, "stack"), "test.js:1"));
+}
+
+static void report_of_an_operation_error(void **state) {
+  const char *error =
+      json_member(report_of(state, &run_limits_default, "await test.fail(1)"), "error");
+  assert_true(json_is(json_member(error, "kind"), "\"api\""));
+  const char *operation = json_member(error, "operation");
+  assert_true(json_is(json_member(operation, "name"), "\"test.fail\""));
+  assert_true(json_is(json_member(operation, "attempts"), "1"));
+}
+
+static void report_of_a_timeout(void **state) {
+  run_limits limits = run_limits_default;
+  limits.wall_ms = 5;
+  const char *report = report_of(state, &limits, "setTimeout(() => {}, 1e6); await test.hold(1)");
+  assert_true(json_is(json_member(report, "outcome"), "\"limit\""));
+  assert_true(json_is(json_member(json_member(report, "error"), "kind"), "\"timeout\""));
+  const char *pending = json_member(report, "pending");
+  assert_non_null(pending);
+  assert_true(json_is(json_member(pending + 1, "name"), "\"timer\""));
+  assert_non_null(strstr(pending, "\"test.hold\""));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      ON_BOTH(guest_time),
+      ON_BOTH(waiting_costs_no_guest_time),
+      ON_BOTH(wall_while_waiting),
+      ON_BOTH(wall_in_the_middle_of_a_turn),
+      ON_BOTH(wall_before_the_first_turn),
+      ON_BOTH(the_wall_can_be_moved),
+      ON_BOTH(limits_without_end),
+      ON_BOTH(memory),
+      ON_BOTH(payloads_are_memory),
+      ON_BOTH(answers_are_memory),
+      ON_BOTH(a_payload_is_given_back),
+      ON_BOTH(operations),
+      ON_BOTH(as_many_operations_as_allowed),
+      ON_BOTH(output),
+      ON_BOTH(result),
+      ON_WASM(stack),
+      ON_BOTH(deadlock),
+      ON_BOTH(a_deadlock_is_told_at_once),
+      ON_BOTH(unhandled_rejections),
+      ON_BOTH(report_of_a_value),
+      ON_BOTH(report_of_an_error),
+      ON_BOTH(report_of_an_operation_error),
+      ON_BOTH(report_of_a_timeout),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
