@@ -1,5 +1,9 @@
-# Tests of engine, sandbox, pool and loop.
+# Tests of loop, pool, engine and sandbox.
 set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
+
+foreach(name test_loop test_pool)
+  vow_test(${name} SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
+endforeach()
 foreach(name test_run_calls test_run_limits test_run_dispose)
   vow_test(${name} SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()

@@ -52,6 +52,10 @@ size_t engine_memory(const engine_instance *instance) {
   return instance->engine->class->memory(instance);
 }
 
+const uint8_t *engine_memory_bytes(const engine_instance *instance, size_t *len) {
+  return instance->engine->class->memory_bytes(instance, len);
+}
+
 uint32_t engine_unhandled(const engine_instance *instance) {
   return instance->unhandled;
 }

@@ -70,6 +70,9 @@ engine_fault engine_fault_of(const engine_instance *instance);
 
 /* Bytes the guest holds, and the limit. */
 size_t engine_memory(const engine_instance *instance);
+/* The whole linear memory, valid until the next turn; NULL natively, where there
+ * is no such thing. For tests. */
+const uint8_t *engine_memory_bytes(const engine_instance *instance, size_t *len);
 /* How many rejections nobody has handled, after a turn. */
 uint32_t engine_unhandled(const engine_instance *instance);
 /* Gives back what a waiting guest does not need (its stack). */

@@ -16,6 +16,7 @@ typedef struct engine_class {
   engine_turn_result (*resume)(engine_instance *instance);
   void (*idle)(engine_instance *instance);
   size_t (*memory)(const engine_instance *instance);
+  const uint8_t *(*memory_bytes)(const engine_instance *instance, size_t *len);
   engine_counts (*counts)(const engine *engine);
   void (*verify)(engine *engine, bool verify);
 } engine_class;

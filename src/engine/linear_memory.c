@@ -5,13 +5,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define OS_PAGE 4096u
 #define MAPPING (LINEAR_MEMORY_RESERVATION + LINEAR_MEMORY_GUARD)
-/* Bits of a /proc/self/pagemap entry (Documentation/admin-guide/mm/pagemap). */
+/* PAGEMAP_SCAN of Linux 6.7 (Documentation/admin-guide/mm/pagemap): the ranges
+ * of pages that have, or have not, certain properties. Stated here because older
+ * headers lack it. */
+#define SCAN_FILE (UINT64_C(1) << 2)
+#define SCAN_PRESENT (UINT64_C(1) << 3)
+#define SCAN_SWAPPED (UINT64_C(1) << 4)
+
+typedef struct scan_range {
+  uint64_t start, end, categories;
+} scan_range;
+
+typedef struct scan_argument {
+  uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted,
+      category_mask, category_anyof_mask, return_mask;
+} scan_argument;
+#define SCAN_IOCTL _IOWR('f', 16, scan_argument)
+#define SCAN_RANGES 256u
+/* Bits of a /proc/self/pagemap entry, for older kernels. */
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 #define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
 #define PAGEMAP_FILE (UINT64_C(1) << 61)
@@ -24,6 +42,7 @@ struct linear_memory_pool {
   linear_memory *free;
   uint32_t free_count, keep_max;
   int pagemap;          /* -1: cannot be read */
+  bool can_scan;        /* the kernel has PAGEMAP_SCAN */
   uint64_t *entries;    /* one per page of the image */
   linear_memory_counts counts;
   bool verify;
@@ -72,6 +91,7 @@ linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator, cons
   *pool = (linear_memory_pool){.allocator = allocator, .image = image, .keep_max = keep_max,
                              .entries = entries};
   pool->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  pool->can_scan = pool->pagemap >= 0;
   return pool;
 }
 
@@ -148,26 +168,62 @@ bool linear_memory_grow(linear_memory *memory, size_t size) {
 
 /* ---- recycling ---- */
 
+static void copy_pages(linear_memory *memory, size_t offset, size_t len) {
+  memcpy(memory->base + offset, memory->pool->image->bytes + offset, len);
+  memory->pool->counts.pages_restored += len / OS_PAGE;
+}
+
+/* A private page of a file that was written is present (or swapped) and no page
+ * of the file any more. */
+static bool copy_back_by_scan(linear_memory *memory) {
+  linear_memory_pool *pool = memory->pool;
+  scan_range ranges[SCAN_RANGES];
+  uint64_t base = (uint64_t)(uintptr_t)memory->base, end = base + pool->image->size;
+  for (uint64_t at = base; at < end;) {
+    scan_argument scan = {.size = sizeof scan,
+                          .start = at,
+                          .end = end,
+                          .vec = (uint64_t)(uintptr_t)ranges,
+                          .vec_len = SCAN_RANGES,
+                          .category_inverted = SCAN_FILE,
+                          .category_mask = SCAN_FILE,
+                          .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+                          .return_mask = SCAN_PRESENT};
+    int count = ioctl(pool->pagemap, SCAN_IOCTL, &scan);
+    if (count < 0 || scan.walk_end <= at)
+      return false;
+    for (int i = 0; i < count; i++)
+      copy_pages(memory, ranges[i].start - base, ranges[i].end - ranges[i].start);
+    at = scan.walk_end;
+  }
+  return true;
+}
+
 static bool was_written(uint64_t entry) {
   if (entry & PAGEMAP_SWAPPED)
     return true;
   return (entry & PAGEMAP_PRESENT) && !(entry & PAGEMAP_FILE);
 }
 
-static bool copy_back(linear_memory *memory) {
+static bool copy_back_by_entries(linear_memory *memory) {
   linear_memory_pool *pool = memory->pool;
   size_t count = pool->image->size / OS_PAGE;
   size_t bytes = count * sizeof *pool->entries;
   off_t at = (off_t)((uintptr_t)memory->base / OS_PAGE * sizeof *pool->entries);
-  if (pool->pagemap < 0 || pread(pool->pagemap, pool->entries, bytes, at) != (ssize_t)bytes)
+  if (pread(pool->pagemap, pool->entries, bytes, at) != (ssize_t)bytes)
     return false;
-  for (size_t i = 0; i < count; i++) {
-    if (!was_written(pool->entries[i]))
-      continue;
-    memcpy(memory->base + i * OS_PAGE, pool->image->bytes + i * OS_PAGE, OS_PAGE);
-    pool->counts.pages_restored++;
-  }
+  for (size_t i = 0; i < count; i++)
+    if (was_written(pool->entries[i]))
+      copy_pages(memory, i * OS_PAGE, OS_PAGE);
   return true;
+}
+
+static bool copy_back(linear_memory *memory) {
+  linear_memory_pool *pool = memory->pool;
+  if (pool->can_scan && copy_back_by_scan(memory))
+    return true;
+  pool->can_scan = false;
+  return pool->pagemap >= 0 && copy_back_by_entries(memory);
 }
 
 static bool restore(linear_memory *memory) {

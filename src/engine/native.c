@@ -198,6 +198,12 @@ static size_t native_memory(const engine_instance *instance) {
   return ((const native_guest *)instance)->memory_used;
 }
 
+static const uint8_t *native_memory_bytes(const engine_instance *instance, size_t *len) {
+  (void)instance;
+  *len = 0;
+  return NULL;
+}
+
 static void native_close(engine *engine) {
   mem_free(engine->allocator, engine);
 }
@@ -232,6 +238,7 @@ const engine_class engine_native_class = {
     .resume = native_resume,
     .idle = native_idle,
     .memory = native_memory,
+    .memory_bytes = native_memory_bytes,
     .counts = native_counts,
     .verify = native_verify,
 };

@@ -371,6 +371,12 @@ static size_t wasm_memory_used(const engine_instance *instance) {
   return ((const wasm_guest *)instance)->memory->size;
 }
 
+static const uint8_t *wasm_memory_bytes(const engine_instance *instance, size_t *len) {
+  const linear_memory *memory = ((const wasm_guest *)instance)->memory;
+  *len = memory->size;
+  return memory->base;
+}
+
 /* ---- shard ---- */
 
 static void wasm_close(engine *engine) {
@@ -428,6 +434,7 @@ const engine_class engine_wasm_class = {
     .resume = wasm_resume,
     .idle = wasm_idle,
     .memory = wasm_memory_used,
+    .memory_bytes = wasm_memory_bytes,
     .counts = wasm_counts,
     .verify = wasm_verify,
 };

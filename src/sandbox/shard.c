@@ -11,6 +11,9 @@
 /* Slices between two looks at I/O and deadlines. */
 #define SLICES_PER_WORK 16u
 #define SLICES_NS 2000000u
+/* A run that waits for one to two of these gives its stack back: dropping and
+ * touching it again costs more than a short wait. */
+#define TRIM_MS 10u
 
 typedef struct run_queue {
   run *first, *last;
@@ -24,7 +27,8 @@ struct shard {
   /* Runs that begin a turn go before runs that were preempted in one, so that a
    * spinning guest delays its neighbours by no more than one slice. */
   run_queue fresh, preempted;
-  run *idle; /* waiting runs that may still hold a stack */
+  run *idle, *idle_longer; /* waiting runs that may still hold a stack */
+  uv_timer_t trim;
   size_t handlers;
   bool dispatching;
   uint8_t random[1020];
@@ -57,6 +61,9 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
     mem_free(options->allocator, shard);
     return NULL;
   }
+  uv_timer_init(loop_uv(shard->loop), &shard->trim);
+  uv_unref((uv_handle_t *)&shard->trim);
+  shard->trim.data = shard;
   return shard;
 }
 
@@ -66,6 +73,7 @@ void shard_close(shard *shard) {
   while (shard->handlers > 0)
     shard_turn(shard);
   shard_dispatch(shard);
+  uv_close((uv_handle_t *)&shard->trim, NULL);
   loop_close(shard->loop);
   op_table_close(shard->operations);
   engine_close(shard->engine);
@@ -155,37 +163,50 @@ void shard_make_ready(shard *shard, run *run) {
   loop_set_busy(shard->loop, true);
 }
 
+static void on_trim(uv_timer_t *timer);
+
 void shard_note_idle(shard *shard, run *run) {
   if (run->idle_listed)
     return;
   run->idle_listed = true;
   run->next_idle = shard->idle;
   shard->idle = run;
+  if (!uv_is_active((uv_handle_t *)&shard->trim))
+    uv_timer_start(&shard->trim, on_trim, TRIM_MS, 0);
+}
+
+static bool unlink_idle(run **first, run *run) {
+  struct run **at = first;
+  while (*at && *at != run)
+    at = &(*at)->next_idle;
+  if (!*at)
+    return false;
+  *at = run->next_idle;
+  return true;
 }
 
 void shard_forget_run(shard *shard, run *run) {
   if (run->queued && !unlink_run(&shard->fresh, run))
     unlink_run(&shard->preempted, run);
   run->queued = false;
-  if (!run->idle_listed)
-    return;
-  struct run **at = &shard->idle;
-  while (*at && *at != run)
-    at = &(*at)->next_idle;
-  if (*at)
-    *at = run->next_idle;
+  if (run->idle_listed && !unlink_idle(&shard->idle, run))
+    unlink_idle(&shard->idle_longer, run);
   run->idle_listed = false;
 }
 
-/* Nothing to execute: waiting runs give their stacks back. */
-static void release_idle(shard *shard) {
-  while (shard->idle) {
-    run *run = shard->idle;
-    shard->idle = run->next_idle;
+static void on_trim(uv_timer_t *timer) {
+  shard *shard = timer->data;
+  while (shard->idle_longer) {
+    run *run = shard->idle_longer;
+    shard->idle_longer = run->next_idle;
     run->idle_listed = false;
     if (run->state == RUN_WAITING)
       engine_instance_idle(run->instance);
   }
+  shard->idle_longer = shard->idle;
+  shard->idle = NULL;
+  if (shard->idle_longer)
+    uv_timer_start(timer, on_trim, TRIM_MS, 0);
 }
 
 /* ---- events of the operation table ---- */
@@ -260,10 +281,7 @@ static void on_work(void *user) {
   }
   if (op_next_deadline(shard->operations) <= loop_now())
     expire(shard);
-  bool busy = shard->fresh.first || shard->preempted.first;
-  if (!busy)
-    release_idle(shard);
-  loop_set_busy(shard->loop, busy);
+  loop_set_busy(shard->loop, shard->fresh.first || shard->preempted.first);
 }
 
 void shard_turn(shard *shard) {
