@@ -245,17 +245,26 @@ static void verify_restored(const linear_memory *memory) {
   }
 }
 
+static bool recycle(linear_memory *memory) {
+  if (memory->limit_hit || !restore(memory))
+    return false;
+  if (memory->pool->verify)
+    verify_restored(memory);
+  memory->pool->counts.recycled++;
+  return true;
+}
+
+bool linear_memory_restore(linear_memory *memory) {
+  return memory->size == memory->pool->image->size && recycle(memory);
+}
+
 void linear_memory_give(linear_memory *memory) {
   linear_memory_pool *pool = memory->pool;
-  if (!memory->reusable || memory->limit_hit || pool->free_count >= pool->keep_max ||
-      !restore(memory)) {
+  if (!memory->reusable || pool->free_count >= pool->keep_max || !recycle(memory)) {
     pool->counts.discarded++;
     unmap(memory);
     return;
   }
-  if (pool->verify)
-    verify_restored(memory);
-  pool->counts.recycled++;
   memory->next = pool->free;
   pool->free = memory;
   pool->free_count++;

@@ -55,6 +55,9 @@ void linear_memory_pool_close(linear_memory_pool *pool);
 linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max);
 /* Grows to `size` bytes; false (and limit_hit) beyond max. */
 bool linear_memory_grow(linear_memory *memory, size_t size);
+/* Makes a memory that has not grown equal to the image again, in place: its
+ * instance may serve another run. False: it must be given up. */
+bool linear_memory_restore(linear_memory *memory);
 /* Back into the pool if it is reusable, else unmapped. */
 void linear_memory_give(linear_memory *memory);
 

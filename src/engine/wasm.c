@@ -14,23 +14,31 @@
 /* What a shard keeps mapped for the next runs. */
 #define KEEP_MEMORIES 64u
 #define KEEP_STACKS 64u
+#define KEEP_INSTANCES 64u
 #define C_STACK_MARGIN 4096u
 /* Guests see time in steps of this size: no fine clock to time others with. */
 #define CLOCK_STEP_NS UINT64_C(1000000)
+
+typedef struct wasm_guest wasm_guest;
 
 typedef struct wasm_shard {
   engine base;
   const wasmhost *host;
   linear_memory_pool *memories;
   fiber_stack_pool *stacks;
+  wasm_guest *parked; /* instances that equal a new one */
+  uint32_t parked_count;
 } wasm_shard;
 
-typedef struct wasm_guest {
+struct wasm_guest {
   engine_instance base;
+  wasm_guest *next_parked;
   wasmtime_store_t *store;
   wasmtime_context_t *context;
   wasmtime_instance_t instance;
   wasmtime_func_t turn, reserve;
+  wasmtime_global_t stack_pointer;
+  int32_t stack_top; /* its value outside calls */
   linear_memory *memory; /* owned by the store */
   fiber_stack *stack;    /* owned by the store; NULL before the first call */
   uint64_t opened_ns;
@@ -41,7 +49,7 @@ typedef struct wasm_guest {
   wasmtime_val_t argument, result;
   wasm_trap_t *trap;
   wasmtime_error_t *error;
-} wasm_guest;
+};
 
 /* Whose memory or stack Wasmtime's creator callbacks are asked for. They run
  * inside calls that this thread makes. */
@@ -193,15 +201,14 @@ static uint64_t on_clock(void *data, bool monotonic) {
 
 /* The guest's C stack lies lowest in its memory: running over its end leaves
  * memory, with the stack pointer below zero or near it. */
-static bool ran_over_c_stack(wasm_guest *guest) {
-  wasmtime_extern_t item;
+static int32_t stack_pointer(wasm_guest *guest) {
   wasmtime_val_t value;
-  if (!wasmtime_instance_export_get(guest->context, &guest->instance, "__stack_pointer", 15,
-                                    &item) ||
-      item.kind != WASMTIME_EXTERN_GLOBAL)
-    return false;
-  wasmtime_global_get(guest->context, &item.of.global, &value);
-  return value.of.i32 < (int32_t)C_STACK_MARGIN;
+  wasmtime_global_get(guest->context, &guest->stack_pointer, &value);
+  return value.of.i32;
+}
+
+static bool ran_over_c_stack(wasm_guest *guest) {
+  return stack_pointer(guest) < (int32_t)C_STACK_MARGIN;
 }
 
 static engine_fault fault_of_trap(wasm_guest *guest, const wasm_trap_t *trap) {
@@ -315,6 +322,17 @@ static bool export_function(wasm_guest *guest, const char *name, wasmtime_func_t
   return true;
 }
 
+static bool export_stack_pointer(wasm_guest *guest) {
+  wasmtime_extern_t item;
+  if (!wasmtime_instance_export_get(guest->context, &guest->instance, "__stack_pointer", 15,
+                                    &item) ||
+      item.kind != WASMTIME_EXTERN_GLOBAL)
+    return false;
+  guest->stack_pointer = item.of.global;
+  guest->stack_top = stack_pointer(guest);
+  return true;
+}
+
 static bool instantiate(wasm_guest *guest) {
   const wasmhost *host = shard_of(guest)->host;
   guest->store = wasmtime_store_new(host->engine, guest, NULL);
@@ -331,7 +349,20 @@ static bool instantiate(wasm_guest *guest) {
   end_call(guest);
   return guest->base.fault == ENGINE_FAULT_NONE && guest->memory &&
          export_function(guest, "turn", &guest->turn) &&
-         export_function(guest, "reserve", &guest->reserve);
+         export_function(guest, "reserve", &guest->reserve) && export_stack_pointer(guest);
+}
+
+/* All a guest can change is its memory and one global, its stack pointer: with
+ * the memory restored and that as it was, the instance equals a new one. */
+static bool park(wasm_guest *guest) {
+  wasm_shard *shard = shard_of(guest);
+  if (shard->parked_count >= KEEP_INSTANCES || stack_pointer(guest) != guest->stack_top ||
+      !linear_memory_restore(guest->memory))
+    return false;
+  guest->next_parked = shard->parked;
+  shard->parked = guest;
+  shard->parked_count++;
+  return true;
 }
 
 static void wasm_instance_close(engine_instance *instance, bool reusable) {
@@ -339,6 +370,8 @@ static void wasm_instance_close(engine_instance *instance, bool reusable) {
   bool midway = guest->future != NULL;
   if (midway)
     end_call(guest);
+  if (reusable && !midway && instance->fault == ENGINE_FAULT_NONE && park(guest))
+    return;
   if (guest->memory)
     guest->memory->reusable = reusable && !midway && instance->fault == ENGINE_FAULT_NONE;
   if (guest->store)
@@ -348,13 +381,19 @@ static void wasm_instance_close(engine_instance *instance, bool reusable) {
 
 static engine_instance *wasm_instance_open(engine *engine, size_t memory_max, engine_drain *drain,
                                            void *user) {
-  wasm_guest *guest = mem_new(engine->allocator, 1, sizeof *guest);
-  if (!guest)
+  wasm_shard *shard = (wasm_shard *)engine;
+  wasm_guest *guest = shard->parked;
+  if (guest) {
+    shard->parked = guest->next_parked;
+    shard->parked_count--;
+    guest->memory->max = memory_max;
+  } else if (!(guest = mem_new(engine->allocator, 1, sizeof *guest))) {
     return NULL;
+  }
   guest->base = (engine_instance){.engine = engine, .drain = drain, .user = user,
                                   .memory_max = memory_max};
   guest->opened_ns = clock_ns(CLOCK_MONOTONIC);
-  if (!instantiate(guest)) {
+  if (!guest->store && !instantiate(guest)) {
     wasm_instance_close(&guest->base, false);
     return NULL;
   }
@@ -381,6 +420,12 @@ static const uint8_t *wasm_memory_bytes(const engine_instance *instance, size_t 
 
 static void wasm_close(engine *engine) {
   wasm_shard *shard = (wasm_shard *)engine;
+  while (shard->parked) {
+    wasm_guest *guest = shard->parked;
+    shard->parked = guest->next_parked;
+    wasmtime_store_delete(guest->store);
+    mem_free(engine->allocator, guest);
+  }
   linear_memory_pool_close(shard->memories);
   fiber_stack_pool_close(shard->stacks);
   if (shard->host)

@@ -214,9 +214,7 @@ static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_o
   cbor_put_int(out, options->priority);
   cbor_put_array(out, (uint64_t)argc);
   for (int i = 0; i < argc; i++) {
-    char root[24];
-    snprintf(root, sizeof root, "argument %d", i + 1);
-    if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, root) < 0) {
+    if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, "argument", (unsigned)i + 1) < 0) {
       if (out->status == CBOR_E_NOMEM)
         JS_ThrowOutOfMemory(g->ctx);
       return -1;

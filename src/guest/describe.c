@@ -94,7 +94,7 @@ static void describe(guest *g, cbor_out *out, JSValueConst thrown) {
   if (JS_IsObject(operation)) {
     cbor_put_cstring(out, WIRE_ERROR_OPERATION);
     size_t len = out->len;
-    if (value_encode(g->ctx, out, operation, VALUE_ARGUMENT, "operation") < 0) {
+    if (value_encode(g->ctx, out, operation, VALUE_ARGUMENT, "operation", 0) < 0) {
       JS_FreeValue(g->ctx, JS_GetException(g->ctx));
       out->len = len;
       cbor_put_null(out);

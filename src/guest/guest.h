@@ -105,10 +105,11 @@ typedef enum {
   VALUE_RESULT,   /* as JSON.stringify sees it: toJSON is called, functions are left out */
 } value_mode;
 
-/* Appends `value` to `out`. May run guest code (getters, traps, toJSON). 0, or
+/* Appends `value` to `out`. `root` and, unless 0, `root_number` name it in
+ * messages. May run guest code (getters, traps, toJSON). 0, or
  * -1 with an exception; out->status tells when `out` was too small. */
 int value_encode(JSContext *ctx, cbor_out *out, JSValueConst value, value_mode mode,
-                 const char *root);
+                 const char *root, unsigned root_number);
 /* The one item at `in` as a new value; no guest code runs. */
 JSValue value_decode(guest *g, cbor_in *in);
 

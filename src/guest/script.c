@@ -46,7 +46,7 @@ void script_fail(guest *g) {
 
 static int encode_result(guest *g, cbor_out *out, JSValueConst value) {
   JS_SetMaxStackSize(g->rt, g->stack_size + ENCODING_STACK);
-  int failed = value_encode(g->ctx, out, value, VALUE_RESULT, "result");
+  int failed = value_encode(g->ctx, out, value, VALUE_RESULT, "result", 0);
   JS_SetMaxStackSize(g->rt, g->stack_size);
   return failed;
 }

@@ -19,7 +19,8 @@ typedef struct encoder {
   JSContext *ctx;
   cbor_out *out;
   value_mode mode;
-  const char *root;
+  const char *root;   /* what a path starts with: "argument" */
+  unsigned root_number; /* follows it, when not 0 */
 } encoder;
 
 static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth);
@@ -45,7 +46,8 @@ static size_t path_text(JSContext *ctx, const step *at, char *text, size_t size,
 
 static int refuse(encoder *e, const step *at, const char *what) {
   char path[PATH_MAX_TEXT];
-  int n = snprintf(path, sizeof path, "%s", e->root);
+  int n = e->root_number ? snprintf(path, sizeof path, "%s %u", e->root, e->root_number)
+                         : snprintf(path, sizeof path, "%s", e->root);
   size_t used = n < 0 ? 0 : (size_t)n;
   if (used < sizeof path)
     path_text(e->ctx, at, path, sizeof path, used);
@@ -430,7 +432,7 @@ static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth
 }
 
 int value_encode(JSContext *ctx, cbor_out *out, JSValueConst value, value_mode mode,
-                 const char *root) {
-  encoder e = {ctx, out, mode, root};
+                 const char *root, unsigned root_number) {
+  encoder e = {ctx, out, mode, root, root_number};
   return encode(&e, value, NULL, 0);
 }

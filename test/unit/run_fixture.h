@@ -17,6 +17,7 @@
 #include "sandbox/run.h"
 #include "task/pool.h"
 #include "unit/counting_alloc.h"
+#include "unit/keep_traps.h"
 
 /* One entry of a list of tests for each engine. */
 static const engine_kind fixture_engines[] = {ENGINE_WASM, ENGINE_NATIVE};
@@ -249,8 +250,11 @@ static inline void fixture_try(run_fixture *f, engine_kind engine) {
   }
   const shard_options options = {.allocator = &f->allocator, .engine = engine};
   f->shard = shard_open(&options, message, sizeof message);
-  if (f->shard)
-    engine_verify_recycling(shard_engine(f->shard), true);
+  if (!f->shard)
+    return;
+  if (engine == ENGINE_WASM)
+    keep_traps();
+  engine_verify_recycling(shard_engine(f->shard), true);
 }
 
 static inline void fixture_open(run_fixture *f, void **state) {
