@@ -18,6 +18,7 @@
 #define SCAN_FILE (UINT64_C(1) << 2)
 #define SCAN_PRESENT (UINT64_C(1) << 3)
 #define SCAN_SWAPPED (UINT64_C(1) << 4)
+#define SCAN_ZERO (UINT64_C(1) << 5)
 
 typedef struct scan_range {
   uint64_t start, end, categories;
@@ -50,9 +51,13 @@ struct linear_memory_pool {
 
 /* ---- image ---- */
 
-bool linear_image_open(linear_image *image, const char *path, size_t size) {
+bool linear_image_open(linear_image *image, const char *path, size_t size,
+                       const linear_extent *extents, size_t extent_count) {
   struct stat status;
-  *image = (linear_image){.fd = open(path, O_RDONLY | O_CLOEXEC), .size = size};
+  *image = (linear_image){.fd = open(path, O_RDONLY | O_CLOEXEC),
+                          .size = size,
+                          .extents = extents,
+                          .extent_count = extent_count};
   if (image->fd < 0)
     return false;
   errno = EINVAL; /* for a file of another size */
@@ -114,6 +119,19 @@ void linear_memory_pool_close(linear_memory_pool *pool) {
   mem_free(pool->allocator, pool);
 }
 
+/* Only what is not zero is mapped from the file: the kernel maps pages of a file
+ * in batches, and each one that is present costs the search for written ones. */
+static bool map_image(linear_memory *memory) {
+  const linear_image *image = memory->pool->image;
+  bool ok = mprotect(memory->base, image->size, PROT_READ | PROT_WRITE) == 0;
+  for (size_t i = 0; i < image->extent_count && ok; i++) {
+    const linear_extent *extent = &image->extents[i];
+    ok = mmap(memory->base + extent->start, extent->end - extent->start, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_FIXED, image->fd, (off_t)extent->start) != MAP_FAILED;
+  }
+  return ok;
+}
+
 static linear_memory *map_new(linear_memory_pool *pool) {
   linear_memory *memory = mem_new(pool->allocator, 1, sizeof *memory);
   if (!memory)
@@ -125,8 +143,7 @@ static linear_memory *map_new(linear_memory_pool *pool) {
     return NULL;
   }
   memory->base = base;
-  if (mmap(base, pool->image->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-           pool->image->fd, 0) == MAP_FAILED) {
+  if (!map_image(memory)) {
     unmap(memory);
     return NULL;
   }
@@ -173,8 +190,8 @@ static void copy_pages(linear_memory *memory, size_t offset, size_t len) {
   memory->pool->counts.pages_restored += len / OS_PAGE;
 }
 
-/* A private page of a file that was written is present (or swapped) and no page
- * of the file any more. */
+/* A page that was written is present (or swapped) and neither a page of the file
+ * nor the kernel's page of zeros. */
 static bool copy_back_by_scan(linear_memory *memory) {
   linear_memory_pool *pool = memory->pool;
   scan_range ranges[SCAN_RANGES];
@@ -185,8 +202,8 @@ static bool copy_back_by_scan(linear_memory *memory) {
                           .end = end,
                           .vec = (uint64_t)(uintptr_t)ranges,
                           .vec_len = SCAN_RANGES,
-                          .category_inverted = SCAN_FILE,
-                          .category_mask = SCAN_FILE,
+                          .category_inverted = SCAN_FILE | SCAN_ZERO,
+                          .category_mask = SCAN_FILE | SCAN_ZERO,
                           .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
                           .return_mask = SCAN_PRESENT};
     int count = ioctl(pool->pagemap, SCAN_IOCTL, &scan);

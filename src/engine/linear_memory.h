@@ -25,14 +25,23 @@
 #define LINEAR_MEMORY_RESERVATION (UINT64_C(4) << 30)
 #define LINEAR_MEMORY_GUARD (UINT64_C(32) << 20)
 
+/* A stretch of whole system pages in which an image is not zero. */
+typedef struct linear_extent {
+  size_t start, end;
+} linear_extent;
+
 typedef struct linear_image {
   int fd;                /* file that holds the bytes */
   const uint8_t *bytes;  /* the same, mapped for reading */
   size_t size;           /* multiple of LINEAR_PAGE */
+  const linear_extent *extents; /* outside of them it is zero */
+  size_t extent_count;
 } linear_image;
 
-/* Opens an image file of exactly `size` bytes, which nobody changes. False: errno. */
-bool linear_image_open(linear_image *image, const char *path, size_t size);
+/* Opens an image file of exactly `size` bytes, which nobody changes. `extents`
+ * is borrowed. False: errno. */
+bool linear_image_open(linear_image *image, const char *path, size_t size,
+                       const linear_extent *extents, size_t extent_count);
 void linear_image_free(linear_image *image);
 
 typedef struct linear_memory linear_memory;

@@ -194,19 +194,53 @@ static bytes make_code(wasm_engine_t *engine, bytes wasm) {
   return code;
 }
 
+#define OS_PAGE 4096u
+
+static bool is_zero(const uint8_t *page) {
+  for (size_t i = 0; i < OS_PAGE; i++)
+    if (page[i])
+      return false;
+  return true;
+}
+
+/* Stretches that are not zero; shorter gaps than this do not part them. */
+#define GAP_PAGES 16u
+
+static void put_extents(bytes image, char *text, size_t size) {
+  size_t used = 0, at = 0, pages = image.len / OS_PAGE;
+  while (at < pages) {
+    size_t start = at, end, zeros = 0;
+    for (end = at; end < pages && zeros < GAP_PAGES; end++)
+      zeros = is_zero(image.data + end * OS_PAGE) ? zeros + 1 : 0;
+    at = end;
+    end -= zeros;
+    while (start < end && is_zero(image.data + start * OS_PAGE))
+      start++;
+    if (start == end)
+      continue;
+    int n = snprintf(text + used, size - used, "{%zuu, %zuu}, ", start * OS_PAGE, end * OS_PAGE);
+    if (n < 0 || (size_t)n >= size - used)
+      die("the heap is in too many pieces");
+    used += (size_t)n;
+  }
+}
+
 static void write_template(const char *folder, bytes code, bytes image, uint32_t shared) {
-  char name[64], header[512];
+  char name[64], header[2048];
   uint64_t sum = hash(hash(UINT64_C(0xcbf29ce484222325), code.data, code.len), image.data, image.len);
   remove_old(folder);
   snprintf(name, sizeof name, "guest-%016" PRIx64 ".cwasm", sum);
   write_file(folder, name, code.data, code.len);
   snprintf(name, sizeof name, "guest-%016" PRIx64 ".image", sum);
   write_file(folder, name, image.data, image.len);
+  char extents[1024];
+  put_extents(image, extents, sizeof extents);
   int len = snprintf(header, sizeof header,
                      "#define TEMPLATE_NAME \"guest-%016" PRIx64 "\"\n"
                      "#define TEMPLATE_SIZE %zuu\n"
+                     "#define TEMPLATE_EXTENTS {%s}\n"
                      "#define TEMPLATE_SHARED %uu /* address of wire_shared */\n",
-                     sum, image.len, shared);
+                     sum, image.len, extents, shared);
   write_file(folder, "template_name.h", header, (size_t)len);
 }
 

@@ -172,9 +172,11 @@ static bool open_module(wasmhost *host, const wasmhost_imports *imports, char *m
 }
 
 static bool open_image(wasmhost *host, char *message, size_t size) {
+  static const linear_extent extents[] = TEMPLATE_EXTENTS;
   char path[PATH_MAX];
   if (find_template(path, sizeof path, "image") &&
-      linear_image_open(&host->image, path, TEMPLATE_SIZE))
+      linear_image_open(&host->image, path, TEMPLATE_SIZE, extents,
+                        sizeof extents / sizeof extents[0]))
     return true;
   snprintf(message, size, "the sandbox's heap (" TEMPLATE_NAME ".image) cannot be read: %s",
            strerror(errno));
