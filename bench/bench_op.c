@@ -1,45 +1,25 @@
 /* The operation table alone: time and memory of its hot paths.
  *
- *   bench_op [--json] [--check]
+ *   bench_op [--json] [--json-file FILE] [--check]
  *
- * Each figure is the median of REPEATS runs. --json prints one line of JSON
- * instead of the table; --check exits 1 when a target is missed. */
+ * Each figure is the median of REPEATS runs. --json prints JSON instead of the
+ * table, --json-file writes it beside the table; --check exits 1 when a target
+ * is missed. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "core/op.h"
+#include "harness.h"
 
 enum { REPEATS = 5, ROUNDS = 2000000, CROWD = 100000, MANY = 1000000 };
 
-#define SECOND_NS 1000000000u
 #define TARGET_NS 200.0
 #define TARGET_BYTES 256.0
 
 /* A figure of one run; what is wrong with it ends the program. */
 typedef double measure(void);
-
-typedef struct figure {
-  const char *key, *text, *unit;
-  measure *run;
-  double target; /* 0: none */
-  double median, least, most;
-} figure;
-
-static _Noreturn void broken(const char *what) {
-  fprintf(stderr, "bench_op: %s\n", what);
-  exit(2);
-}
-
-static uint64_t clock_ns(void) {
-  struct timespec now;
-  if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-    broken("no monotonic clock");
-  return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 /* ---- a table with its bytes counted ---- */
 
@@ -255,7 +235,11 @@ static double next_deadline(void) {
   return (double)ns / ROUNDS;
 }
 
-static figure figures[] = {
+static const struct {
+  const char *key, *text, *unit;
+  measure *run;
+  double target; /* at most; 0: none */
+} measures[] = {
     {.key = "create_settle_ns",
      .text = "create + settle, 1 live",
      .unit = "ns",
@@ -296,67 +280,24 @@ static figure figures[] = {
      .unit = "ns",
      .run = next_deadline},
 };
-enum { FIGURES = sizeof figures / sizeof *figures };
-
-/* ---- running and printing ---- */
-
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static void run(figure *f) {
-  double values[REPEATS];
-  for (int i = 0; i < REPEATS; i++)
-    values[i] = f->run();
-  qsort(values, REPEATS, sizeof *values, by_value);
-  f->least = values[0];
-  f->median = values[REPEATS / 2];
-  f->most = values[REPEATS - 1];
-}
-
-static bool missed(const figure *f) {
-  return f->target > 0 && f->median > f->target;
-}
-
-static void print_table(void) {
-  printf("%-46s %10s %10s %10s %-6s target\n", "operation table", "median", "least", "most",
-         "unit");
-  for (size_t i = 0; i < FIGURES; i++) {
-    const figure *f = &figures[i];
-    printf("%-46s %10.1f %10.1f %10.1f %-6s ", f->text, f->median, f->least, f->most, f->unit);
-    if (f->target > 0)
-      printf("<= %.0f%s", f->target, missed(f) ? " MISSED" : "");
-    printf("\n");
-  }
-}
-
-static void print_json(void) {
-  printf("{\"bench\":\"op\",\"repeats\":%d", REPEATS);
-  for (size_t i = 0; i < FIGURES; i++)
-    printf(",\"%s\":%.2f", figures[i].key, figures[i].median);
-  printf("}\n");
-}
+enum { MEASURES = sizeof measures / sizeof *measures };
 
 int main(int argc, char **argv) {
-  bool json = false, check = false;
-  for (int i = 1; i < argc; i++) {
-    bool is_json = strcmp(argv[i], "--json") == 0, is_check = strcmp(argv[i], "--check") == 0;
-    if (!is_json && !is_check) {
-      fprintf(stderr, "usage: bench_op [--json] [--check]\n");
+  static figures all = {.name = "operations"};
+  bench_options options = {0};
+  for (int i = 1; i < argc; i++)
+    if (!bench_option(&options, argv, &i)) {
+      fprintf(stderr, "usage: bench_op [--json] [--json-file FILE] [--check]\n");
       return 2;
     }
-    json = json || is_json;
-    check = check || is_check;
+  for (size_t m = 0; m < MEASURES; m++) {
+    double values[REPEATS];
+    for (int i = 0; i < REPEATS; i++)
+      values[i] = measures[m].run();
+    figure *f =
+        figures_add(&all, measures[m].key, measures[m].text, measures[m].unit, values, REPEATS);
+    if (measures[m].target > 0)
+      figure_at_most(f, measures[m].target);
   }
-  bool all_met = true;
-  for (size_t i = 0; i < FIGURES; i++) {
-    run(&figures[i]);
-    all_met = all_met && !missed(&figures[i]);
-  }
-  if (json)
-    print_json();
-  else
-    print_table();
-  return check && !all_met ? 1 : 0;
+  return bench_end(&options, &all);
 }

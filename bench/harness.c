@@ -1,7 +1,7 @@
 #include "harness.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 _Noreturn void broken(const char *what) {
@@ -77,7 +77,7 @@ bool figures_met(const figures *all) {
   return true;
 }
 
-static void print_table(const figures *all) {
+void figures_table(const figures *all) {
   printf("%-52s %10s %10s %10s %-8s target\n", all->name, "median", "least", "most", "unit");
   for (size_t i = 0; i < all->count; i++) {
     const figure *f = &all->list[i];
@@ -89,23 +89,48 @@ static void print_table(const figures *all) {
   }
 }
 
-static void print_json(const figures *all) {
-  printf("{\"bench\":\"%s\",\"figures\":{", all->name);
+void figures_json(const figures *all, FILE *out) {
+  fprintf(out, "{\"bench\":\"%s\",\"figures\":{", all->name);
   for (size_t i = 0; i < all->count; i++) {
     const figure *f = &all->list[i];
-    printf("%s\"%s\":{\"median\":%.3f,\"least\":%.3f,\"most\":%.3f,\"values\":%zu,\"unit\":\"%s\"",
-           i ? "," : "", f->key, f->median, f->least, f->most, f->values, f->unit);
+    fprintf(out,
+            "%s\"%s\":{\"text\":\"%s\",\"unit\":\"%s\",\"median\":%.3f,\"least\":%.3f,"
+            "\"most\":%.3f,\"values\":%zu",
+            i ? "," : "", f->key, f->text, f->unit, f->median, f->least, f->most, f->values);
     if (f->judgement != JUDGE_NOT)
-      printf(",\"%s\":%g,\"met\":%s", f->judgement == JUDGE_MOST ? "at_most" : "at_least",
-             f->target, met(f) ? "true" : "false");
-    printf("}");
+      fprintf(out, ",\"%s\":%g,\"met\":%s", f->judgement == JUDGE_MOST ? "at_most" : "at_least",
+              f->target, met(f) ? "true" : "false");
+    fprintf(out, "}");
   }
-  printf("}}\n");
+  fprintf(out, "}}\n");
 }
 
-void figures_print(const figures *all, bool json) {
-  if (json)
-    print_json(all);
+bool bench_option(bench_options *options, char **argv, int *i) {
+  const char *name = argv[*i];
+  if (strcmp(name, "--json") == 0) {
+    options->json = true;
+  } else if (strcmp(name, "--check") == 0) {
+    options->check = true;
+  } else if (strcmp(name, "--json-file") == 0 && argv[*i + 1]) {
+    options->json_file = argv[++*i];
+  } else {
+    return false;
+  }
+  return true;
+}
+
+int bench_end(const bench_options *options, const figures *all) {
+  if (options->json)
+    figures_json(all, stdout);
   else
-    print_table(all);
+    figures_table(all);
+  if (options->json_file) {
+    FILE *file = fopen(options->json_file, "w");
+    if (!file)
+      broken("the file for the JSON cannot be written");
+    figures_json(all, file);
+    if (fclose(file) != 0)
+      broken("the file for the JSON cannot be written");
+  }
+  return options->check && !figures_met(all) ? 1 : 0;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -48,6 +49,21 @@ double quantile(const double *sorted, size_t count, double share);
 void sort_values(double *values, size_t count);
 
 bool figures_met(const figures *all);
-void figures_print(const figures *all, bool json);
+/* The table on standard output. */
+void figures_table(const figures *all);
+/* One object of JSON, on a line. */
+void figures_json(const figures *all, FILE *out);
+
+/* Options that every program knows. */
+typedef struct bench_options {
+  bool json;             /* --json: JSON on standard output instead of the table */
+  const char *json_file; /* --json-file FILE: JSON there, beside the table */
+  bool check;            /* --check: status 1 when a target is missed */
+} bench_options;
+
+/* Takes one of them at argv[*i] and moves `*i` behind it; false: another one. */
+bool bench_option(bench_options *options, char **argv, int *i);
+/* Prints as asked; the program's exit status. */
+int bench_end(const bench_options *options, const figures *all);
 
 #endif

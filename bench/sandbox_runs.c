@@ -2,12 +2,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "sandbox_figures.h"
 #include "stage.h"
 
 /* The native engine makes its globals anew for each run: far fewer runs. */
-enum { REPEATS = 7, RUNS = 4000, WARM_UP = 300, NATIVE_RUNS = 40 };
+enum { RUNS = 4000, WARM_UP = 300, NATIVE_RUNS = 40 };
 
 #define THREE_CALLS                                                                                \
   "(async () => {\n"                                                                               \
@@ -37,11 +38,11 @@ static double us_per_run(stage *stage, const script *script, size_t runs) {
 
 static void add_runs(figures *all, stage *stage, const char *key, const char *text,
                      const script *script, size_t runs) {
-  double values[REPEATS];
+  double values[REPEATS_MAX];
   us_per_run(stage, script, runs / 10);
-  for (int i = 0; i < REPEATS; i++)
+  for (unsigned i = 0; i < repeats; i++)
     values[i] = us_per_run(stage, script, runs);
-  figures_add(all, key, text, "us", values, REPEATS);
+  figures_add(all, key, text, "us", values, repeats);
 }
 
 void measure_fresh(figures *all) {
@@ -91,11 +92,11 @@ void measure_phases(figures *all) {
   static const char *const texts[PHASES] = {"phases of 3 calls at once: open",
                                             "  first turn: compile, run to the first call",
                                             "  other turns, report, instance back", "  disposal"};
-  double values[PHASES][REPEATS];
+  double values[PHASES][REPEATS_MAX];
   stage stage;
   stage_open(&stage, ENGINE_WASM);
   us_per_run(&stage, &at_once, WARM_UP);
-  for (int i = 0; i < REPEATS; i++) {
+  for (unsigned i = 0; i < repeats; i++) {
     double sums[PHASES] = {0};
     for (int k = 0; k < RUNS; k++)
       add_phases(&stage, sums);
@@ -103,7 +104,7 @@ void measure_phases(figures *all) {
       values[p][i] = sums[p] / 1e3 / RUNS;
   }
   for (int p = 0; p < PHASES; p++)
-    figures_add(all, keys[p], texts[p], "us", values[p], REPEATS);
+    figures_add(all, keys[p], texts[p], "us", values[p], repeats);
   stage_close(&stage);
 }
 
@@ -121,13 +122,13 @@ enum { FEW = 3, MANY = 103, CALL_RUNS = 500 };
 
 static void add_marginal(figures *all, stage *stage, const char *key, const char *text,
                          const script *few, const script *many) {
-  double values[REPEATS];
+  double values[REPEATS_MAX];
   us_per_run(stage, many, WARM_UP / 10);
-  for (int i = 0; i < REPEATS; i++) {
+  for (unsigned i = 0; i < repeats; i++) {
     double short_us = us_per_run(stage, few, CALL_RUNS);
     values[i] = (us_per_run(stage, many, CALL_RUNS) - short_us) / (MANY - FEW);
   }
-  figures_add(all, key, text, "us", values, REPEATS);
+  figures_add(all, key, text, "us", values, repeats);
 }
 
 void measure_calls(figures *all) {
@@ -176,14 +177,14 @@ static double us_per_cancel(stage *stage) {
 }
 
 void measure_cancel(figures *all) {
-  double values[REPEATS];
+  double values[REPEATS_MAX];
   stage stage;
   stage_open(&stage, ENGINE_WASM);
   us_per_cancel(&stage);
-  for (int i = 0; i < REPEATS; i++)
+  for (unsigned i = 0; i < repeats; i++)
     values[i] = us_per_cancel(&stage);
   figures_add(all, "cancel_us", "cancel + dispose a run that waits for a call", "us", values,
-              REPEATS);
+              repeats);
   stage_close(&stage);
 }
 
@@ -192,8 +193,15 @@ void measure_cancel(figures *all) {
 typedef struct worker {
   pthread_t thread;
   pthread_barrier_t *barrier;
-  double us;
+  double us, cpu_us; /* of one run */
 } worker;
+
+static uint64_t thread_ns(void) {
+  struct timespec now;
+  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
+    broken("no clock of the thread");
+  return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
 
 static void *work(void *user) {
   worker *worker = user;
@@ -201,17 +209,24 @@ static void *work(void *user) {
   stage_open(&stage, ENGINE_WASM);
   us_per_run(&stage, &later, WARM_UP);
   pthread_barrier_wait(worker->barrier);
+  uint64_t cpu = thread_ns();
   worker->us = us_per_run(&stage, &later, RUNS);
+  worker->cpu_us = (double)(thread_ns() - cpu) / 1e3 / RUNS;
   pthread_barrier_wait(worker->barrier);
   stage_close(&stage);
   return NULL;
 }
 
-/* Runs per microsecond of `count` shards together, each on its own thread. */
-static double rate(unsigned count) {
+/* Runs per second of `count` shards together, each on its own thread; by the
+ * clock on the wall, and by the processor time they took. */
+typedef struct rates {
+  double wall, cpu;
+} rates;
+
+static rates rates_of(unsigned count) {
   worker workers[2];
   pthread_barrier_t barrier;
-  double sum = 0;
+  rates sum = {0};
   if (count > 2 || pthread_barrier_init(&barrier, NULL, count) != 0)
     broken("no barrier");
   for (unsigned i = 0; i < count; i++) {
@@ -221,29 +236,33 @@ static double rate(unsigned count) {
   }
   for (unsigned i = 0; i < count; i++) {
     pthread_join(workers[i].thread, NULL);
-    sum += 1 / workers[i].us;
+    sum.wall += 1e6 / workers[i].us;
+    sum.cpu += 1e6 / workers[i].cpu_us;
   }
   pthread_barrier_destroy(&barrier);
   return sum;
 }
 
+/* The ratio by processor time tells what shards cost each other also on a
+ * machine whose cores are busy with something else. */
 void measure_shards(figures *all) {
-  double one[REPEATS], two[REPEATS], ratios[REPEATS];
-  for (int i = 0; i < REPEATS; i++) {
-    double alone = rate(1), together = rate(2);
-    one[i] = alone * 1e6;
-    two[i] = together * 1e6;
-    ratios[i] = together / alone;
+  double one[REPEATS_MAX], two[REPEATS_MAX], ratios[REPEATS_MAX], cpu_ratios[REPEATS_MAX];
+  for (unsigned i = 0; i < repeats; i++) {
+    rates alone = rates_of(1), together = rates_of(2);
+    one[i] = alone.wall;
+    two[i] = together.wall;
+    ratios[i] = together.wall / alone.wall;
+    cpu_ratios[i] = together.cpu / alone.cpu;
   }
   figures_add(all, "one_shard_per_s", "1 shard: fresh runs, 3 calls by the loop", "1/s", one,
-              REPEATS);
-  figures_add(all, "two_shards_per_s", "2 shards on 2 threads", "1/s", two, REPEATS);
-  figure_at_least(figures_add(all, "two_shards_ratio", "  their ratio", "x", ratios, REPEATS), 1.7);
+              repeats);
+  figures_add(all, "two_shards_per_s", "2 shards on 2 threads", "1/s", two, repeats);
+  figure_at_least(figures_add(all, "two_shards_ratio", "  their ratio", "x", ratios, repeats), 1.7);
+  figures_add(all, "two_shards_cpu_ratio", "  their ratio by processor time", "x", cpu_ratios,
+              repeats);
 }
 
 /* ---- guest code alone ---- */
-
-enum { LOOP_REPEATS = 7 };
 
 void measure_loops(figures *all) {
   static const script fib = {"function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }\n"
@@ -253,21 +272,21 @@ void measure_loops(figures *all) {
                                     "for (let i = 0; i < 1000000; i++) o.sum = o.sum + o.step;\n"
                                     "o.sum",
                                     "1000000", ANSWER_AT_ONCE};
-  double times[2][2][LOOP_REPEATS];
+  double times[2][2][REPEATS_MAX];
   stage stages[2];
   stage_open(&stages[0], ENGINE_WASM);
   stage_open(&stages[1], ENGINE_NATIVE);
-  for (int i = 0; i < LOOP_REPEATS; i++)
+  for (unsigned i = 0; i < repeats; i++)
     for (int engine = 0; engine < 2; engine++) {
       times[engine][0][i] = us_per_run(&stages[engine], &fib, 1) / 1e3;
       times[engine][1][i] = us_per_run(&stages[engine], &properties, 1) / 1e3;
     }
-  figures_add(all, "fib27_wasm_ms", "fib(27), engine wasm", "ms", times[0][0], LOOP_REPEATS);
-  figures_add(all, "fib27_native_ms", "fib(27), engine native", "ms", times[1][0], LOOP_REPEATS);
+  figures_add(all, "fib27_wasm_ms", "fib(27), engine wasm", "ms", times[0][0], repeats);
+  figures_add(all, "fib27_native_ms", "fib(27), engine native", "ms", times[1][0], repeats);
   figures_add(all, "properties_wasm_ms", "1e6 property updates, engine wasm", "ms", times[0][1],
-              LOOP_REPEATS);
+              repeats);
   figures_add(all, "properties_native_ms", "1e6 property updates, engine native", "ms", times[1][1],
-              LOOP_REPEATS);
+              repeats);
   stage_close(&stages[0]);
   stage_close(&stages[1]);
 }

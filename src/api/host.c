@@ -101,9 +101,11 @@ static void fill(api_host *host, const bool *allowed) {
     if (!allowed[i])
       continue;
     host->entries[host->count] = (api_entry){&kinds[i], host};
-    host->kinds[host->count] = (host_kind){.name = kinds[i].name, .arguments = kinds[i].arguments,
+    host->kinds[host->count] = (host_kind){.name = kinds[i].name,
+                                           .arguments = kinds[i].arguments,
                                            .options_last = kinds[i].options_last,
-                                           .start = start, .stop = stop,
+                                           .start = start,
+                                           .stop = stop,
                                            .user = &host->entries[host->count]};
     host->count++;
   }

@@ -15,6 +15,7 @@
 #include "api/host.h"
 #include "api/notes.h"
 #include "cli/options.h"
+#include "cli/record.h"
 #include "sandbox/run.h"
 
 enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
@@ -26,10 +27,10 @@ enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CAN
 #define DAY_MS 86400000u
 
 typedef struct eval_options {
-  const char *engine, *allow, *context, *db, *vault, *report;
+  const char *engine, *allow, *context, *db, *vault, *report, *audit, *metrics;
   uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
       max_concurrent;
-  bool help;
+  bool debug, help;
 } eval_options;
 
 static const option_spec specs[] = {
@@ -39,7 +40,8 @@ static const option_spec specs[] = {
                 "operations the script may call: names and globs, e.g. notes.*"),
     OPTION_TEXT(eval_options, context, "context", "JSON",
                 "the script's frozen global `context`, given to main(context); default {}"),
-    OPTION_TEXT(eval_options, db, "db", "URL", "the database, sqlite:FILE; default " DB_URL_DEFAULT),
+    OPTION_TEXT(eval_options, db, "db", "URL",
+                "the database, sqlite:FILE; default " DB_URL_DEFAULT),
     OPTION_TEXT(eval_options, vault, "vault", "NAME",
                 "the vault that notes.* sees; default " NOTES_VAULT_DEFAULT),
     OPTION_NUMBER(eval_options, cpu_ms, "cpu-ms", "N", 1, DAY_MS,
@@ -54,14 +56,19 @@ static const option_spec specs[] = {
                   "JavaScript stack; default 192"),
     OPTION_NUMBER(eval_options, result_kib, "result-kib", "N", 1, 1048576,
                   "the value as JSON; default 1024"),
-    OPTION_NUMBER(eval_options, log_kib, "log-kib", "N", 0, 1048576,
-                  "console output; default 256"),
+    OPTION_NUMBER(eval_options, log_kib, "log-kib", "N", 0, 1048576, "console output; default 256"),
     OPTION_NUMBER(eval_options, max_ops, "max-ops", "N", 1, 1000000,
                   "operations in the whole run; default 10000"),
     OPTION_NUMBER(eval_options, max_concurrent, "max-concurrent", "N", 1, 65536,
                   "operations running at once, more wait; default 64"),
     OPTION_TEXT(eval_options, report, "report", "FILE|-",
                 "write the report as JSON; - puts it in place of the value"),
+    OPTION_TEXT(eval_options, audit, "audit", "FILE",
+                "write each event of each operation as a line of JSON"),
+    OPTION_TEXT(eval_options, metrics, "metrics", "FILE",
+                "write counts and times at exit, as Prometheus text"),
+    OPTION_FLAG(eval_options, debug, "debug",
+                "say what outlived the run, and where the script created it"),
     OPTION_FLAG(eval_options, help, "help", "show this help"),
 };
 static const option_table table = {"eval", specs, sizeof specs / sizeof specs[0], false};
@@ -74,7 +81,7 @@ typedef struct evaluation {
   size_t source_len;
   bool allowed[ALLOWED_MAX];
   bool needs_db;
-  int report_fd;
+  FILE *report, *audit, *metrics;
   db *store;
   pool *workers;
   api_host *api;
@@ -206,14 +213,21 @@ static bool check_options(evaluation *e) {
   return (!e->options.context || check_context(e->options.context)) && check_allow(e);
 }
 
-static bool open_report(evaluation *e) {
-  const char *file = e->options.report;
-  if (!file || strcmp(file, "-") == 0)
+static bool open_file(const char *option, const char *path, FILE **file) {
+  if (!path)
     return true;
-  e->report_fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (e->report_fd < 0)
-    usage("--report %s: cannot be written: %s", file, strerror(errno));
-  return e->report_fd >= 0;
+  *file = fopen(path, "we");
+  if (!*file)
+    usage("%s %s: cannot be written: %s", option, path, strerror(errno));
+  return *file != NULL;
+}
+
+static bool open_files(evaluation *e) {
+  const eval_options *options = &e->options;
+  bool report_to_stdout = options->report && strcmp(options->report, "-") == 0;
+  return open_file("--report", report_to_stdout ? NULL : options->report, &e->report) &&
+         open_file("--audit", options->audit, &e->audit) &&
+         open_file("--metrics", options->metrics, &e->metrics);
 }
 
 static bool open_parts(evaluation *e) {
@@ -225,8 +239,8 @@ static bool open_parts(evaluation *e) {
     }
     e->workers = pool_open(NULL, WORKERS_MAX);
   }
-  shard_options options = {
-      .engine = strcmp(e->options.engine, "native") == 0 ? ENGINE_NATIVE : ENGINE_WASM};
+  shard_options options = {.engine = strcmp(e->options.engine, "native") == 0 ? ENGINE_NATIVE
+                                                                              : ENGINE_WASM};
   e->shard = shard_open(&options, message, sizeof message);
   if (!e->shard) {
     usage("%s", message);
@@ -251,7 +265,8 @@ static void put_text(const char *text, size_t len) {
     return;
   }
   for (size_t i = 0; i < len; i++) {
-    unsigned char byte = (unsigned char)text[i], next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
+    unsigned char byte = (unsigned char)text[i],
+                  next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
     bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
     if (c1)
       fprintf(stderr, "\\x%02x", (unsigned char)text[++i]);
@@ -269,20 +284,15 @@ static void on_log(void *user, int level, const char *text, size_t len) {
 }
 
 static int exit_status(run_outcome outcome) {
-  static const int statuses[] = {[RUN_VALUE] = EXIT_VALUE, [RUN_ERROR] = EXIT_FAILED,
-                                 [RUN_LIMIT] = EXIT_LIMIT, [RUN_CANCELLED] = EXIT_CANCELLED};
+  static const int statuses[] = {[RUN_VALUE] = EXIT_VALUE,
+                                 [RUN_ERROR] = EXIT_FAILED,
+                                 [RUN_LIMIT] = EXIT_LIMIT,
+                                 [RUN_CANCELLED] = EXIT_CANCELLED};
   return statuses[outcome];
 }
 
-static bool write_line(int fd, const char *text) {
-  size_t len = strlen(text), at = 0;
-  while (at < len + 1) {
-    ssize_t n = at < len ? write(fd, text + at, len - at) : write(fd, "\n", 1);
-    if (n < 0 && errno != EINTR)
-      return false;
-    at += n > 0 ? (size_t)n : 0;
-  }
-  return true;
+static void on_event(void *user, const run_event *event) {
+  record_event(((evaluation *)user)->audit, event);
 }
 
 /* A trace holds "Name: message" by convention only: it is shown below both. */
@@ -304,28 +314,62 @@ static void tell_failure(const run_report *report) {
             (double)report->pending[i].age_ns / 1e9);
 }
 
+/* What was still live, and with --debug where it came from. */
+static void tell_pending(const run_report *report) {
+  for (size_t i = 0; i < report->pending_count; i++) {
+    const char *site = report->pending_sites ? report->pending_sites[i] : NULL;
+    fprintf(stderr, "vow eval: outlived the run: %s, %.3f s old\n", report->pending[i].name,
+            (double)report->pending[i].age_ns / 1e9);
+    if (site)
+      put_text(site, strlen(site));
+  }
+}
+
+/* Ends a file that was written; false if anything did not reach it. */
+static bool finish_file(FILE **file) {
+  bool ok = true;
+  if (*file && *file != stdout) {
+    ok = !ferror(*file) && fclose(*file) == 0;
+    *file = NULL;
+  }
+  return ok;
+}
+
 static bool write_report(evaluation *e, const run_report *report) {
-  if (!e->options.report)
-    return true;
   char *json = run_report_json(report, NULL);
-  bool to_stdout = strcmp(e->options.report, "-") == 0;
-  bool ok = json && write_line(to_stdout ? STDOUT_FILENO : e->report_fd, json);
+  FILE *out = e->report ? e->report : stdout;
+  bool ok = json && fprintf(out, "%s\n", json) > 0;
   mem_free(NULL, json);
   return ok;
+}
+
+static bool write_records(evaluation *e, const run_report *report) {
+  bool ok = !e->options.report || write_report(e, report);
+  if (e->audit)
+    record_end(e->audit, report);
+  if (e->metrics) {
+    engine_counts counts = engine_counts_of(shard_engine(e->shard));
+    record_metrics(e->metrics, report, &counts);
+  }
+  ok = finish_file(&e->report) && ok;
+  ok = finish_file(&e->audit) && ok;
+  return finish_file(&e->metrics) && ok;
 }
 
 static void on_done(run *run, const run_report *report, void *user) {
   (void)run;
   evaluation *e = user;
-  fflush(stderr);
+  bool replaced = e->options.report && strcmp(e->options.report, "-") == 0;
   e->status = exit_status(report->outcome);
   if (report->outcome != RUN_VALUE)
     tell_failure(report);
-  else if (!e->options.report || strcmp(e->options.report, "-") != 0)
-    if (!write_line(STDOUT_FILENO, report->value))
-      e->status = EXIT_FAILED;
-  if (!write_report(e, report)) {
-    fprintf(stderr, "vow eval: the report could not be written\n");
+  else if (!replaced)
+    printf("%s\n", report->value);
+  if (e->options.debug)
+    tell_pending(report);
+  bool written = write_records(e, report);
+  if (fflush(stdout) != 0 || ferror(stdout) || !written) {
+    fprintf(stderr, "vow eval: not all of the output could be written\n");
     e->status = EXIT_FAILED;
   }
 }
@@ -372,6 +416,8 @@ static int evaluate(evaluation *e) {
                          .context = e->options.context,
                          .limits = limits_of(&e->options),
                          .on_log = on_log,
+                         .on_event = e->audit ? on_event : NULL,
+                         .debug = e->options.debug,
                          .on_done = on_done,
                          .user = e};
   options.kinds = api_host_kinds(e->api, &options.kinds_count);
@@ -395,17 +441,25 @@ static void close_parts(evaluation *e) {
   pool_close(e->workers);
   api_host_close(e->api);
   db_close(e->store);
-  if (e->report_fd >= 0)
-    close(e->report_fd);
+  finish_file(&e->report);
+  finish_file(&e->audit);
+  finish_file(&e->metrics);
   free(e->source);
 }
 
 int cmd_eval(int argc, char **argv) {
-  evaluation e = {.options = {.engine = "wasm", .db = DB_URL_DEFAULT, .vault = NOTES_VAULT_DEFAULT,
-                              .cpu_ms = 5000, .wall_ms = 30000, .op_timeout_ms = 10000,
-                              .memory_mib = 64, .stack_kib = 192, .result_kib = 1024,
-                              .log_kib = 256, .max_ops = 10000, .max_concurrent = 64},
-                  .report_fd = -1};
+  evaluation e = {.options = {.engine = "wasm",
+                              .db = DB_URL_DEFAULT,
+                              .vault = NOTES_VAULT_DEFAULT,
+                              .cpu_ms = 5000,
+                              .wall_ms = 30000,
+                              .op_timeout_ms = 10000,
+                              .memory_mib = 64,
+                              .stack_kib = 192,
+                              .result_kib = 1024,
+                              .log_kib = 256,
+                              .max_ops = 10000,
+                              .max_concurrent = 64}};
   option_result given;
   char message[512];
   if (!options_parse(&table, argc, argv, &e.options, &given, message, sizeof message)) {
@@ -422,7 +476,7 @@ int cmd_eval(int argc, char **argv) {
   e.file = given.arguments[0];
   signal(SIGPIPE, SIG_IGN);
   int status = EXIT_USAGE;
-  if (check_options(&e) && read_source(&e) && open_parts(&e) && open_report(&e))
+  if (check_options(&e) && read_source(&e) && open_parts(&e) && open_files(&e))
     status = evaluate(&e);
   close_parts(&e);
   return status;

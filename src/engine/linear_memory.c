@@ -42,9 +42,9 @@ struct linear_memory_pool {
   const linear_image *image;
   linear_memory *free;
   uint32_t free_count, keep_max;
-  int pagemap;          /* -1: cannot be read */
-  bool can_scan;        /* the kernel has PAGEMAP_SCAN */
-  uint64_t *entries;    /* one per page of the image */
+  int pagemap;       /* -1: cannot be read */
+  bool can_scan;     /* the kernel has PAGEMAP_SCAN */
+  uint64_t *entries; /* one per page of the image */
   linear_memory_counts counts;
   bool verify;
 };
@@ -84,8 +84,8 @@ void linear_image_free(linear_image *image) {
 
 /* ---- pool ---- */
 
-linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator, const linear_image *image,
-                                        uint32_t keep_max) {
+linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
+                                            const linear_image *image, uint32_t keep_max) {
   linear_memory_pool *pool = mem_new(allocator, 1, sizeof *pool);
   uint64_t *entries = mem_new(allocator, image->size / OS_PAGE, sizeof *entries);
   if (!pool || !entries) {
@@ -93,8 +93,8 @@ linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator, cons
     mem_free(allocator, entries);
     return NULL;
   }
-  *pool = (linear_memory_pool){.allocator = allocator, .image = image, .keep_max = keep_max,
-                             .entries = entries};
+  *pool = (linear_memory_pool){
+      .allocator = allocator, .image = image, .keep_max = keep_max, .entries = entries};
   pool->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   pool->can_scan = pool->pagemap >= 0;
   return pool;

@@ -151,8 +151,8 @@ static engine_instance *native_instance_open(engine *engine, size_t memory_max,
   native_guest *native = mem_new(engine->allocator, 1, sizeof *native);
   if (!native)
     return NULL;
-  native->base = (engine_instance){.engine = engine, .drain = drain_user, .user = user,
-                                   .memory_max = memory_max};
+  native->base = (engine_instance){
+      .engine = engine, .drain = drain_user, .user = user, .memory_max = memory_max};
   native->guest.host = native;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;

@@ -160,8 +160,7 @@ static bytes make_image(wasm_engine_t *engine, bytes wasm, uint32_t *shared_at) 
   wasmtime_store_t *store = wasmtime_store_new(engine, NULL, NULL);
   wasmtime_context_t *context = wasmtime_store_context(store);
   wasmtime_context_set_epoch_deadline(context, 1);
-  wasmtime_error_t *error =
-      wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
+  wasmtime_error_t *error = wasmtime_linker_instantiate(linker, context, module, &instance, &trap);
   check("instantiate", error, trap);
   call(context, &instance, "_initialize", NULL, 0);
   wasmtime_val_t shared = {.kind = WASMTIME_I32};
@@ -227,7 +226,8 @@ static void put_extents(bytes image, char *text, size_t size) {
 
 static void write_template(const char *folder, bytes code, bytes image, uint32_t shared) {
   char name[64], header[2048];
-  uint64_t sum = hash(hash(UINT64_C(0xcbf29ce484222325), code.data, code.len), image.data, image.len);
+  uint64_t sum =
+      hash(hash(UINT64_C(0xcbf29ce484222325), code.data, code.len), image.data, image.len);
   remove_old(folder);
   snprintf(name, sizeof name, "guest-%016" PRIx64 ".cwasm", sum);
   write_file(folder, name, code.data, code.len);

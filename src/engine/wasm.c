@@ -38,7 +38,7 @@ struct wasm_guest {
   wasmtime_instance_t instance;
   wasmtime_func_t turn, reserve;
   wasmtime_global_t stack_pointer;
-  int32_t stack_top; /* its value outside calls */
+  int32_t stack_top;     /* its value outside calls */
   linear_memory *memory; /* owned by the store */
   fiber_stack *stack;    /* owned by the store; NULL before the first call */
   uint64_t opened_ns;
@@ -192,8 +192,8 @@ static uint64_t clock_ns(clockid_t id) {
 
 static uint64_t on_clock(void *data, bool monotonic) {
   wasm_guest *guest = data;
-  uint64_t now = monotonic ? clock_ns(CLOCK_MONOTONIC) - guest->opened_ns
-                           : clock_ns(CLOCK_REALTIME);
+  uint64_t now =
+      monotonic ? clock_ns(CLOCK_MONOTONIC) - guest->opened_ns : clock_ns(CLOCK_REALTIME);
   return now - now % CLOCK_STEP_NS;
 }
 
@@ -390,8 +390,8 @@ static engine_instance *wasm_instance_open(engine *engine, size_t memory_max, en
   } else if (!(guest = mem_new(engine->allocator, 1, sizeof *guest))) {
     return NULL;
   }
-  guest->base = (engine_instance){.engine = engine, .drain = drain, .user = user,
-                                  .memory_max = memory_max};
+  guest->base =
+      (engine_instance){.engine = engine, .drain = drain, .user = user, .memory_max = memory_max};
   guest->opened_ns = clock_ns(CLOCK_MONOTONIC);
   if (!guest->store && !instantiate(guest)) {
     wasm_instance_close(&guest->base, false);
@@ -455,8 +455,7 @@ static engine *wasm_open(const vow_allocator *allocator, char *message, size_t m
 }
 
 static engine_counts wasm_counts(const engine *engine) {
-  linear_memory_counts memories =
-      linear_memory_pool_counts(((const wasm_shard *)engine)->memories);
+  linear_memory_counts memories = linear_memory_pool_counts(((const wasm_shard *)engine)->memories);
   engine_counts counts = engine->counts;
   counts.recycled = memories.recycled;
   counts.discarded = memories.discarded;

@@ -20,10 +20,10 @@
 
 static struct {
   pthread_t thread;
-  bool started;               /* under shared.lock */
-  _Atomic uint32_t guests;    /* stretches of guest code going on */
-  _Atomic uint32_t asleep;    /* futex: 1 while the thread sleeps */
-  _Atomic uint32_t stop;      /* futex: 1 when the thread shall end */
+  bool started;            /* under shared.lock */
+  _Atomic uint32_t guests; /* stretches of guest code going on */
+  _Atomic uint32_t asleep; /* futex: 1 while the thread sleeps */
+  _Atomic uint32_t stop;   /* futex: 1 when the thread shall end */
   wasm_engine_t *engine;
 } ticker;
 
@@ -183,9 +183,8 @@ static bool open_image(wasmhost *host, char *message, size_t size) {
   return false;
 }
 
-const wasmhost *wasmhost_acquire(const wasmhost_creators *creators,
-                                 const wasmhost_imports *imports, char *message,
-                                 size_t message_size) {
+const wasmhost *wasmhost_acquire(const wasmhost_creators *creators, const wasmhost_imports *imports,
+                                 char *message, size_t message_size) {
   const wasmhost *host = NULL;
   pthread_mutex_lock(&shared.lock);
   if (shared.users > 0) {

@@ -78,8 +78,8 @@ static wasm_trap_t *stopped(void) {
   return wasmtime_trap_new(text, sizeof text - 1);
 }
 
-static wasm_trap_t *import_flush(void *env, wasmtime_caller_t *caller,
-                                 wasmtime_val_raw_t *values, size_t count) {
+static wasm_trap_t *import_flush(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                 size_t count) {
   (void)values, (void)count;
   const wasmhost_imports *imports = env;
   return imports->flush(store_data(caller)) ? NULL : stopped();
@@ -94,8 +94,8 @@ static wasm_trap_t *import_send(void *env, wasmtime_caller_t *caller, wasmtime_v
 }
 
 /* clock_time_get(id, precision, address) of WASI preview 1; 1 = monotonic. */
-static wasm_trap_t *import_clock(void *env, wasmtime_caller_t *caller,
-                                 wasmtime_val_raw_t *values, size_t count) {
+static wasm_trap_t *import_clock(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                 size_t count) {
   (void)count;
   const wasmhost_imports *imports = env;
   wasmtime_extern_t memory;
@@ -115,8 +115,8 @@ static wasm_trap_t *import_clock(void *env, wasmtime_caller_t *caller,
 }
 
 /* There is no file: every descriptor is a bad one. */
-static wasm_trap_t *import_no_file(void *env, wasmtime_caller_t *caller,
-                                   wasmtime_val_raw_t *values, size_t count) {
+static wasm_trap_t *import_no_file(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                   size_t count) {
   (void)env, (void)caller, (void)count;
   values[0].i32 = (int32_t)WASI_EBADF;
   return NULL;

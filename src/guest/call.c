@@ -37,8 +37,10 @@ static bool calls_grow(guest *g) {
   if (!calls)
     return false;
   for (uint32_t i = size; i-- > g->calls_size;) {
-    calls[i] = (guest_call){.promise = JS_UNDEFINED, .watch = JS_UNDEFINED,
-                            .signal = JS_UNDEFINED, .next_free = g->calls_free};
+    calls[i] = (guest_call){.promise = JS_UNDEFINED,
+                            .watch = JS_UNDEFINED,
+                            .signal = JS_UNDEFINED,
+                            .next_free = g->calls_free};
     g->calls_free = i + 1;
   }
   g->calls = calls;
@@ -203,15 +205,29 @@ static JSValue abort_reason(guest *g, JSValueConst signal) {
   return JS_ThrowTypeError(g->ctx, "options.signal must be an AbortSignal");
 }
 
+static void put_site(guest *g, cbor_out *out) {
+  char text[512];
+  engine_site site;
+  if (!g->debug) {
+    cbor_put_null(out);
+    return;
+  }
+  engine_site_capture(g->ctx, &site);
+  size_t len = engine_site_text(g->ctx, &site, text, sizeof text);
+  engine_site_free(g->ctx, &site);
+  put_clean_text(out, text, len, sizeof text);
+}
+
 static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_options *options,
                             int argc, JSValueConst *argv) {
-  cbor_put_array(out, 4);
+  cbor_put_array(out, 5);
   cbor_put_uint(out, kind);
   if (options->timeout_ms < 0)
     cbor_put_null(out);
   else
     cbor_put_double(out, options->timeout_ms);
   cbor_put_int(out, options->priority);
+  put_site(g, out);
   cbor_put_array(out, (uint64_t)argc);
   for (int i = 0; i < argc; i++) {
     if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, "argument", (unsigned)i + 1) < 0) {
@@ -271,7 +287,8 @@ static JSValue call_host(JSContext *ctx, JSValueConst this_value, int argc, JSVa
   int declared = JS_VALUE_GET_INT(data[0]);
   call_options options;
   JSValue promise = JS_EXCEPTION, reason = JS_UNDEFINED;
-  if (read_options(ctx, find_options(argc, argv, declared, JS_VALUE_GET_BOOL(data[1])), &options) == 0 &&
+  if (read_options(ctx, find_options(argc, argv, declared, JS_VALUE_GET_BOOL(data[1])), &options) ==
+          0 &&
       (JS_IsUndefined(options.signal) ||
        JS_IsUndefined(reason = abort_reason(g, options.signal)))) {
     cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
@@ -351,8 +368,8 @@ void call_reject(guest *g, uint64_t id, cbor_in *fields) {
 
 /* ---- definition ---- */
 
-int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
-                bool options_last, uint32_t kind) {
+int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, bool options_last,
+                uint32_t kind) {
   JSContext *ctx = g->ctx;
   const char *dot = memchr(name, '.', name_len);
   JSValue global = JS_GetGlobalObject(ctx), holder = JS_DupValue(ctx, global);
@@ -375,8 +392,7 @@ int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
   JSValue function = JS_NewCFunctionData(ctx, call_host, (int)arguments, (int)kind, 2, data);
   int failed = JS_IsException(function) || JS_IsException(title) ||
                JS_DefinePropertyValueStr(ctx, function, "name", title, JS_PROP_CONFIGURABLE) < 0 ||
-               JS_DefinePropertyValue(ctx, holder, own, function,
-                                      flags | JS_PROP_ENUMERABLE) < 0;
+               JS_DefinePropertyValue(ctx, holder, own, function, flags | JS_PROP_ENUMERABLE) < 0;
   JS_FreeAtom(ctx, own);
   JS_FreeValue(ctx, holder);
   JS_FreeValue(ctx, global);

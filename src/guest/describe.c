@@ -9,8 +9,7 @@
 #define STACK_UNITS 16384u
 
 /* Puts `key` and the text of a string value, or nothing. */
-static void put_string(guest *g, cbor_out *out, const char *key, JSValueConst value,
-                       uint32_t max) {
+static void put_string(guest *g, cbor_out *out, const char *key, JSValueConst value, uint32_t max) {
   JSValue prefix = engine_string_prefix(g->ctx, value, max);
   size_t len;
   const char *text = JS_IsException(prefix) ? NULL : JS_ToCStringLen(g->ctx, &len, prefix);

@@ -88,8 +88,7 @@ void engine_site_free(JSContext *ctx, engine_site *site) {
 size_t engine_site_text(JSContext *ctx, const engine_site *site, char *text, size_t size) {
   size_t used = 0;
   for (uint32_t i = 0; i < site->count && used < size; i++) {
-    JSFunctionBytecode *code =
-        JS_VALUE_GET_OBJ(site->frames[i].function)->u.func.function_bytecode;
+    JSFunctionBytecode *code = JS_VALUE_GET_OBJ(site->frames[i].function)->u.func.function_bytecode;
     const char *name = get_func_name(ctx, site->frames[i].function);
     const char *file = code->filename ? JS_AtomToCString(ctx, code->filename) : NULL;
     int column;

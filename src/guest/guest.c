@@ -110,8 +110,8 @@ static void unhandled_remove(guest *g, JSValueConst promise) {
   }
 }
 
-static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason,
-                         bool is_handled, void *opaque) {
+static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, bool is_handled,
+                         void *opaque) {
   (void)opaque;
   if (is_handled)
     unhandled_remove(guest_of(ctx), promise);
@@ -206,9 +206,10 @@ static bool run_bundle(guest *g) {
   JSContext *ctx = g->ctx;
   JSValue function = load_bundle(ctx);
   JSValue vow = JS_NewObject(ctx);
-  bool ok = !JS_IsException(function) && !JS_IsException(vow) &&
-            JS_SetPropertyFunctionList(ctx, vow, natives, sizeof natives / sizeof natives[0]) == 0 &&
-            web_add_natives(ctx, vow) == 0;
+  bool ok =
+      !JS_IsException(function) && !JS_IsException(vow) &&
+      JS_SetPropertyFunctionList(ctx, vow, natives, sizeof natives / sizeof natives[0]) == 0 &&
+      web_add_natives(ctx, vow) == 0;
   JSValueConst arguments[1] = {vow};
   JSValue internals = ok ? JS_Call(ctx, function, JS_UNDEFINED, 1, arguments) : JS_UNDEFINED;
   ok = ok && take_internals(g, internals);
@@ -227,11 +228,19 @@ static bool make_buffers(guest *g) {
 }
 
 static void clear_values(guest *g) {
-  JSValue *values[] = {&g->promise_ctor, &g->promise_resolve, &g->map_ctor, &g->map_set,
-                       &g->set_ctor, &g->set_add, &g->module_namespace,
-                       &g->internals.fire_timer, &g->internals.make_error,
-                       &g->internals.error_operation, &g->internals.watch_signal,
-                       &g->internals.unwatch_signal, &g->internals.signal_reason,
+  JSValue *values[] = {&g->promise_ctor,
+                       &g->promise_resolve,
+                       &g->map_ctor,
+                       &g->map_set,
+                       &g->set_ctor,
+                       &g->set_add,
+                       &g->module_namespace,
+                       &g->internals.fire_timer,
+                       &g->internals.make_error,
+                       &g->internals.error_operation,
+                       &g->internals.watch_signal,
+                       &g->internals.unwatch_signal,
+                       &g->internals.signal_reason,
                        &g->internals.deep_freeze};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     if (g->ctx)

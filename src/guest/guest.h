@@ -52,6 +52,7 @@ typedef struct guest {
 
   size_t result_max, stack_size;
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
+  bool debug; /* each call tells where it was made */
   bool dead; /* an uncaught exception ended the run: nothing more is executed */
 
   wire_shared shared;

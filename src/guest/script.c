@@ -320,7 +320,8 @@ static bool read_start(guest *g, cbor_in *fields, start_fields *start) {
          cbor_get_text(fields, &start->name, &start->name_len) == CBOR_OK &&
          get_source(fields, start) &&
          cbor_get_text(fields, &start->context, &start->context_len) == CBOR_OK &&
-         define_kinds(g, fields) && cbor_get_uint(fields, &start->result) == CBOR_OK;
+         define_kinds(g, fields) && cbor_get_uint(fields, &start->result) == CBOR_OK &&
+         cbor_get_bool(fields, &g->debug) == CBOR_OK;
 }
 
 void script_start(guest *g, cbor_in *fields) {

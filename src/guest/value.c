@@ -10,7 +10,7 @@
 /* The path to the value at hand, for messages: a list on the C stack. */
 typedef struct step {
   const struct step *up;
-  JSAtom key;      /* JS_ATOM_NULL: an index */
+  JSAtom key; /* JS_ATOM_NULL: an index */
   uint32_t index;
   JSValueConst object; /* the container, to find cycles */
 } step;
@@ -19,7 +19,7 @@ typedef struct encoder {
   JSContext *ctx;
   cbor_out *out;
   value_mode mode;
-  const char *root;   /* what a path starts with: "argument" */
+  const char *root;     /* what a path starts with: "argument" */
   unsigned root_number; /* follows it, when not 0 */
 } encoder;
 
@@ -89,8 +89,7 @@ static int encode_string(encoder *e, JSValueConst value) {
 
 static void encode_number(encoder *e, double value) {
   /* -0 and what is not a safe integer stay floats. */
-  if (value == floor(value) && fabs(value) <= 9007199254740991.0 &&
-      !(value == 0 && signbit(value)))
+  if (value == floor(value) && fabs(value) <= 9007199254740991.0 && !(value == 0 && signbit(value)))
     cbor_put_int(e->out, (int64_t)value);
   else
     cbor_put_double(e->out, value);
@@ -126,12 +125,12 @@ static int encode_date(encoder *e, JSValueConst value) {
 /* ---- bytes ---- */
 
 static const uint8_t typed_tags[] = {
-    [JS_TYPED_ARRAY_UINT8C] = 68,      [JS_TYPED_ARRAY_INT8] = 72,
-    [JS_TYPED_ARRAY_UINT8] = 64,       [JS_TYPED_ARRAY_INT16] = 77,
-    [JS_TYPED_ARRAY_UINT16] = 69,      [JS_TYPED_ARRAY_INT32] = 78,
-    [JS_TYPED_ARRAY_UINT32] = 70,      [JS_TYPED_ARRAY_BIG_INT64] = 79,
-    [JS_TYPED_ARRAY_BIG_UINT64] = 71,  [JS_TYPED_ARRAY_FLOAT16] = 84,
-    [JS_TYPED_ARRAY_FLOAT32] = 85,     [JS_TYPED_ARRAY_FLOAT64] = 86,
+    [JS_TYPED_ARRAY_UINT8C] = 68,     [JS_TYPED_ARRAY_INT8] = 72,
+    [JS_TYPED_ARRAY_UINT8] = 64,      [JS_TYPED_ARRAY_INT16] = 77,
+    [JS_TYPED_ARRAY_UINT16] = 69,     [JS_TYPED_ARRAY_INT32] = 78,
+    [JS_TYPED_ARRAY_UINT32] = 70,     [JS_TYPED_ARRAY_BIG_INT64] = 79,
+    [JS_TYPED_ARRAY_BIG_UINT64] = 71, [JS_TYPED_ARRAY_FLOAT16] = 84,
+    [JS_TYPED_ARRAY_FLOAT32] = 85,    [JS_TYPED_ARRAY_FLOAT64] = 86,
 };
 
 static int encode_buffer(encoder *e, JSValueConst value, const step *at) {
@@ -221,8 +220,8 @@ static int encode_member(encoder *e, JSValueConst object, JSAtom key, const step
 static int encode_object(encoder *e, JSValueConst object, const step *at, unsigned depth) {
   JSPropertyEnum *keys;
   uint32_t count;
-  if (JS_GetOwnPropertyNames(e->ctx, &keys, &count, object,
-                             JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) < 0)
+  if (JS_GetOwnPropertyNames(e->ctx, &keys, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) <
+      0)
     return -1;
   bool counted = e->mode == VALUE_ARGUMENT;
   if (counted)
@@ -357,12 +356,11 @@ static JSValue apply_to_json(encoder *e, JSValueConst value, const step *at) {
     JS_FreeValue(ctx, method);
     return failed ? JS_EXCEPTION : JS_DupValue(ctx, value);
   }
-  JSValue key = !at                      ? JS_NewString(ctx, "")
+  JSValue key = !at                       ? JS_NewString(ctx, "")
                 : at->key != JS_ATOM_NULL ? JS_AtomToString(ctx, at->key)
                                           : index_text(ctx, at->index);
   JSValueConst arguments[1] = {key};
-  JSValue result =
-      JS_IsException(key) ? JS_EXCEPTION : JS_Call(ctx, method, value, 1, arguments);
+  JSValue result = JS_IsException(key) ? JS_EXCEPTION : JS_Call(ctx, method, value, 1, arguments);
   JS_FreeValue(ctx, key);
   JS_FreeValue(ctx, method);
   return result;

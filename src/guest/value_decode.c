@@ -67,8 +67,8 @@ static JSValue decode_array(guest *g, const cbor_item *head, cbor_in *in, unsign
                          : i == head->n)
       break;
     JSValue item = i < UINT32_MAX ? decode(g, in, depth + 1) : malformed(g);
-    if (JS_IsException(item) || JS_DefinePropertyValueUint32(g->ctx, array, (uint32_t)i, item,
-                                                             JS_PROP_C_W_E) < 0) {
+    if (JS_IsException(item) ||
+        JS_DefinePropertyValueUint32(g->ctx, array, (uint32_t)i, item, JS_PROP_C_W_E) < 0) {
       JS_FreeValue(g->ctx, array);
       return JS_EXCEPTION;
     }
@@ -156,19 +156,32 @@ static JSValue decode_bytes(guest *g, cbor_in *in, bool negative) {
 
 static int typed_type(uint64_t tag) {
   switch (tag) {
-  case 64: return JS_TYPED_ARRAY_UINT8;
-  case 68: return JS_TYPED_ARRAY_UINT8C;
-  case 69: return JS_TYPED_ARRAY_UINT16;
-  case 70: return JS_TYPED_ARRAY_UINT32;
-  case 71: return JS_TYPED_ARRAY_BIG_UINT64;
-  case 72: return JS_TYPED_ARRAY_INT8;
-  case 77: return JS_TYPED_ARRAY_INT16;
-  case 78: return JS_TYPED_ARRAY_INT32;
-  case 79: return JS_TYPED_ARRAY_BIG_INT64;
-  case 84: return JS_TYPED_ARRAY_FLOAT16;
-  case 85: return JS_TYPED_ARRAY_FLOAT32;
-  case 86: return JS_TYPED_ARRAY_FLOAT64;
-  default: return -1;
+  case 64:
+    return JS_TYPED_ARRAY_UINT8;
+  case 68:
+    return JS_TYPED_ARRAY_UINT8C;
+  case 69:
+    return JS_TYPED_ARRAY_UINT16;
+  case 70:
+    return JS_TYPED_ARRAY_UINT32;
+  case 71:
+    return JS_TYPED_ARRAY_BIG_UINT64;
+  case 72:
+    return JS_TYPED_ARRAY_INT8;
+  case 77:
+    return JS_TYPED_ARRAY_INT16;
+  case 78:
+    return JS_TYPED_ARRAY_INT32;
+  case 79:
+    return JS_TYPED_ARRAY_BIG_INT64;
+  case 84:
+    return JS_TYPED_ARRAY_FLOAT16;
+  case 85:
+    return JS_TYPED_ARRAY_FLOAT32;
+  case 86:
+    return JS_TYPED_ARRAY_FLOAT64;
+  default:
+    return -1;
   }
 }
 
@@ -199,13 +212,12 @@ static JSValue decode_error(guest *g, cbor_in *in, unsigned depth) {
   if (JS_IsException(error))
     return error;
   const int hidden = JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE;
-  bool failed = JS_DefinePropertyValueStr(g->ctx, error, "name",
-                                          JS_NewStringLen(g->ctx, name, len), hidden) < 0;
+  bool failed = JS_DefinePropertyValueStr(g->ctx, error, "name", JS_NewStringLen(g->ctx, name, len),
+                                          hidden) < 0;
   for (uint64_t i = 0; i < members && !failed; i++) {
     JSAtom key = decode_key(g, in, depth + 1);
     JSValue value = key == JS_ATOM_NULL ? JS_EXCEPTION : decode(g, in, depth + 1);
-    failed = JS_IsException(value) ||
-             JS_DefinePropertyValue(g->ctx, error, key, value, hidden) < 0;
+    failed = JS_IsException(value) || JS_DefinePropertyValue(g->ctx, error, key, value, hidden) < 0;
     JS_FreeAtom(g->ctx, key);
   }
   if (!failed)

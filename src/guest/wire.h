@@ -34,7 +34,7 @@ enum {
   WIRE_FINISH,    /* empty: tell the first rejection that nobody handled */
 
   /* guest to host */
-  WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, [arguments] */
+  WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, site or null, [arguments] */
   WIRE_CANCEL,      /* empty: the call's caller wants no answer any more */
   WIRE_TIMER_START, /* number: delay in ms */
   WIRE_TIMER_STOP,  /* empty */
@@ -54,6 +54,7 @@ enum {
   WIRE_START_CONTEXT,   /* text: JSON of `context` */
   WIRE_START_KINDS,     /* array of [name, number of arguments, the last is options, kind] */
   WIRE_START_RESULT,    /* result limit, bytes */
+  WIRE_START_DEBUG,     /* bool: tell the site of each call */
   WIRE_START_FIELDS,
 };
 

@@ -8,20 +8,28 @@
 #define NS_PER_MS 1e6
 
 const char *run_kind_text(run_kind kind) {
-  static const char *const names[] = {
-      [RUN_KIND_NONE] = "none",           [RUN_KIND_SCRIPT] = "script",
-      [RUN_KIND_API] = "api",             [RUN_KIND_DENIED] = "denied",
-      [RUN_KIND_DEADLOCK] = "deadlock",   [RUN_KIND_INTERNAL] = "internal",
-      [RUN_KIND_CPU] = "cpu",             [RUN_KIND_TIMEOUT] = "timeout",
-      [RUN_KIND_MEMORY] = "memory",       [RUN_KIND_STACK] = "stack",
-      [RUN_KIND_OPERATIONS] = "operations", [RUN_KIND_RESULT] = "result",
-      [RUN_KIND_OUTPUT] = "output",       [RUN_KIND_CANCELLED] = "cancelled"};
+  static const char *const names[] = {[RUN_KIND_NONE] = "none",
+                                      [RUN_KIND_SCRIPT] = "script",
+                                      [RUN_KIND_API] = "api",
+                                      [RUN_KIND_DENIED] = "denied",
+                                      [RUN_KIND_DEADLOCK] = "deadlock",
+                                      [RUN_KIND_INTERNAL] = "internal",
+                                      [RUN_KIND_CPU] = "cpu",
+                                      [RUN_KIND_TIMEOUT] = "timeout",
+                                      [RUN_KIND_MEMORY] = "memory",
+                                      [RUN_KIND_STACK] = "stack",
+                                      [RUN_KIND_OPERATIONS] = "operations",
+                                      [RUN_KIND_RESULT] = "result",
+                                      [RUN_KIND_OUTPUT] = "output",
+                                      [RUN_KIND_CANCELLED] = "cancelled"};
   return names[kind];
 }
 
 const char *run_outcome_text(run_outcome outcome) {
-  static const char *const names[] = {[RUN_VALUE] = "value", [RUN_ERROR] = "error",
-                                      [RUN_LIMIT] = "limit", [RUN_CANCELLED] = "cancelled"};
+  static const char *const names[] = {[RUN_VALUE] = "value",
+                                      [RUN_ERROR] = "error",
+                                      [RUN_LIMIT] = "limit",
+                                      [RUN_CANCELLED] = "cancelled"};
   return names[outcome];
 }
 
@@ -41,6 +49,15 @@ static void list_pending(run *run, uint64_t now) {
   size_t count = op_scope_list(run->scope, run->pending, RUN_PENDING_LISTED, now);
   run->report.pending = run->pending;
   run->report.pending_count = count < RUN_PENDING_LISTED ? count : RUN_PENDING_LISTED;
+  run->pending_sites = mem_new(allocator, RUN_PENDING_LISTED, sizeof *run->pending_sites);
+  if (!run->pending_sites)
+    return;
+  run->report.pending_sites = (const char *const *)run->pending_sites;
+  for (size_t i = 0; i < run->report.pending_count; i++) {
+    host_call *call = run_call_numbered(run, run->pending[i].tag);
+    if (call && call->site)
+      run->pending_sites[i] = mem_text(allocator, call->site, strlen(call->site));
+  }
 }
 
 /* Closing cancels what is live: the counts are taken as they will be. */
@@ -105,7 +122,8 @@ static void put_ms(cbor_out *out, const char *key, uint64_t ns) {
 static void put_error(cbor_out *out, const run_report *report) {
   const char *comma = ",";
   put(out, ",\"error\":{\"kind\":");
-  json_put_string(out, run_kind_text(report->error.kind), strlen(run_kind_text(report->error.kind)));
+  json_put_string(out, run_kind_text(report->error.kind),
+                  strlen(run_kind_text(report->error.kind)));
   put_string(out, "\"name\":", report->error.name, &comma);
   put_string(out, "\"message\":", report->error.message, &comma);
   put_string(out, "\"stack\":", report->error.stack, &comma);

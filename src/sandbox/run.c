@@ -47,6 +47,9 @@ static void free_run(run *run) {
   mem_free(allocator, run->failure.stack);
   mem_free(allocator, run->failure.operation_name);
   mem_free(allocator, run->value);
+  for (size_t i = 0; run->pending_sites && i < run->report.pending_count; i++)
+    mem_free(allocator, run->pending_sites[i]);
+  mem_free(allocator, run->pending_sites);
   mem_free(allocator, run->pending);
   mem_free(allocator, run->timers);
   mem_free(allocator, run);

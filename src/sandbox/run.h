@@ -21,15 +21,15 @@
 typedef struct run run;
 
 typedef struct run_limits {
-  uint64_t cpu_ms;          /* guest time */
-  uint64_t wall_ms;         /* from open to finish */
-  uint64_t op_timeout_ms;   /* each operation; timers have none */
-  uint64_t memory_bytes;    /* guest memory and payloads on their way */
-  uint64_t stack_bytes;     /* JavaScript stack */
-  uint64_t result_bytes;    /* of the value as JSON */
-  uint64_t log_bytes;       /* console output */
-  uint64_t operations_max;  /* created in the whole run */
-  uint32_t concurrent_max;  /* running at once; more wait */
+  uint64_t cpu_ms;         /* guest time */
+  uint64_t wall_ms;        /* from open to finish */
+  uint64_t op_timeout_ms;  /* each operation; timers have none */
+  uint64_t memory_bytes;   /* guest memory and payloads on their way */
+  uint64_t stack_bytes;    /* JavaScript stack */
+  uint64_t result_bytes;   /* of the value as JSON */
+  uint64_t log_bytes;      /* console output */
+  uint64_t operations_max; /* created in the whole run */
+  uint32_t concurrent_max; /* running at once; more wait */
 } run_limits;
 
 /* The defaults of `vow eval`. */
@@ -43,9 +43,18 @@ typedef enum { RUN_VALUE, RUN_ERROR, RUN_LIMIT, RUN_CANCELLED } run_outcome;
 /* Kinds of what ended a run that has no value; the order is by outcome. */
 typedef enum {
   RUN_KIND_NONE,
-  RUN_KIND_SCRIPT, RUN_KIND_API, RUN_KIND_DENIED, RUN_KIND_DEADLOCK, RUN_KIND_INTERNAL,
-  RUN_KIND_CPU, RUN_KIND_TIMEOUT, RUN_KIND_MEMORY, RUN_KIND_STACK, RUN_KIND_OPERATIONS,
-  RUN_KIND_RESULT, RUN_KIND_OUTPUT,
+  RUN_KIND_SCRIPT,
+  RUN_KIND_API,
+  RUN_KIND_DENIED,
+  RUN_KIND_DEADLOCK,
+  RUN_KIND_INTERNAL,
+  RUN_KIND_CPU,
+  RUN_KIND_TIMEOUT,
+  RUN_KIND_MEMORY,
+  RUN_KIND_STACK,
+  RUN_KIND_OPERATIONS,
+  RUN_KIND_RESULT,
+  RUN_KIND_OUTPUT,
   RUN_KIND_CANCELLED,
 } run_kind;
 
@@ -66,7 +75,9 @@ typedef struct run_report {
   op_counts operations;
   uint64_t wall_ns, guest_ns, host_wait_ns, ready_ns;
   uint64_t memory_peak, memory_limit;
-  const op_info *pending; /* what was live at the end, oldest first; `tag` is the number in the run */
+  const op_info
+      *pending; /* what was live at the end, oldest first; `tag` is the number in the run */
+  const char *const *pending_sites; /* with `debug`: where each was created, or NULL */
   size_t pending_count;
 } run_report;
 
@@ -74,18 +85,37 @@ typedef struct run_report {
  * newline; free with mem_free and `allocator`. NULL when memory is short. */
 char *run_report_json(const run_report *report, const vow_allocator *allocator);
 
+/* What happens to an operation, as it happens. */
+typedef enum {
+  RUN_EVENT_CREATED,
+  RUN_EVENT_STARTED, /* its handler begins */
+  RUN_EVENT_SETTLED, /* `state` says how */
+  RUN_EVENT_LATE,    /* an answer came after the settlement and was dropped */
+} run_event_kind;
+
+typedef struct run_event {
+  run_event_kind kind;
+  op_state state;
+  uint64_t number; /* of the operation in its run, from 1 */
+  const char *name;
+  uint64_t at_ns, age_ns; /* since the run was opened, since the operation was created */
+} run_event;
+
 typedef struct run_options {
-  const char *name;    /* file name for traces */
-  const char *source;  /* need not be terminated; copied */
+  const char *name;   /* file name for traces */
+  const char *source; /* need not be terminated; copied */
   size_t source_len;
-  bool module;         /* the name says so; else found out */
-  const char *context; /* JSON text; NULL = {} */
+  bool module;            /* the name says so; else found out */
+  const char *context;    /* JSON text; NULL = {} */
   const host_kind *kinds; /* what is allowed; borrowed until disposal */
   size_t kinds_count;
   run_limits limits;
   /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:
    * dropped. May be called in the middle of a turn: it must not call the run. */
   void (*on_log)(void *user, int level, const char *text, size_t len);
+  /* Operations as they go; NULL: not told. As on_log, it must not call the run. */
+  void (*on_event)(void *user, const run_event *event);
+  bool debug; /* note where each operation was created: costs time for each call */
   /* The run has finished. The report is valid until run_dispose(), which may be
    * called here. */
   void (*on_done)(run *run, const run_report *report, void *user);

@@ -14,15 +14,16 @@
 typedef struct call_fields {
   uint64_t kind;
   double timeout_ms; /* < 0: none given */
+  const char *site;  /* NULL: none */
   const uint8_t *arguments;
-  size_t arguments_len;
+  size_t site_len, arguments_len;
 } call_fields;
 
 static bool read_call(cbor_in *body, call_fields *call) {
   uint64_t count;
   cbor_item item;
   double priority;
-  if (cbor_get_array(body, &count) != CBOR_OK || count != 4 ||
+  if (cbor_get_array(body, &count) != CBOR_OK || count != 5 ||
       cbor_get_uint(body, &call->kind) != CBOR_OK || cbor_peek(body, &item) != CBOR_OK)
     return false;
   call->timeout_ms = -1;
@@ -30,8 +31,14 @@ static bool read_call(cbor_in *body, call_fields *call) {
     cbor_next(body, &item);
   else if (cbor_get_number(body, &call->timeout_ms) != CBOR_OK || !(call->timeout_ms >= 0))
     return false;
-  return cbor_get_number(body, &priority) == CBOR_OK && cbor_peek(body, &item) == CBOR_OK &&
-         item.kind == CBOR_ARRAY &&
+  call->site = NULL;
+  if (cbor_get_number(body, &priority) != CBOR_OK || cbor_peek(body, &item) != CBOR_OK)
+    return false;
+  if (item.kind == CBOR_NULL)
+    cbor_next(body, &item);
+  else if (cbor_get_text(body, &call->site, &call->site_len) != CBOR_OK)
+    return false;
+  return cbor_peek(body, &item) == CBOR_OK && item.kind == CBOR_ARRAY &&
          cbor_slice(body, &call->arguments, &call->arguments_len) == CBOR_OK;
 }
 
@@ -69,6 +76,7 @@ static void unlink_call(host_call *call) {
 
 static void free_call(host_call *call) {
   unlink_call(call);
+  mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call);
 }
 
@@ -76,25 +84,35 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
   const vow_allocator *allocator = shard_allocator(run->shard);
   if (!run_has_room(run, fields->arguments_len))
     return NULL;
-  host_call *call =
-      mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
+  host_call *call = mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
   if (!call)
     return NULL;
-  *call = (host_call){.shard = run->shard, .run = run, .wire_id = wire_id,
+  *call = (host_call){.shard = run->shard,
+                      .run = run,
+                      .wire_id = wire_id,
                       .number = ++run->calls_made,
                       .kind = &run->options.kinds[fields->kind],
                       .arguments_len = fields->arguments_len};
   memcpy(call->arguments, fields->arguments, fields->arguments_len);
+  call->created_ns = run_now();
+  if (fields->site)
+    call->site = mem_text(allocator, fields->site, fields->site_len);
   link_call(run, call);
   return call;
 }
 
+static void tell_event(const host_call *call, run_event_kind kind, op_state state);
+
 static bool submit(run *run, host_call *call, double asked_ms) {
-  op_spec spec = {.name = call->kind->name, .timeout_ns = timeout_ns(run, asked_ms),
-                  .tag = call->number, .user = call};
+  op_spec spec = {.name = call->kind->name,
+                  .timeout_ns = timeout_ns(run, asked_ms),
+                  .tag = call->number,
+                  .user = call};
   op_status status = op_submit(run->scope, &spec, run_now(), &call->id);
-  if (status == OP_OK)
+  if (status == OP_OK) {
+    tell_event(call, RUN_EVENT_CREATED, OP_PENDING);
     return true;
+  }
   free_call(call);
   if (status == OP_E_TOTAL || status == OP_E_LIVE)
     run_fail(run, RUN_KIND_OPERATIONS, "more operations than --max-ops allows");
@@ -131,11 +149,33 @@ void run_call_cancel(run *run, uint64_t wire_id) {
   }
 }
 
+host_call *run_call_numbered(const run *run, uint64_t number) {
+  host_call *call = run->calls;
+  while (call && call->number != number)
+    call = call->next;
+  return call;
+}
+
 /* ---- events ---- */
+
+static void tell_event(const host_call *call, run_event_kind kind, op_state state) {
+  const run *run = call->run;
+  if (!run || !run->options.on_event)
+    return;
+  uint64_t now = run_now();
+  run_event event = {.kind = kind,
+                     .state = state,
+                     .number = call->number,
+                     .name = call->kind->name,
+                     .at_ns = now - run->opened_ns,
+                     .age_ns = now - call->created_ns};
+  run->options.on_event(run->options.user, &event);
+}
 
 void run_call_start(host_call *call) {
   call->started = true;
   shard_handler_began(call->shard);
+  tell_event(call, RUN_EVENT_STARTED, OP_RUNNING);
   call->kind->start(call, call->kind->user);
 }
 
@@ -169,7 +209,8 @@ static void tell_error(host_call *call, const host_error *error) {
   cbor_out_fixed(&out, bytes, sizeof bytes);
   put_error(&out, call, error);
   if (out.status != CBOR_OK) {
-    const host_error brief = {error->name, error->code, "the error's message is too long", error->transient};
+    const host_error brief = {error->name, error->code, "the error's message is too long",
+                              error->transient};
     cbor_out_fixed(&out, bytes, sizeof bytes);
     put_error(&out, call, &brief);
   }
@@ -188,6 +229,7 @@ void run_call_settled(host_call *call, op_state state) {
     error = (host_error){"ApiError", "ABANDONED", message, false};
     snprintf(message, sizeof message, "%s ended without an answer", call->kind->name);
   }
+  tell_event(call, RUN_EVENT_SETTLED, state);
   tell_error(call, &error);
   call->told = true;
   if (!call->started || call->ended)
@@ -250,13 +292,15 @@ static void end_handler(host_call *call) {
 
 void host_call_fulfil(host_call *call, const void *value, size_t len) {
   static const cbor_limits limits = {WIRE_DEPTH_MAX, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
-  static const host_error unreadable = {"ApiError", "MALFORMED", "the operation answered with no value that can cross", false};
+  static const host_error unreadable = {
+      "ApiError", "MALFORMED", "the operation answered with no value that can cross", false};
   if (cbor_check(value, len, &limits) != CBOR_OK) {
     host_call_reject(call, &unreadable);
     return;
   }
-  if (op_fulfil(shard_operations(call->shard), call->id, run_now()) == OP_OK && call->run &&
-      !call->answered) {
+  bool settled = op_fulfil(shard_operations(call->shard), call->id, run_now()) == OP_OK;
+  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_FULFILLED);
+  if (settled && call->run && !call->answered) {
     call->answered = true;
     run_send(call->run, WIRE_FULFIL, call->wire_id, value, len);
   }
@@ -264,7 +308,9 @@ void host_call_fulfil(host_call *call, const void *value, size_t len) {
 }
 
 void host_call_reject(host_call *call, const host_error *error) {
-  if (op_reject(shard_operations(call->shard), call->id, run_now()) == OP_OK)
+  bool settled = op_reject(shard_operations(call->shard), call->id, run_now()) == OP_OK;
+  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_REJECTED);
+  if (settled)
     tell_error(call, error);
   end_handler(call);
 }

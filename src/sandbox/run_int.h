@@ -36,10 +36,12 @@ struct host_call {
   op_id id;
   uint64_t wire_id;
   uint64_t number; /* in the run, from 1: what people see */
-  bool started;  /* the handler has the call and will answer */
-  bool ended;    /* it has answered */
-  bool told;     /* no event of a settlement is to come (any more) */
-  bool answered; /* the guest needs no answer any more */
+  bool started;    /* the handler has the call and will answer */
+  bool ended;      /* it has answered */
+  bool told;       /* no event of a settlement is to come (any more) */
+  bool answered;   /* the guest needs no answer any more */
+  uint64_t created_ns;
+  char *site; /* where script made the call, with `debug`; else NULL */
   void *data;
   host_call *next, *previous; /* in the run's list while `run` */
   size_t arguments_len;
@@ -86,6 +88,7 @@ struct run {
   char *value;         /* JSON */
   run_report report;
   op_info *pending;
+  char **pending_sites;
 };
 
 /* ---- shard.c ---- */
@@ -148,6 +151,7 @@ void run_call_stop(host_call *call);
 void run_call_settled(host_call *call, op_state state);
 /* The run is going, its scope is still open: lets go of every call. */
 void run_calls_detach(run *run);
+host_call *run_call_numbered(const run *run, uint64_t number);
 
 /* ---- report.c ---- */
 

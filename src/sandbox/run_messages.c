@@ -74,6 +74,7 @@ static void put_start(run *run, cbor_out *out) {
     cbor_put_uint(out, i);
   }
   cbor_put_uint(out, options->limits.result_bytes * RESULT_FACTOR + RESULT_SLACK);
+  cbor_put_bool(out, options->debug);
 }
 
 bool run_start_message(run *run) {
@@ -191,8 +192,9 @@ static run_kind kind_named(const cbor_in *map) {
   static const struct {
     const char *text;
     run_kind kind;
-  } kinds[] = {{"script", RUN_KIND_SCRIPT}, {"api", RUN_KIND_API},       {"denied", RUN_KIND_DENIED},
-               {"stack", RUN_KIND_STACK},   {"result", RUN_KIND_RESULT}, {"memory", RUN_KIND_MEMORY}};
+  } kinds[] = {{"script", RUN_KIND_SCRIPT}, {"api", RUN_KIND_API},
+               {"denied", RUN_KIND_DENIED}, {"stack", RUN_KIND_STACK},
+               {"result", RUN_KIND_RESULT}, {"memory", RUN_KIND_MEMORY}};
   cbor_in value;
   const char *text;
   size_t len;
@@ -211,7 +213,8 @@ static void read_operation(run *run, const cbor_in *map, run_failure *failure) {
   size_t len;
   if (cbor_find(map, WIRE_ERROR_OPERATION, &value) && cbor_get_array(&value, &count) == CBOR_OK &&
       count == 3 && cbor_get_uint(&value, &failure->operation_id) == CBOR_OK &&
-      cbor_get_text(&value, &name, &len) == CBOR_OK && cbor_get_uint(&value, &attempts) == CBOR_OK) {
+      cbor_get_text(&value, &name, &len) == CBOR_OK &&
+      cbor_get_uint(&value, &attempts) == CBOR_OK) {
     failure->operation_name = mem_text(shard_allocator(run->shard), name, len);
     failure->operation_attempts = (uint32_t)attempts;
   } else {

@@ -52,7 +52,8 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
     return NULL;
   }
   shard->operations = op_table_open(options->allocator, 0);
-  shard->loop = shard->operations ? loop_open(options->allocator, on_deadline, on_work, shard) : NULL;
+  shard->loop =
+      shard->operations ? loop_open(options->allocator, on_deadline, on_work, shard) : NULL;
   if (!shard->loop) {
     snprintf(message, message_size, "cannot open an event loop");
     if (shard->operations)

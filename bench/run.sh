@@ -1,0 +1,24 @@
+#!/bin/sh
+# Our own measurements: a table of each program, and all figures as JSON.
+#   bench/run.sh BUILD_DIR     (a release build; writes BUILD_DIR/bench.json)
+set -eu
+build=${1:?usage: bench/run.sh BUILD_DIR}
+programs="op sandbox"
+for name in $programs; do
+  test -x "$build/bench_$name" || { echo "bench: $build/bench_$name is missing; run: make" >&2; exit 2; }
+done
+load=$(cut -d' ' -f1 /proc/loadavg)
+cores=$(nproc)
+echo "$cores cores, load $load before the start (figures want an idle machine)"
+partial=$build/bench.json.partial
+printf '{"cores":%s,"load_before":%s' "$cores" "$load" >"$partial"
+for name in $programs; do
+  echo
+  "$build/bench_$name" --json-file "$build/bench_$name.json"
+  { printf ',"%s":' "$name"; cat "$build/bench_$name.json"; } >>"$partial"
+  rm "$build/bench_$name.json"
+done
+printf '}\n' >>"$partial"
+mv "$partial" "$build/bench.json"
+echo
+echo "written: $build/bench.json"
