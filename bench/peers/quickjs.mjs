@@ -1,10 +1,13 @@
 // quickjs-emscripten with everything on: a fresh runtime and context per run,
 // memory limit, stack limit, interrupt handler, host functions that return
-// promises, disposal. Called as: node quickjs.mjs MILLISECONDS
+// promises, disposal.
+//   node quickjs.mjs VARIANT MILLISECONDS
+// VARIANT is the package of its WebAssembly module. Prints one line of JSON.
 import {newQuickJSWASMModuleFromVariant} from 'quickjs-emscripten-core';
-import variant from '@jitl/quickjs-wasmfile-release-sync';
 import * as work from './work.mjs';
 
+const [name, milliseconds] = process.argv.slice(2);
+const variant = (await import(name)).default;
 const quickjs = await newQuickJSWASMModuleFromVariant(variant);
 
 function open() {
@@ -62,13 +65,22 @@ function evaluate(source, expected) {
   close(sandbox);
 }
 
-const ms = Number(process.argv[2] ?? 1000);
-const atOnce = (settle) => settle();
-const later = (settle) => setImmediate(settle);
-await work.timed(() => threeCalls(later), ms / 4);
-console.log(JSON.stringify({
-  fresh_3_calls_later_us: await work.timed(() => threeCalls(later), ms),
-  fresh_3_calls_us: await work.timed(() => threeCalls(atOnce), ms),
-  fib27_ms: work.once(() => evaluate(work.fib, work.fibValue)),
-  properties_ms: work.once(() => evaluate(work.properties, work.propertiesValue)),
-}));
+/** KiB of each of many sandboxes that wait for a call nobody answers. */
+function waitingKib() {
+  const crowd = [];
+  const never = () => undefined;
+  const before = work.residentKib();
+  for (let i = 0; i < work.crowd; i++) {
+    const sandbox = open();
+    defineOp(sandbox, never);
+    sandbox.context.unwrapResult(sandbox.context.evalCode(work.threeCalls, 'bench.js')).dispose();
+    crowd.push(sandbox);
+  }
+  return (work.residentKib() - before) / crowd.length;
+}
+
+work.print({
+  ...await work.freshFigures(threeCalls, Number(milliseconds)),
+  ...work.loopFigures(evaluate),
+  waiting_kib: waitingKib(),
+});

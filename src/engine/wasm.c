@@ -106,8 +106,10 @@ static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed,
                                    wasmtime_stack_memory_t *result) {
   (void)env, (void)zeroed;
   fiber_stack *stack = fiber_stack_take(shard_of(creating)->stacks, size);
-  if (!stack)
+  if (!stack) {
+    creating->base.fault = ENGINE_FAULT_MEMORY;
     return wasmtime_error_new("no address space for a stack");
+  }
   creating->stack = stack;
   *result = (wasmtime_stack_memory_t){stack, get_stack, end_stack};
   return NULL;

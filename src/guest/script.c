@@ -254,21 +254,36 @@ static bool set_seeds(guest *g, cbor_in *fields) {
   return true;
 }
 
-/* `context` is given as JSON text. */
-static bool set_context(guest *g, const char *json, size_t len) {
+static bool is_empty_object(const char *json, size_t len) {
+  return len == 2 && json[0] == '{' && json[1] == '}';
+}
+
+static JSValue parse_context(guest *g, const char *json, size_t len) {
   char *text = js_malloc(g->ctx, len + 1);
   if (!text)
-    return false;
+    return JS_EXCEPTION;
   memcpy(text, json, len);
   text[len] = 0;
   JSValue context = JS_ParseJSON(g->ctx, text, len, "context");
   js_free(g->ctx, text);
-  if (JS_IsException(context))
-    return false;
-  JSValueConst arguments[1] = {context};
+  return context;
+}
+
+static bool deep_freeze(guest *g, JSValueConst value) {
+  JSValueConst arguments[1] = {value};
   JSValue frozen = JS_Call(g->ctx, g->internals.deep_freeze, JS_UNDEFINED, 1, arguments);
   bool ok = !JS_IsException(frozen);
   JS_FreeValue(g->ctx, frozen);
+  return ok;
+}
+
+/* `context` is given as JSON text; the usual empty one is made by hand. */
+static bool set_context(guest *g, const char *json, size_t len) {
+  bool empty = is_empty_object(json, len);
+  JSValue context = empty ? JS_NewObject(g->ctx) : parse_context(g, json, len);
+  if (JS_IsException(context))
+    return false;
+  bool ok = empty ? JS_FreezeObject(g->ctx, context) >= 0 : deep_freeze(g, context);
   JSValue global = JS_GetGlobalObject(g->ctx);
   ok = ok && JS_DefinePropertyValueStr(g->ctx, global, "context", JS_DupValue(g->ctx, context),
                                        JS_PROP_ENUMERABLE) >= 0;

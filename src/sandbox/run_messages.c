@@ -129,6 +129,11 @@ void run_drop_messages(run *run) {
 
 /* ---- timers ---- */
 
+static bool no_timer_memory(run *run) {
+  run_fail(run, RUN_KIND_MEMORY, "no memory for a timer");
+  return false;
+}
+
 static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
   double ms;
   if (cbor_get_number(body, &ms) != CBOR_OK || !(ms >= 0) || ms > LONGEST_TIMER_MS)
@@ -139,7 +144,7 @@ static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
     uint32_t room = run->timer_room ? run->timer_room * 2 : 8;
     run_timer *grown = mem_resize(shard_allocator(run->shard), run->timers, room, sizeof *grown);
     if (!grown)
-      return false;
+      return no_timer_memory(run);
     run->timers = grown;
     run->timer_room = room;
   }
@@ -147,6 +152,8 @@ static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
   timer->wire_id = wire_id;
   op_status status = op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id,
                                     run_now(), &timer->id);
+  if (status == OP_E_NOMEM)
+    return no_timer_memory(run);
   if (status == OP_OK)
     run->timer_count++;
   else if (status == OP_E_LIVE)

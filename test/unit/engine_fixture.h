@@ -148,6 +148,7 @@ static inline void put_start(cbor_out *out, const start_fields *fields) {
   cbor_put_bool(out, false);
   cbor_put_uint(out, 0);
   cbor_put_uint(out, 16 * MIB);
+  cbor_put_bool(out, false);
 }
 
 /* Writes one message into the inbox; its bytes, 0 when there is no room. */
