@@ -32,12 +32,15 @@ target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)
 
 # ---- as WebAssembly ----
 if(VOW_TEMPLATE_DIR)
-  set(TEMPLATE_HEADER ${VOW_TEMPLATE_DIR}/template_name.h)
+  set(TEMPLATE_HEADER ${CMAKE_BINARY_DIR}/guest/template_name.h)
   file(GLOB parts ${VOW_TEMPLATE_DIR}/guest-*.cwasm)
   if(NOT parts)
     message(FATAL_ERROR "${VOW_TEMPLATE_DIR} holds no compiled guest; build the release preset first")
   endif()
-  file(CREATE_LINK ${VOW_TEMPLATE_DIR} ${CMAKE_BINARY_DIR}/guest SYMBOLIC)
+  # A copy: the other build may make another one while this one is being used.
+  add_custom_command(OUTPUT ${TEMPLATE_HEADER}
+    COMMAND sh -c "rm -rf guest && mkdir guest && cp '${VOW_TEMPLATE_DIR}'/guest-* '${VOW_TEMPLATE_DIR}/template_name.h' guest/"
+    DEPENDS ${VOW_TEMPLATE_DIR}/template_name.h WORKING_DIRECTORY ${CMAKE_BINARY_DIR} VERBATIM)
   return()
 endif()
 

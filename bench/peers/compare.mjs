@@ -92,7 +92,7 @@ const number = (value) => value === undefined ? '' :
 function target({ratio_at_most: ratio, at_most: most, at_least: least, met}) {
   if (met === undefined)
     return '';
-  const text = ratio ? `<= 1/${number(1 / ratio).replace(/\.0+$/, '')}` :
+  const text = ratio ? `<= ${ratio === 1 ? 1 : `1/${Math.round(1 / ratio)}`}` :
     most ? `<= ${most}` : `>= ${least}`;
   return `${text} ${met ? 'met' : 'MISSED'}`;
 }
@@ -101,7 +101,7 @@ function spread({ratio, ratio_least: least, ratio_most: most}) {
   if (ratio === undefined)
     return '';
   const text = (value) => value < 1 ? `1/${number(1 / value)}` : number(value);
-  return `${text(ratio)} (${text(least)}..${text(most)})`;
+  return least === most ? text(ratio) : `${text(ratio)} (${text(least)}..${text(most)})`;
 }
 
 function printTable() {
@@ -131,8 +131,7 @@ machine.load_after = load();
 
 const of = (who, key) => results.map((result) => result[who][key]);
 const vow = (key) => of('vow', key);
-const fresh = 'fresh run, 3 calls answered by the loop';
-compare(`${fresh}: quickjs-emscripten`, 'us', vow('fresh_3_calls_later_us'),
+compare('fresh run, 3 calls by the loop: quickjs-emscripten', 'us', vow('fresh_3_calls_later_us'),
         of('quickjs', 'fresh_3_calls_later_us'), 1 / 8);
 compare('  answered at once', 'us', vow('fresh_3_calls_us'), of('quickjs', 'fresh_3_calls_us'));
 compare('  its variant with QuickJS-ng', 'us', vow('fresh_3_calls_later_us'),
@@ -159,10 +158,10 @@ for (const name of ['bun', 'deno', 'node'])
 for (const name of ['bun', 'deno', 'node'])
   compare(`  its peak memory: ${name}`, 'MiB', [starts.vow.peak_kib / 1024],
           [starts[name].peak_kib / 1024]);
-for (const figures of [shards, memory, fair])
-  for (const figure of Object.values(figures))
-    if (figure.met !== undefined)
-      own(figure.text.trim(), figure);
+own('2 shards on 2 threads: work against 1 shard', shards.two_shards_ratio);
+own('memory of each of 2,000 waiting runs', memory.waiting_kib);
+own('  after recursion 400 deep', memory.waiting_deep_kib);
+own('1 ms run beside 8 spinning ones: p99', fair.short_beside_8_p99_ms);
 
 printTable();
 if (!hasIsolated)

@@ -9,6 +9,11 @@
 #include "engine/engine_int.h"
 #include "guest/guest.h"
 
+typedef struct native_engine {
+  engine base;
+  guest_bundle bundle;
+} native_engine;
+
 typedef struct native_guest {
   engine_instance base;
   guest guest;
@@ -156,7 +161,7 @@ static engine_instance *native_instance_open(engine *engine, size_t memory_max,
   native->guest.host = native;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;
-  if (!guest_init(&native->guest, &limited, native)) {
+  if (!guest_init(&native->guest, &limited, native, &((native_engine *)engine)->bundle)) {
     native_instance_close(&native->base, false);
     return NULL;
   }
@@ -205,18 +210,19 @@ static const uint8_t *native_memory_bytes(const engine_instance *instance, size_
 }
 
 static void native_close(engine *engine) {
+  free(((native_engine *)engine)->bundle.code);
   mem_free(engine->allocator, engine);
 }
 
 static engine *native_open(const vow_allocator *allocator, char *message, size_t message_size) {
-  engine *engine = mem_new(allocator, 1, sizeof *engine);
-  if (!engine) {
+  native_engine *native = mem_new(allocator, 1, sizeof *native);
+  if (!native) {
     snprintf(message, message_size, "out of memory");
     return NULL;
   }
-  engine->class = &engine_native_class;
-  engine->allocator = allocator;
-  return engine;
+  native->base.class = &engine_native_class;
+  native->base.allocator = allocator;
+  return &native->base;
 }
 
 static engine_counts native_counts(const engine *engine) {

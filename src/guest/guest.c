@@ -183,28 +183,36 @@ static bool take_internals(guest *g, JSValueConst internals) {
   return ok;
 }
 
-/* Compiled, written and read back without its source: functions of the platform
- * show none, and the heap is smaller. */
-static JSValue load_bundle(JSContext *ctx) {
+/* Without its source: functions of the platform show none, and the heap is
+ * smaller. */
+static bool compile_bundle(JSContext *ctx, guest_bundle *bundle) {
   JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, "vow:web",
                          JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(code))
-    return code;
+    return false;
   size_t len;
   uint8_t *bytes =
       JS_WriteObject(ctx, &len, code, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
   JS_FreeValue(ctx, code);
-  if (!bytes)
-    return JS_EXCEPTION;
-  code = JS_ReadObject(ctx, bytes, len, JS_READ_OBJ_BYTECODE);
+  bundle->code = bytes ? malloc(len) : NULL;
+  if (bundle->code)
+    memcpy(bundle->code, bytes, len);
+  bundle->len = len;
   js_free(ctx, bytes);
+  return bundle->code != NULL;
+}
+
+static JSValue load_bundle(JSContext *ctx, guest_bundle *bundle) {
+  if (!bundle->code && !compile_bundle(ctx, bundle))
+    return JS_EXCEPTION;
+  JSValue code = JS_ReadObject(ctx, bundle->code, bundle->len, JS_READ_OBJ_BYTECODE);
   return JS_IsException(code) ? code : JS_EvalFunction(ctx, code);
 }
 
 /* The bundle is one function expression; it is called with the natives. */
-static bool run_bundle(guest *g) {
+static bool run_bundle(guest *g, guest_bundle *bundle) {
   JSContext *ctx = g->ctx;
-  JSValue function = load_bundle(ctx);
+  JSValue function = load_bundle(ctx, bundle);
   JSValue vow = JS_NewObject(ctx);
   bool ok =
       !JS_IsException(function) && !JS_IsException(vow) &&
@@ -249,7 +257,8 @@ static void clear_values(guest *g) {
   }
 }
 
-bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque) {
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
+                guest_bundle *bundle) {
   clear_values(g);
   g->rt = malloc_functions ? JS_NewRuntime2(malloc_functions, malloc_opaque) : JS_NewRuntime();
   if (!g->rt)
@@ -269,7 +278,7 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
   remove_global(g->ctx, global, "Atomics");
   capture(g, global);
   JS_FreeValue(g->ctx, global);
-  if (!run_bundle(g))
+  if (!run_bundle(g, bundle))
     return false;
   JSMemoryUsage usage;
   JS_RunGC(g->rt);

@@ -33,6 +33,13 @@ typedef struct guest_internals {
       deep_freeze;
 } guest_internals;
 
+/* The bundle of web globals as the engine's bytecode. Compiling it takes far
+ * longer than reading it back, so guests of one engine share it. */
+typedef struct guest_bundle {
+  uint8_t *code; /* malloc'ed; NULL: not compiled yet */
+  size_t len;
+} guest_bundle;
+
 typedef struct guest {
   JSRuntime *rt;
   JSContext *ctx;
@@ -62,8 +69,9 @@ typedef struct guest {
 /* ---- guest.c: life and turns ---- */
 
 /* Makes runtime, context and web globals. False when memory is short. The
- * caller zeroed `g` (and set `host`); `malloc_functions` may be NULL. */
-bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque);
+ * caller zeroed `g` (and set `host`). `bundle` is filled by the first guest. */
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
+                guest_bundle *bundle);
 /* Only the native engine ends a guest so; wasm memory is simply dropped. */
 void guest_free(guest *g);
 /* Handles `len` bytes of messages in the inbox and runs until no job is left. */

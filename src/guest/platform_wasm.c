@@ -77,7 +77,10 @@ static void share(guest *g) {
 /* Once, when the template is made: the address of the shared words, 0 when
  * memory is short. */
 EXPORT("init") wire_shared *export_init(void) {
-  if (!guest_init(&the_guest, &allocation, NULL))
+  guest_bundle bundle = {NULL, 0};
+  bool ok = guest_init(&the_guest, &allocation, NULL, &bundle);
+  free(bundle.code);
+  if (!ok)
     return NULL;
   void *volatile slack = malloc(HEAP_SLACK); /* volatile: or the pair is left out */
   free(slack);
