@@ -28,8 +28,8 @@ static void guest_time(void **state) {
       "const p = () => Promise.resolve().then(p); p(); await new Promise(() => {})",
       "for (;;) await test.echo(1)",
       "while (true) try { for (;;); } catch {}",
-      "const spin = () => { setTimeout(spin, 0); for (let i = 0; i < 1e5; i++); }; spin();"
-      "await new Promise(() => {})",
+      ("const spin = () => { setTimeout(spin, 0); for (let i = 0; i < 1e5; i++); }; spin();"
+       "await new Promise(() => {})"),
   };
   run_fixture f;
   fixture_open(&f, state);
@@ -292,7 +292,7 @@ static void stack(void **state) {
 
 static void deadlock(void **state) {
   static const char *const sources[] = {
-      "await new Promise(() => {})",
+       "await new Promise(() => {})"),
       "await test.echo(1); await new Promise(() => {})",
       "setTimeout(() => {}, 2); await new Promise(() => {})",
       "const p = (async () => { await 0; await p })(); await p",

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Runs each fuzz target for a short while: fuzz/run.sh BUILD [SECONDS]
+# What is interesting stays in BUILD/corpus for the next time; an input that
+# breaks something goes to BUILD/finds, and the status is 1.
+build=$1
+seconds=${2:-20}
+if [ ! -d "$build" ]; then
+  echo "usage: fuzz/run.sh BUILD [SECONDS]" >&2
+  exit 2
+fi
+found=0
+mkdir -p "$build/finds"
+for source in "$(dirname "$0")"/fuzz_*.c; do
+  name=$(basename "$source" .c)
+  log=$build/$name.log
+  mkdir -p "$build/corpus/$name"
+  if "$build/$name" -max_total_time="$seconds" -timeout=10 -max_len=4096 -print_final_stats=1 \
+      -artifact_prefix="$build/finds/$name-" "$build/corpus/$name" >"$log" 2>&1; then
+    units=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)
+    echo "$name: nothing found in ${seconds} s ($units inputs, $covered edges)"
+  else
+    found=1
+    echo "$name: FOUND something:"
+    grep -E '^(==|SUMMARY|artifact_prefix|Test unit)|ERROR|runtime error|Assert' "$log" | head -5
+  fi
+done
+exit $found
