@@ -292,7 +292,7 @@ static void stack(void **state) {
 
 static void deadlock(void **state) {
   static const char *const sources[] = {
-       "await new Promise(() => {})"),
+      "await new Promise(() => {})",
       "await test.echo(1); await new Promise(() => {})",
       "setTimeout(() => {}, 2); await new Promise(() => {})",
       "const p = (async () => { await 0; await p })(); await p",

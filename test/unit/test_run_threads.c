@@ -19,8 +19,8 @@ static const char *const sources[] = {
     "for (;;);",
     "await Promise.race([test.pool(1), test.later(1)])",
     "await test.polite(1)",
-    "const a = []; for (let i = 0; i < 200; i++) a.push(test.pool('x'.repeat(i))); "
-    "(await Promise.all(a)).length",
+    ("const a = []; for (let i = 0; i < 200; i++) a.push(test.pool('x'.repeat(i))); "
+     "(await Promise.all(a)).length"),
 };
 
 static void count(lane *lane, const subject *s) {
