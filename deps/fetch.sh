@@ -8,7 +8,9 @@ dir=$1 name=$2
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir/download"
 dir=$(cd "$dir" && pwd)
-[ -f "$dir/$name/.complete" ] && exit 0
+# What was unpacked by other pins, or in another way, is done anew.
+pins=$(cat "$here/SHA256SUMS" "$here/fetch.sh" | sha256sum | cut -d' ' -f1)
+[ "$(cat "$dir/$name/.complete" 2>/dev/null)" = "$pins" ] && exit 0
 
 fail() { echo "vow deps: $*" >&2; exit 1; }
 
@@ -87,4 +89,4 @@ PY
   ;;
 *) fail "no dependency is called '$name'; there are quickjs, wasmtime, libuv, sqlite" ;;
 esac
-touch "$dir/$name/.complete"
+echo "$pins" > "$dir/$name/.complete"

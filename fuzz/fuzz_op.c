@@ -119,8 +119,7 @@ static void end_handler(fuzz *f, operation *o) {
 static void start_timer(fuzz *f, unsigned scope) {
   unsigned i = byte(f) % TIMERS;
   op_id id;
-  if (f->scopes[scope] &&
-      op_timer_start(f->scopes[scope], byte(f), i, f->now, &id) == OP_OK)
+  if (f->scopes[scope] && op_timer_start(f->scopes[scope], byte(f), i, f->now, &id) == OP_OK)
     f->timers[i] = id;
 }
 
@@ -152,8 +151,8 @@ static void look(fuzz *f, unsigned scope) {
   if (!f->scopes[scope])
     return;
   op_counts counts = op_scope_counts(f->scopes[scope]);
-  demand(counts.created == counts.fulfilled + counts.rejected + counts.timed_out +
-                               counts.cancelled + counts.live);
+  demand(counts.created ==
+         counts.fulfilled + counts.rejected + counts.timed_out + counts.cancelled + counts.live);
   demand(op_scope_list(f->scopes[scope], list, LIST, f->now) == counts.live + counts.timers);
   demand(op_scope_older_than(f->scopes[scope], byte(f), list, LIST, f->now) <= counts.live);
   demand(op_scope_has_live(f->scopes[scope]) == (counts.live > 0));

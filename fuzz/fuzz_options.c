@@ -41,6 +41,8 @@ static void check_refusal(const char *message, size_t size) {
     check((unsigned char)message[i] >= 0x20);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0)
     return 0;

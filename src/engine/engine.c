@@ -64,6 +64,10 @@ void engine_instance_idle(engine_instance *instance) {
   instance->engine->class->idle(instance);
 }
 
+void engine_trim(engine *engine) {
+  engine->class->trim(engine);
+}
+
 engine_counts engine_counts_of(const engine *engine) {
   return engine->class->counts(engine);
 }

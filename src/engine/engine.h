@@ -78,6 +78,9 @@ uint32_t engine_unhandled(const engine_instance *instance);
 /* Gives back what a waiting guest does not need (its stack). */
 void engine_instance_idle(engine_instance *instance);
 
+/* Gives back what instances kept for later runs do not need while none runs. */
+void engine_trim(engine *engine);
+
 /* How instances came about, for metrics and tests. */
 typedef struct engine_counts {
   uint64_t opened, recycled, discarded, pages_restored;

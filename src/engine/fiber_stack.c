@@ -66,6 +66,7 @@ void fiber_stack_give(fiber_stack *stack) {
     unmap(stack);
     return;
   }
+  fiber_stack_release(stack);
   stack->next = pool->free;
   pool->free = stack;
   pool->free_count++;

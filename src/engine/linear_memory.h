@@ -31,9 +31,9 @@ typedef struct linear_extent {
 } linear_extent;
 
 typedef struct linear_image {
-  int fd;                /* file that holds the bytes */
-  const uint8_t *bytes;  /* the same, mapped for reading */
-  size_t size;           /* multiple of LINEAR_PAGE */
+  int fd;                       /* file that holds the bytes */
+  const uint8_t *bytes;         /* the same, mapped for reading */
+  size_t size;                  /* multiple of LINEAR_PAGE */
   const linear_extent *extents; /* outside of them it is zero */
   size_t extent_count;
 } linear_image;
@@ -50,15 +50,15 @@ typedef struct linear_memory_pool linear_memory_pool;
 struct linear_memory {
   linear_memory_pool *pool;
   uint8_t *base;
-  size_t size;      /* accessible bytes */
-  size_t max;       /* of this run */
-  bool limit_hit;   /* a growth beyond max was refused */
-  bool reusable;    /* decided by the owner before the store goes */
+  size_t size;    /* accessible bytes */
+  size_t max;     /* of this run */
+  bool limit_hit; /* a growth beyond max was refused */
+  bool reusable;  /* decided by the owner before the store goes */
   linear_memory *next;
 };
 
-linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator, const linear_image *image,
-                                        uint32_t keep_max);
+linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
+                                            const linear_image *image, uint32_t keep_max);
 void linear_memory_pool_close(linear_memory_pool *pool);
 /* A memory that equals the image. NULL when none can be had. */
 linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max);

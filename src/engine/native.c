@@ -106,7 +106,7 @@ static void drain(native_guest *native) {
   guest *g = &native->guest;
   uint32_t from = native->drained;
   native->drained = g->shared.outbox_len;
-  if (native->base.fault != ENGINE_FAULT_NONE || from == g->shared.outbox_len)
+  if (native->base.fault == ENGINE_FAULT_STOPPED || from == g->shared.outbox_len)
     return;
   if (!native->base.drain(native->base.user, g->outbox + from, g->shared.outbox_len - from))
     fail(native, ENGINE_FAULT_STOPPED);
@@ -225,6 +225,10 @@ static engine *native_open(const vow_allocator *allocator, char *message, size_t
   return &native->base;
 }
 
+static void native_trim(engine *engine) {
+  (void)engine;
+}
+
 static engine_counts native_counts(const engine *engine) {
   return engine->counts;
 }
@@ -245,6 +249,7 @@ const engine_class engine_native_class = {
     .idle = native_idle,
     .memory = native_memory,
     .memory_bytes = native_memory_bytes,
+    .trim = native_trim,
     .counts = native_counts,
     .verify = native_verify,
 };

@@ -15,6 +15,8 @@
 #define KEEP_MEMORIES 64u
 #define KEEP_STACKS 64u
 #define KEEP_INSTANCES 64u
+/* Making room in the inbox takes microseconds of the guest's time. */
+#define RESERVE_SLICES_MAX 200u
 #define C_STACK_MARGIN 4096u
 /* Guests see time in steps of this size: no fine clock to time others with. */
 #define CLOCK_STEP_NS UINT64_C(1000000)
@@ -262,7 +264,9 @@ static bool poll_call(wasm_guest *guest) {
 
 static engine_turn_result slice(wasm_guest *guest) {
   bool done = poll_call(guest);
-  if (guest->base.fault == ENGINE_FAULT_NONE)
+  engine_fault fault = guest->base.fault;
+  /* What was said before a limit was hit is complete, and counts. */
+  if (fault == ENGINE_FAULT_NONE || fault == ENGINE_FAULT_MEMORY || fault == ENGINE_FAULT_STACK)
     drain_outbox(guest);
   if (guest->base.fault != ENGINE_FAULT_NONE)
     return ENGINE_FAULT;
@@ -298,8 +302,10 @@ static uint8_t *wasm_inbox(engine_instance *instance, size_t size) {
     return NULL;
   if (size > words.inbox_size) {
     begin_call(guest, &guest->reserve, (uint32_t)size, 1);
-    while (!poll_call(guest))
-      ;
+    unsigned slices = 0;
+    while (!poll_call(guest) && instance->fault == ENGINE_FAULT_NONE)
+      if (++slices == RESERVE_SLICES_MAX) /* a damaged heap may loop for ever */
+        fail(guest, ENGINE_FAULT_INTERNAL);
     if (instance->fault == ENGINE_FAULT_NONE && guest->result.of.i32 == 0)
       fail(guest, ENGINE_FAULT_MEMORY);
     if (instance->fault != ENGINE_FAULT_NONE)
@@ -456,6 +462,12 @@ static engine *wasm_open(const vow_allocator *allocator, char *message, size_t m
   return NULL;
 }
 
+static void wasm_trim(engine *engine) {
+  for (wasm_guest *guest = ((wasm_shard *)engine)->parked; guest; guest = guest->next_parked)
+    if (guest->stack)
+      fiber_stack_release(guest->stack);
+}
+
 static engine_counts wasm_counts(const engine *engine) {
   linear_memory_counts memories = linear_memory_pool_counts(((const wasm_shard *)engine)->memories);
   engine_counts counts = engine->counts;
@@ -481,6 +493,7 @@ const engine_class engine_wasm_class = {
     .idle = wasm_idle,
     .memory = wasm_memory_used,
     .memory_bytes = wasm_memory_bytes,
+    .trim = wasm_trim,
     .counts = wasm_counts,
     .verify = wasm_verify,
 };

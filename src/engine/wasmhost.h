@@ -31,7 +31,7 @@ typedef struct wasmhost_imports {
   uint64_t (*clock_ns)(void *data, bool monotonic);
 } wasmhost_imports;
 wasmtime_error_t *wasmhost_define_imports(wasmtime_linker_t *linker,
-                                             const wasmhost_imports *imports);
+                                          const wasmhost_imports *imports);
 
 typedef struct wasmhost {
   wasm_engine_t *engine;
@@ -49,7 +49,7 @@ typedef struct wasmhost_creators {
 /* The shared engine, made by the first caller; NULL with a one-line message.
  * Any thread. */
 const wasmhost *wasmhost_acquire(const wasmhost_creators *creators, const wasmhost_imports *imports,
-                                       char *message, size_t message_size);
+                                 char *message, size_t message_size);
 void wasmhost_release(void);
 
 /* Around each stretch of guest code: the ticker ticks only in between. */

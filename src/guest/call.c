@@ -230,17 +230,16 @@ static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_o
   put_site(g, out);
   cbor_put_array(out, (uint64_t)argc);
   for (int i = 0; i < argc; i++) {
-    if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, "argument", (unsigned)i + 1) < 0) {
-      if (out->status == CBOR_E_NOMEM)
-        JS_ThrowOutOfMemory(g->ctx);
-      return -1;
-    }
+    if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, "argument", (unsigned)i + 1) < 0)
+      break;
   }
-  if (out->status != CBOR_OK) {
-    JS_ThrowOutOfMemory(g->ctx);
+  if (JS_HasException(g->ctx))
     return -1;
-  }
-  return 0;
+  if (out->status == CBOR_E_SIZE)
+    JS_ThrowRangeError(g->ctx, "the arguments are larger than 64 MiB");
+  else if (out->status != CBOR_OK)
+    JS_ThrowOutOfMemory(g->ctx);
+  return out->status == CBOR_OK ? 0 : -1;
 }
 
 /* A promise that is rejected with the pending exception: whatever goes wrong

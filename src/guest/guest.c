@@ -82,32 +82,72 @@ static void *engine_reallocate(void *user, void *block, size_t size) {
   return NULL;
 }
 
-static void unhandled_add(guest *g, JSValueConst promise, JSValueConst reason) {
-  if (g->unhandled_count == g->unhandled_size) {
-    uint32_t size = g->unhandled_size ? g->unhandled_size * 2 : 8;
-    JSValue *grown = js_realloc_rt(g->rt, g->unhandled, 2u * size * sizeof *grown);
-    if (!grown)
-      return; /* the memory limit ends this run */
-    g->unhandled = grown;
-    g->unhandled_size = size;
+/* Closes the gaps; then makes room if less than half of the slots are free. */
+static bool unhandled_make_room(guest *g) {
+  uint32_t used = 0;
+  for (uint32_t i = g->unhandled_head; i < g->unhandled_end; i++) {
+    if (JS_IsUndefined(g->unhandled[2 * i]))
+      continue;
+    g->unhandled[2 * used] = g->unhandled[2 * i];
+    g->unhandled[2 * used + 1] = g->unhandled[2 * i + 1];
+    used++;
   }
-  g->unhandled[2 * g->unhandled_count] = JS_DupValue(g->ctx, promise);
-  g->unhandled[2 * g->unhandled_count + 1] = JS_DupValue(g->ctx, reason);
-  g->unhandled_count++;
+  g->unhandled_head = 0;
+  g->unhandled_end = used;
+  if (used < g->unhandled_size / 2)
+    return true;
+  uint32_t size = g->unhandled_size ? g->unhandled_size * 2 : 8;
+  JSValue *grown = js_realloc_rt(g->rt, g->unhandled, 2u * size * sizeof *grown);
+  if (!grown)
+    return used < g->unhandled_size;
+  g->unhandled = grown;
+  g->unhandled_size = size;
+  return true;
+}
+
+static void unhandled_add(guest *g, JSValueConst promise, JSValueConst reason) {
+  if (g->unhandled_end == g->unhandled_size && !unhandled_make_room(g))
+    return; /* the memory limit ends this run */
+  g->unhandled[2 * g->unhandled_end] = JS_DupValue(g->ctx, promise);
+  g->unhandled[2 * g->unhandled_end + 1] = JS_DupValue(g->ctx, reason);
+  g->unhandled_end++;
+  g->unhandled_live++;
+}
+
+static bool is_promise_at(const guest *g, uint32_t i, JSValueConst promise) {
+  return !JS_IsUndefined(g->unhandled[2 * i]) &&
+         JS_VALUE_GET_PTR(g->unhandled[2 * i]) == JS_VALUE_GET_PTR(promise);
+}
+
+/* Looks from both ends: rejections are handled in their order or in reverse. */
+static bool unhandled_find(const guest *g, JSValueConst promise, uint32_t *at) {
+  uint32_t low = g->unhandled_head, high = g->unhandled_end;
+  while (low < high) {
+    *at = low++;
+    if (is_promise_at(g, *at, promise))
+      return true;
+    *at = --high;
+    if (low <= high && is_promise_at(g, *at, promise))
+      return true;
+  }
+  return false;
 }
 
 static void unhandled_remove(guest *g, JSValueConst promise) {
-  for (uint32_t i = g->unhandled_count; i-- > 0;) {
-    if (JS_VALUE_GET_PTR(g->unhandled[2 * i]) != JS_VALUE_GET_PTR(promise))
-      continue;
-    JSValue gone[2] = {g->unhandled[2 * i], g->unhandled[2 * i + 1]};
-    g->unhandled_count--;
-    memmove(&g->unhandled[2 * i], &g->unhandled[2 * i + 2],
-            2 * (g->unhandled_count - i) * sizeof gone[0]);
-    JS_FreeValue(g->ctx, gone[0]);
-    JS_FreeValue(g->ctx, gone[1]);
+  uint32_t at;
+  if (!unhandled_find(g, promise, &at))
     return;
-  }
+  JSValue gone[2] = {g->unhandled[2 * at], g->unhandled[2 * at + 1]};
+  g->unhandled[2 * at] = g->unhandled[2 * at + 1] = JS_UNDEFINED;
+  g->unhandled_live--;
+  while (g->unhandled_head < g->unhandled_end &&
+         JS_IsUndefined(g->unhandled[2 * g->unhandled_head]))
+    g->unhandled_head++;
+  while (g->unhandled_end > g->unhandled_head &&
+         JS_IsUndefined(g->unhandled[2 * (g->unhandled_end - 1)]))
+    g->unhandled_end--;
+  JS_FreeValue(g->ctx, gone[0]);
+  JS_FreeValue(g->ctx, gone[1]);
 }
 
 static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, bool is_handled,
@@ -290,7 +330,7 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
 void guest_free(guest *g) {
   if (g->ctx) {
     call_free_all(g);
-    for (uint32_t i = 0; i < 2 * g->unhandled_count; i++)
+    for (uint32_t i = 2 * g->unhandled_head; i < 2 * g->unhandled_end; i++)
       JS_FreeValue(g->ctx, g->unhandled[i]);
     clear_values(g);
     JS_FreeContext(g->ctx);
@@ -344,6 +384,15 @@ static void fire_timer(guest *g, uint64_t id) {
   guest_run_jobs(g);
 }
 
+/* The oldest one. Describing runs getters, which may handle it meanwhile. */
+static void tell_unhandled(guest *g) {
+  if (!g->unhandled_live)
+    return;
+  JSValue reason = JS_DupValue(g->ctx, g->unhandled[2 * g->unhandled_head + 1]);
+  describe_send(g, WIRE_UNHANDLED, reason);
+  JS_FreeValue(g->ctx, reason);
+}
+
 static void handle(guest *g, const wire_header *header, const uint8_t *body) {
   cbor_in in;
   cbor_in_init(&in, body, header->len);
@@ -363,8 +412,7 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
       fire_timer(g, header->id);
     break;
   case WIRE_FINISH:
-    if (g->unhandled_count)
-      describe_send(g, WIRE_UNHANDLED, g->unhandled[1]);
+    tell_unhandled(g);
     break;
   default:
     break;
@@ -385,5 +433,5 @@ void guest_turn(guest *g, size_t len) {
     at += WIRE_ALIGN(header.len);
   }
   guest_run_jobs(g);
-  g->shared.unhandled = g->unhandled_count;
+  g->shared.unhandled = g->unhandled_live;
 }

@@ -54,8 +54,10 @@ typedef struct guest {
   cbor_out scratch; /* one value being encoded; `scratch_busy` while guest code may run */
   bool scratch_busy;
 
-  JSValue *unhandled; /* rejected promises nobody has handled: pairs promise, reason */
-  uint32_t unhandled_count, unhandled_size;
+  /* Rejected promises nobody has handled, in pairs of promise and reason; a
+   * handled one leaves a gap of two JS_UNDEFINED. Slots from `head` to `end`. */
+  JSValue *unhandled;
+  uint32_t unhandled_head, unhandled_end, unhandled_size, unhandled_live;
 
   size_t result_max, stack_size;
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */

@@ -345,7 +345,7 @@ void script_start(guest *g, cbor_in *fields) {
     fail_with(g, "internal", "the start message is malformed");
     return;
   }
-  g->result_max = (size_t)start.result;
+  g->result_max = start.result < WIRE_MESSAGE_MAX ? (size_t)start.result : WIRE_MESSAGE_MAX;
   g->stack_size = (size_t)start.stack;
   JS_SetMaxStackSize(g->rt, g->stack_size);
   /* The parser needs a terminating zero, and the inbox is not ours to keep. */

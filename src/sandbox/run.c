@@ -4,6 +4,9 @@
 
 #include "sandbox/run_int.h"
 
+/* For the turn that tells of an unhandled rejection after the wall limit. */
+#define FINISH_NS UINT64_C(100000000)
+
 const run_limits run_limits_default = {
     .cpu_ms = 5000,
     .wall_ms = 30000,
@@ -36,16 +39,23 @@ static bool copy_options(run *run, const run_options *options) {
   return run->options.name && run->options.source && (!options->context || run->options.context);
 }
 
+/* What the guest told of itself in the slice that hit a limit: the limit is why. */
+static void forget_failure(run *run) {
+  const vow_allocator *allocator = shard_allocator(run->shard);
+  mem_free(allocator, run->failure.name);
+  mem_free(allocator, run->failure.message);
+  mem_free(allocator, run->failure.stack);
+  mem_free(allocator, run->failure.operation_name);
+  run->failure = (run_failure){.kind = RUN_KIND_NONE};
+}
+
 static void free_run(run *run) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   run_drop_messages(run);
   mem_free(allocator, (void *)(uintptr_t)run->options.name);
   mem_free(allocator, (void *)(uintptr_t)run->options.source);
   mem_free(allocator, (void *)(uintptr_t)run->options.context);
-  mem_free(allocator, run->failure.name);
-  mem_free(allocator, run->failure.message);
-  mem_free(allocator, run->failure.stack);
-  mem_free(allocator, run->failure.operation_name);
+  forget_failure(run);
   mem_free(allocator, run->value);
   for (size_t i = 0; run->pending_sites && i < run->report.pending_count; i++)
     mem_free(allocator, run->pending_sites[i]);
@@ -180,12 +190,16 @@ static void fail_by_fault(run *run) {
   uint64_t now = run_now();
   switch (engine_fault_of(run->instance)) {
   case ENGINE_FAULT_MEMORY:
+    forget_failure(run);
     run_fail(run, RUN_KIND_MEMORY, "the memory limit (--memory-mib) was hit");
     break;
   case ENGINE_FAULT_STACK:
+    forget_failure(run);
     run_fail(run, RUN_KIND_STACK, "recursion went deeper than the stack");
     break;
   case ENGINE_FAULT_TIME:
+    forget_failure(run);
+    forget_failure(run);
     if (op_scope_time(run->scope, OP_CLOCK_GUEST, now) >= run_ns(run->options.limits.cpu_ms))
       run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
     else
@@ -280,6 +294,9 @@ void run_advance(run *run) {
   }
   if (run->first) {
     shard_make_ready(run->shard, run);
+  } else if (run->finishing) {
+    advance_to_end(run);
+    return;
   } else if (op_scope_has_live(run->scope)) {
     run->state = RUN_WAITING;
   } else if (!run->settled && op_scope_counts(run->scope).timers > 0) {
@@ -294,7 +311,24 @@ void run_advance(run *run) {
   }
 }
 
+/* A settled run whose time is over still has to say whether a rejection was left
+ * unhandled: one short turn. */
+static bool ask_unhandled(run *run) {
+  if (!run->settled || run->failure.kind != RUN_KIND_NONE || run->in_turn ||
+      engine_unhandled(run->instance) == 0)
+    return false;
+  if (run->finishing) {
+    run_fail(run, RUN_KIND_SCRIPT, "a rejection was left unhandled");
+    return false;
+  }
+  run->finishing = true;
+  op_scope_set_wall(run->scope, run_now() + FINISH_NS);
+  return run_send(run, WIRE_FINISH, 0, NULL, 0);
+}
+
 void run_on_wall(run *run) {
+  if (ask_unhandled(run))
+    return;
   run->wall_passed = true;
   if (run->in_turn)
     return; /* its next slice ends it */
@@ -320,6 +354,8 @@ void run_set_wall(run *run, uint64_t ms) {
   run->options.limits.wall_ms = ms;
   if (!run->scope)
     return;
+  if (wall_deadline(run, ms) > run_now())
+    run->wall_passed = false;
   op_scope_set_wall(run->scope, wall_deadline(run, ms));
   loop_set_deadline(shard_loop(run->shard), op_next_deadline(shard_operations(run->shard)));
 }

@@ -7,6 +7,7 @@
 #include "sandbox/run_int.h"
 
 #define NS_PER_MS 1e6
+#define SITE_BYTES_MAX 1024u
 #define ERROR_BYTES_MAX 8192u
 
 /* ---- the guest's message ---- */
@@ -38,7 +39,8 @@ static bool read_call(cbor_in *body, call_fields *call) {
     cbor_next(body, &item);
   else if (cbor_get_text(body, &call->site, &call->site_len) != CBOR_OK)
     return false;
-  return cbor_peek(body, &item) == CBOR_OK && item.kind == CBOR_ARRAY &&
+  return (!call->site || call->site_len <= SITE_BYTES_MAX) && cbor_peek(body, &item) == CBOR_OK &&
+         item.kind == CBOR_ARRAY &&
          cbor_slice(body, &call->arguments, &call->arguments_len) == CBOR_OK;
 }
 
@@ -95,7 +97,7 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
                       .arguments_len = fields->arguments_len};
   memcpy(call->arguments, fields->arguments, fields->arguments_len);
   call->created_ns = run_now();
-  if (fields->site)
+  if (fields->site && run->options.debug)
     call->site = mem_text(allocator, fields->site, fields->site_len);
   link_call(run, call);
   return call;

@@ -74,7 +74,6 @@ struct run {
   bool disposed;
 
   run_message *first, *last; /* to the guest */
-  size_t message_bytes;      /* of the list, as they take room in the inbox */
   host_call *calls;          /* live or with a running handler */
   run_timer *timers;
   uint32_t timer_count, timer_room;

@@ -192,7 +192,11 @@ static char *text_of(run *run, const cbor_in *map, const char *key) {
   size_t len;
   if (!cbor_find(map, key, &value) || cbor_get_text(&value, &text, &len) != CBOR_OK)
     return NULL;
-  return mem_text(shard_allocator(run->shard), text, len);
+  char *copy = mem_text(shard_allocator(run->shard), text, len);
+  for (size_t i = 0; copy && i < len; i++)
+    if (copy[i] == 0)
+      copy[i] = ' '; /* these texts are zero-terminated from here on */
+  return copy;
 }
 
 static run_kind kind_named(const cbor_in *map) {

@@ -113,8 +113,8 @@ void shard_seeds(shard *shard, uint8_t seeds[12]) {
   if (shard->random_used + 12 > sizeof shard->random) {
     /* Up to 256 bytes at a time never fail once the system has booted. */
     for (size_t at = 0; at < sizeof shard->random; at += 204)
-      if (getrandom(shard->random + at, 204, 0) != 204)
-        memset(shard->random + at, (int)(loop_now() & 0xff), 204);
+      while (getrandom(shard->random + at, 204, 0) != 204)
+        ;
     shard->random_used = 0;
   }
   memcpy(seeds, shard->random + shard->random_used, 12);
@@ -166,14 +166,18 @@ void shard_make_ready(shard *shard, run *run) {
 
 static void on_trim(uv_timer_t *timer);
 
+static void arm_trim(shard *shard) {
+  if (!uv_is_active((uv_handle_t *)&shard->trim))
+    uv_timer_start(&shard->trim, on_trim, TRIM_MS, 0);
+}
+
 void shard_note_idle(shard *shard, run *run) {
   if (run->idle_listed)
     return;
   run->idle_listed = true;
   run->next_idle = shard->idle;
   shard->idle = run;
-  if (!uv_is_active((uv_handle_t *)&shard->trim))
-    uv_timer_start(&shard->trim, on_trim, TRIM_MS, 0);
+  arm_trim(shard);
 }
 
 static bool unlink_idle(run **first, run *run) {
@@ -190,6 +194,7 @@ void shard_forget_run(shard *shard, run *run) {
   if (run->queued && !unlink_run(&shard->fresh, run))
     unlink_run(&shard->preempted, run);
   run->queued = false;
+  arm_trim(shard); /* what it leaves parked */
   if (run->idle_listed && !unlink_idle(&shard->idle, run))
     unlink_idle(&shard->idle_longer, run);
   run->idle_listed = false;
@@ -204,6 +209,7 @@ static void on_trim(uv_timer_t *timer) {
     if (run->state == RUN_WAITING)
       engine_instance_idle(run->instance);
   }
+  engine_trim(shard->engine);
   shard->idle_longer = shard->idle;
   shard->idle = NULL;
   if (shard->idle_longer)

@@ -21,9 +21,10 @@
 
 /* One entry of a list of tests for each engine. */
 static const engine_kind fixture_engines[] = {ENGINE_WASM, ENGINE_NATIVE};
-#define ON_WASM(test) {#test " (wasm)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[0]}
+#define ON_WASM(test)                                                                              \
+  { #test " (wasm)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[0] }
 #define ON_NATIVE(test)                                                                            \
-  {#test " (native)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[1]}
+  { #test " (native)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[1] }
 #define ON_BOTH(test) ON_WASM(test), ON_NATIVE(test)
 
 #define HELD_MAX 1024u
@@ -298,8 +299,7 @@ static inline void note_done(run *run, const run_report *report, void *user) {
   note_text(s->value, sizeof s->value, report->value);
   note_text(s->name, sizeof s->name, report->error.name);
   note_text(s->message, sizeof s->message, report->error.message);
-  note_text(s->pending, sizeof s->pending,
-            report->pending_count ? report->pending[0].name : NULL);
+  note_text(s->pending, sizeof s->pending, report->pending_count ? report->pending[0].name : NULL);
   const op_counts *o = &report->operations;
   assert_int_equal(o->created, o->fulfilled + o->rejected + o->timed_out + o->cancelled + o->live);
   assert_int_equal(o->live, 0);

@@ -113,8 +113,9 @@ static void an_answer_of_ten_mebibytes(void **state) {
   speaker s;
   engine_fixture_open(&f, state);
   speaker_open(&s, &f, MEMORY_MAX);
-  assert_int_equal(tell_script(&s, "const b = new Uint8Array(await op(1)); [b.length, b[0], b.at(-1)]"),
-                   ENGINE_DONE);
+  assert_int_equal(
+      tell_script(&s, "const b = new Uint8Array(await op(1)); [b.length, b[0], b.at(-1)]"),
+      ENGINE_DONE);
   size_t len = 10 * MIB;
   uint8_t *value = malloc(len + 5);
   assert_non_null(value);
@@ -226,7 +227,8 @@ static void preempted_guests_go_on_where_they_were(void **state) {
   for (int i = 0; i < GUESTS; i++) {
     char source[100];
     speaker_open(&s[i], &f, MEMORY_MAX);
-    snprintf(source, sizeof source, "let n = %d; for (let i = 0; i < 300000; i++) n += i %% 3; n", i);
+    snprintf(source, sizeof source, "let n = %d; for (let i = 0; i < 300000; i++) n += i %% 3; n",
+             i);
     const start_fields fields = {.source = source};
     results[i] = begin(&s[i], &fields);
   }
@@ -353,9 +355,9 @@ static void a_stack_overflow_is_a_trap(void **state) {
 
 static void a_drain_that_refuses_stops_the_guest(void **state) {
   static const char *const talkers[] = {
-      "for (;;) console.log('x'.repeat(1000))", /* through a full outbox */
+      "for (;;) console.log('x'.repeat(1000))",      /* through a full outbox */
       "console.log('x'.repeat(1 << 20)); for (;;);", /* through a message of its own */
-      "1", /* at the end of the turn */
+      "1",                                           /* at the end of the turn */
   };
   engine_fixture f;
   engine_fixture_open(&f, state);

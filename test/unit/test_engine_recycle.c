@@ -159,17 +159,18 @@ static size_t count_in_memory(const speaker *s, const void *needle, size_t len) 
 static void write_secret(engine_fixture *f, const char *hex, const uint8_t *secret) {
   char source[1500];
   speaker s;
-  snprintf(source, sizeof source,
-           "const text = '%s';"
-           "globalThis.bytes = Uint8Array.from(text.match(/../g), x => parseInt(x, 16));"
-           "globalThis[text] = {[text]: text}; globalThis.wide = text + '\\u0100';"
-           "globalThis.list = Array.from({length: 100}, (_, i) => text + i);"
-           "globalThis.map = new Map([[text, new Uint8Array(bytes)]]);"
-           "globalThis.symbol = Symbol(text); globalThis.code = new Function('return \"' + text + '\"');"
-           "globalThis.big = BigInt('0x' + text); globalThis.pattern = new RegExp(text);"
-           "globalThis.far = new Uint8Array(1 << 20); far.set(bytes, far.length - 32);"
-           "console.log(text); const p = op(text); Promise.reject(new Error(text)); 1",
-           hex);
+  snprintf(
+      source, sizeof source,
+      "const text = '%s';"
+      "globalThis.bytes = Uint8Array.from(text.match(/../g), x => parseInt(x, 16));"
+      "globalThis[text] = {[text]: text}; globalThis.wide = text + '\\u0100';"
+      "globalThis.list = Array.from({length: 100}, (_, i) => text + i);"
+      "globalThis.map = new Map([[text, new Uint8Array(bytes)]]);"
+      "globalThis.symbol = Symbol(text); globalThis.code = new Function('return \"' + text + '\"');"
+      "globalThis.big = BigInt('0x' + text); globalThis.pattern = new RegExp(text);"
+      "globalThis.far = new Uint8Array(1 << 20); far.set(bytes, far.length - 32);"
+      "console.log(text); const p = op(text); Promise.reject(new Error(text)); 1",
+      hex);
   speaker_open(&s, f, MEMORY_MAX);
   says(&s, source, "1");
   /* The search does find what is there. */
@@ -207,7 +208,8 @@ static void random_numbers_come_from_the_seed(void **state) {
   engine_fixture_open(&f, state);
   for (int i = 0; i < 3; i++) {
     const start_fields fields = {.source = "[Math.random(), Math.random()].join()",
-                                 .random_seed = i < 2 ? 1 : 2, .hash_seed = (uint32_t)i + 1};
+                                 .random_seed = i < 2 ? 1 : 2,
+                                 .hash_seed = (uint32_t)i + 1};
     speaker_open(&s[i], &f, MEMORY_MAX);
     assert_int_equal(finish_turn(&s[i], begin(&s[i], &fields)), ENGINE_DONE);
     assert_non_null(s[i].value);

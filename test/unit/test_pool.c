@@ -78,8 +78,8 @@ static void job_done(pool_work *work) {
 }
 
 static void submit(stage *s, job *j, uint32_t number, bool meets) {
-  *j = (job){.work = {.run = run_job, .done = job_done}, .stage = s, .number = number,
-             .meets = meets};
+  *j = (job){
+      .work = {.run = run_job, .done = job_done}, .stage = s, .number = number, .meets = meets};
   assert_true(pool_submit(s->pool, s->loop, &j->work));
 }
 

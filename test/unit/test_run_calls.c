@@ -39,7 +39,8 @@ static void calls_are_answered_in_any_order(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  subject_open(&s, "(await Promise.all([test.hold('a'), test.hold('b'), test.hold('c')])).join('')");
+  subject_open(&s,
+               "(await Promise.all([test.hold('a'), test.hold('b'), test.hold('c')])).join('')");
   until_started(&f, 3);
   answer_held(&f, 1);
   shard_turn(f.shard);

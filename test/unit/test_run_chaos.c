@@ -35,7 +35,8 @@ static const char *const sources[] = {
     "await Promise.all([test.hold(1), test.polite(2), test.later(1), test.pool(3), test.echo(4)])",
     "const c = new AbortController(); const p = test.hold(1, {signal: c.signal});"
     "p.catch(() => {}); await test.later(1); c.abort(); await test.hold(2)",
-    "for (let i = 0; i < 30; i++) test.hold(i, {timeout: i % 3}).catch(() => {}); await test.later(2)",
+    "for (let i = 0; i < 30; i++) test.hold(i, {timeout: i % 3}).catch(() => {}); await "
+    "test.later(2)",
     "const tick = () => { setTimeout(tick, 0); test.polite(1).catch(() => {}) }; tick();"
     "await new Promise(() => {})",
     "await new Promise(() => {})",

@@ -186,8 +186,8 @@ static void dispose_in_on_done(void **state) {
   run_fixture f;
   subject s;
   fixture_open(&f, state);
-  static const char *const sources[] = {"1", "throw 1", "await test.later(1)", "await new Promise(() => {})",
-                                        "test.echo(1); 2"};
+  static const char *const sources[] = {"1", "throw 1", "await test.later(1)",
+                                        "await new Promise(() => {})", "test.echo(1); 2"};
   for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
     subject_init(&s, &f);
     s.dispose_when_done = true;
@@ -415,7 +415,8 @@ static void dispose_another_run_in_on_done(void **state) {
   run_fixture f;
   subject s, other;
   fixture_open(&f, state);
-  static const char *const others[] = {"1", spin, two_holds, "await new Promise(r => setTimeout(r, 1))"};
+  static const char *const others[] = {"1", spin, two_holds,
+                                       "await new Promise(r => setTimeout(r, 1))"};
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
     subject_init(&other, &f);
     subject_init(&s, &f);

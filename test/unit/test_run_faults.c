@@ -4,17 +4,19 @@
 
 #define RUNS 3
 
-static const char *const sources[RUNS] = {
-    /* Every kind of operation, timers, output, a value. */
-    "const t = setTimeout(() => {}, 60000); clearTimeout(t);"
-    "const all = [test.echo({a: 1}), test.later(1), test.pool('p'), test.fail(1).catch(e => e.name)];"
+/* Every kind of operation, timers, output, a value. */
+static const char everything[] =
+    "const t = setTimeout(() => {}, 60000); clearTimeout(t); console.log('line');"
+    "const failed = test.fail(1).catch(e => e.name);"
     "for (let i = 0; i < 12; i++) setTimeout(() => {}, i % 2);"
-    "console.log('line'); (await Promise.all(all)).join()",
-    /* An error with a trace and an operation behind it. */
-    "await test.echo('x'.repeat(20000)); await test.fail(1)",
-    /* Waits until it is cancelled; large enough for messages of their own. */
-    "console.log('y'.repeat(20000)); await Promise.all([test.hold('z'.repeat(20000)), test.polite(1)])",
-};
+    "(await Promise.all([test.echo({a: 1}), test.later(1), test.pool('p'), failed])).join()";
+/* An error with a trace and an operation behind it. */
+static const char failing[] = "await test.echo('x'.repeat(20000)); await test.fail(1)";
+/* Waits until it is cancelled; large enough for messages of their own. */
+static const char waiting[] = "console.log('y'.repeat(20000));"
+                              "await Promise.all([test.hold('z'.repeat(20000)), test.polite(1)])";
+
+static const char *const sources[RUNS] = {everything, failing, waiting};
 
 /* What a run may come to when memory of the host is short: what it would have
  * come to, or a word about memory. An operation may fail by itself. */

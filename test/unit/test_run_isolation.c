@@ -158,7 +158,8 @@ static void nothing_of_a_run_is_in_the_next_memory(void **state) {
   fixture_open(&f, state);
   snprintf(source, sizeof source,
            "const k = '%s'; console.log(k); globalThis[k] = await test.echo({[k]: k});"
-           "await test.hold(1); k", secret);
+           "await test.hold(1); k",
+           secret);
   subject_init(&s, &f);
   subject_open(&s, source);
   until_started(&f, 1);

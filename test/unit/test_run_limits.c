@@ -367,8 +367,9 @@ static const char *report_of(void **state, const run_limits *limits, const char 
 }
 
 static void report_of_a_value(void **state) {
-  const char *report = report_of(state, &run_limits_default,
-                                 "await test.echo(1); test.fail(1).catch(() => {}); ({a: '\"\\n'})");
+  const char *report =
+      report_of(state, &run_limits_default,
+                "await test.echo(1); test.fail(1).catch(() => {}); ({a: '\"\\n'})");
   assert_true(json_is(json_member(report, "outcome"), "\"value\""));
   assert_true(json_is(json_member(report, "value"), "{\"a\":\"\\\"\\n\"}"));
   assert_null(json_member(report, "error"));

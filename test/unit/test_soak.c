@@ -112,7 +112,8 @@ static const recipe good[] = {
     {"(await Promise.all([test.echo(1), test.pool('x'), test.echo(3)])).join()", RUN_KIND_NONE,
      NULL, -1},
     {"const m = new Map(); for (let i = 0; i < 200; i++) m.set('k' + i, {i});"
-     "await test.echo(m.size)", RUN_KIND_NONE, NULL, -1},
+     "await test.echo(m.size)",
+     RUN_KIND_NONE, NULL, -1},
     {"console.log('one'); const t = setTimeout(() => {}, 1000); clearTimeout(t); test.echo(1); 'x'",
      RUN_KIND_NONE, NULL, -1},
 };
