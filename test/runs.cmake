@@ -16,7 +16,7 @@ vow_test(test_run_chaos SOURCES ${runs}/test_run_chaos.c LIBRARIES vow_sandbox
 
 # Natively a guest is made from nothing for each run.
 if(VOW_SANITIZE)
-  set(soak_runs 3000)
+  set(soak_runs 10000)
   set(soak_runs_native 1000)
 else()
   set(soak_runs 100000)
