@@ -36,6 +36,8 @@ typedef struct figures {
 _Noreturn void broken(const char *what);
 
 uint64_t clock_ns(void);
+/* Processor time of this thread. */
+uint64_t thread_ns(void);
 
 /* Sorts `values` and adds their median as a figure without a target. The texts
  * are borrowed. */

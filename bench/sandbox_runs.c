@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "sandbox_figures.h"
 #include "stage.h"
@@ -195,13 +194,6 @@ typedef struct worker {
   pthread_barrier_t *barrier;
   double us, cpu_us; /* of one run */
 } worker;
-
-static uint64_t thread_ns(void) {
-  struct timespec now;
-  if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
-    broken("no clock of the thread");
-  return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
 
 static void *work(void *user) {
   worker *worker = user;
