@@ -29,10 +29,10 @@ static void only_runs_that_end_well_are_recycled(void **state) {
     subject s;
     fixture_open(&f, state);
     subject_init(&s, &f);
-    s.limits.cpu_ms = 100;
-    s.limits.wall_ms = 500;
     s.limits.operations_max = 10;
     s.limits.result_bytes = s.limits.log_bytes = 1000;
+    if (cases[i].kind == RUN_KIND_CPU)
+      s.limits.cpu_ms = 5;
     if (cases[i].kind == RUN_KIND_TIMEOUT)
       s.limits.wall_ms = 5;
     subject_open(&s, cases[i].source);
