@@ -42,6 +42,9 @@ enum {
 bool db_open(const char *url, unsigned flags, const vow_allocator *allocator, db **opened,
              char *message, size_t message_size);
 
+/* The file that `url` names, a part of it; NULL when it names none. */
+const char *db_file(const char *url);
+
 /* Every connection must be checked in. NULL is allowed. */
 void db_close(db *store);
 

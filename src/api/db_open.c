@@ -34,12 +34,16 @@ __attribute__((format(printf, 2, 3))) static bool fail(text_out out, const char 
 
 /* ---- the URL and the file ---- */
 
+const char *db_file(const char *url) {
+  static const char scheme[] = "sqlite:";
+  return strncmp(url, scheme, sizeof scheme - 1) == 0 ? url + sizeof scheme - 1 : NULL;
+}
+
 /* "./" keeps SQLite from seeing a special name (":memory:", "file:..."). */
 static bool set_path(db *store, const char *url, text_out out) {
-  static const char scheme[] = "sqlite:";
-  if (strncmp(url, scheme, sizeof scheme - 1) != 0)
+  const char *file = db_file(url);
+  if (!file)
     return fail(out, "'%s': a database is given as sqlite:FILE", api_quoted(url, strlen(url)).text);
-  const char *file = url + sizeof scheme - 1;
   size_t len = strlen(file);
   if (len == 0)
     return fail(out, "'sqlite:' names no file; a database is given as sqlite:FILE");
@@ -283,6 +287,11 @@ static int fill_new(sqlite3 *sqlite) {
     code = install(sqlite);
   if (code == SQLITE_OK)
     code = sqlite3_exec(sqlite, "PRAGMA journal_mode=WAL", NULL, NULL, NULL);
+  /* Opens every file that a connection needs: what stops that is told now, while
+   * the database has no name yet. */
+  int64_t version = 0;
+  if (code == SQLITE_OK && read_number(sqlite, "PRAGMA user_version", &version, &code))
+    code = SQLITE_OK;
   return code;
 }
 

@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,16 +15,19 @@
 #include "api/host.h"
 #include "api/notes.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/record.h"
 #include "sandbox/run.h"
 
 enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
 
 #define SOURCE_BYTES_MAX (16u << 20)
+#define SOURCE_ROOM 65536u /* to begin with */
 #define CONTEXT_BYTES_MAX (16u << 20)
 #define WORKERS_MAX 4u
 #define ALLOWED_MAX 256u
 #define DAY_MS 86400000u
+#define NO_SANDBOX "no memory or address space for a sandbox"
 
 typedef struct eval_options {
   const char *engine, *allow, *context, *db, *vault, *report, *audit, *metrics;
@@ -81,7 +84,7 @@ typedef struct evaluation {
   size_t source_len;
   bool allowed[ALLOWED_MAX];
   bool needs_db;
-  FILE *report, *audit, *metrics;
+  output report, audit, metrics;
   db *store;
   pool *workers;
   api_host *api;
@@ -98,53 +101,56 @@ void eval_help(FILE *out) {
   options_help(&table, out);
 }
 
+/* One line, whatever is in a file's name. */
 __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...) {
+  char line[8192];
   va_list arguments;
-  fputs("vow eval: ", stderr);
   va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
+  vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
-  fputc('\n', stderr);
+  for (char *at = line; *at; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7f)
+      *at = '?';
+  fprintf(stderr, "vow eval: %s\n", line);
   return EXIT_USAGE;
 }
 
 /* ---- set-up, before any code runs ---- */
 
-static bool read_all(int fd, char **bytes, size_t *len) {
-  size_t room = 65536, used = 0;
-  char *buffer = malloc(room);
-  while (buffer) {
-    ssize_t n = read(fd, buffer + used, room - used);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0) {
-      if (n < 0)
-        break;
-      *bytes = buffer;
-      *len = used;
+/* Room for more of the source; false when memory is short. */
+static bool make_room(evaluation *e, size_t *room) {
+  size_t wanted = *room ? *room * 2 : SOURCE_ROOM;
+  char *grown = mem_resize(NULL, e->source, wanted, 1);
+  if (!grown)
+    return false;
+  e->source = grown;
+  *room = wanted;
+  return true;
+}
+
+static bool read_all(evaluation *e, int fd) {
+  size_t room = 0;
+  while (e->source_len <= SOURCE_BYTES_MAX) {
+    if (e->source_len == room && !make_room(e, &room)) {
+      errno = ENOMEM;
+      return false;
+    }
+    ssize_t n = read(fd, e->source + e->source_len, room - e->source_len);
+    if (n == 0)
       return true;
-    }
-    used += (size_t)n;
-    if (used > SOURCE_BYTES_MAX) {
-      errno = EFBIG;
-      break;
-    }
-    if (used == room) {
-      char *grown = realloc(buffer, room * 2);
-      if (!grown)
-        break;
-      buffer = grown;
-      room *= 2;
-    }
+    if (n > 0)
+      e->source_len += (size_t)n;
+    else if (errno != EINTR)
+      return false;
   }
-  free(buffer);
+  errno = EFBIG;
   return false;
 }
 
 static bool read_source(evaluation *e) {
   bool is_stdin = strcmp(e->file, "-") == 0;
   int fd = is_stdin ? STDIN_FILENO : open(e->file, O_RDONLY | O_CLOEXEC);
-  bool ok = fd >= 0 && read_all(fd, &e->source, &e->source_len);
+  bool ok = fd >= 0 && read_all(e, fd);
   int error = errno;
   if (!is_stdin && fd >= 0)
     close(fd);
@@ -213,45 +219,118 @@ static bool check_options(evaluation *e) {
   return (!e->options.context || check_context(e->options.context)) && check_allow(e);
 }
 
-static bool open_file(const char *option, const char *path, FILE **file) {
-  if (!path)
-    return true;
-  *file = fopen(path, "we");
-  if (!*file)
-    usage("%s %s: cannot be written: %s", option, path, strerror(errno));
-  return *file != NULL;
+/* ---- what a run needs ---- */
+
+static bool same_file(const output *output, const char *other) {
+  usage("%s %s and %s name the same file", output->option, output->path, other);
+  return false;
 }
 
-static bool open_files(evaluation *e) {
+/* SQLite's files beside the database are part of it. */
+static bool is_database(const output *output, const char *file) {
+  static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s%s", file, suffixes[i]);
+    if (len > 0 && (size_t)len < sizeof path && output_is_path(output, path))
+      return true;
+  }
+  return false;
+}
+
+/* Nothing else that is read or written is the file of `output`. */
+static bool check_alone(const evaluation *e, const output *output) {
+  const char *database = db_file(e->options.db);
+  bool is_stdin = strcmp(e->file, "-") == 0;
+  if (is_stdin ? output_is_fd(output, STDIN_FILENO) : output_is_path(output, e->file))
+    return same_file(output, "the script");
+  if (database && is_database(output, database))
+    return same_file(output, "--db");
+  if (output_is_fd(output, STDOUT_FILENO))
+    return same_file(output, "standard output");
+  return !output_is_fd(output, STDERR_FILENO) || same_file(output, "standard error");
+}
+
+static bool check_distinct(const evaluation *e) {
+  const output *outputs[] = {&e->report, &e->audit, &e->metrics};
+  for (size_t i = 0; i < 3; i++) {
+    for (size_t j = i + 1; j < 3; j++)
+      if (output_same(outputs[i], outputs[j]))
+        return same_file(outputs[i], outputs[j]->option);
+    if (!check_alone(e, outputs[i]))
+      return false;
+  }
+  return true;
+}
+
+static bool open_outputs(evaluation *e) {
   const eval_options *options = &e->options;
-  bool report_to_stdout = options->report && strcmp(options->report, "-") == 0;
-  return open_file("--report", report_to_stdout ? NULL : options->report, &e->report) &&
-         open_file("--audit", options->audit, &e->audit) &&
-         open_file("--metrics", options->metrics, &e->metrics);
+  char message[PATH_MAX + 256];
+  bool to_stdout = options->report && strcmp(options->report, "-") == 0;
+  if (output_open(&e->report, "--report", to_stdout ? NULL : options->report, message,
+                  sizeof message) &&
+      output_open(&e->audit, "--audit", options->audit, message, sizeof message) &&
+      output_open(&e->metrics, "--metrics", options->metrics, message, sizeof message))
+    return check_distinct(e);
+  usage("%s", message);
+  return false;
 }
 
-static bool open_parts(evaluation *e) {
-  char message[512];
-  if (e->needs_db) {
-    if (!db_open(e->options.db, DB_CREATE, NULL, &e->store, message, sizeof message)) {
-      usage("%s", message);
+static void on_signal(uv_signal_t *handle, int number) {
+  (void)number;
+  evaluation *e = handle->data;
+  if (e->run)
+    run_cancel(e->run);
+}
+
+static bool watch_signals(evaluation *e) {
+  static const int numbers[2] = {SIGINT, SIGTERM};
+  for (int i = 0; i < 2; i++) {
+    int error = uv_signal_init(loop_uv(shard_loop(e->shard)), &e->signals[i]);
+    if (error == 0) {
+      e->signals[i].data = e; /* from here on it has to be closed */
+      uv_unref((uv_handle_t *)&e->signals[i]);
+      /* Once: a second signal ends a process that a native keeps busy. */
+      error = uv_signal_start_oneshot(&e->signals[i], on_signal, numbers[i]);
+    }
+    if (error != 0) {
+      usage("signals cannot be watched: %s", uv_strerror(error));
       return false;
     }
-    e->workers = pool_open(NULL, WORKERS_MAX);
   }
+  return true;
+}
+
+static bool open_shard(evaluation *e) {
+  char message[512];
   shard_options options = {.engine = strcmp(e->options.engine, "native") == 0 ? ENGINE_NATIVE
                                                                               : ENGINE_WASM};
   e->shard = shard_open(&options, message, sizeof message);
-  if (!e->shard) {
+  if (!e->shard)
+    usage("%s", message);
+  else if (!shard_prepare(e->shard))
+    usage(NO_SANDBOX);
+  else
+    return watch_signals(e);
+  return false;
+}
+
+/* The database comes after everything that may be refused, so that a set-up
+ * error leaves no new one. */
+static bool open_api(evaluation *e) {
+  char message[512];
+  if (e->needs_db && !(e->workers = pool_open(NULL, WORKERS_MAX))) {
+    usage("out of memory");
+    return false;
+  }
+  if (e->needs_db && !db_open(e->options.db, DB_CREATE, NULL, &e->store, message, sizeof message)) {
     usage("%s", message);
     return false;
   }
   e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
-  if (!e->api || (e->needs_db && !e->workers)) {
+  if (!e->api)
     usage("out of memory");
-    return false;
-  }
-  return true;
+  return e->api != NULL;
 }
 
 /* ---- the run ---- */
@@ -292,7 +371,7 @@ static int exit_status(run_outcome outcome) {
 }
 
 static void on_event(void *user, const run_event *event) {
-  record_event(((evaluation *)user)->audit, event);
+  record_event(output_begin(&((evaluation *)user)->audit), event);
 }
 
 /* A trace holds "Name: message" by convention only: it is shown below both. */
@@ -325,19 +404,9 @@ static void tell_pending(const run_report *report) {
   }
 }
 
-/* Ends a file that was written; false if anything did not reach it. */
-static bool finish_file(FILE **file) {
-  bool ok = true;
-  if (*file && *file != stdout) {
-    ok = !ferror(*file) && fclose(*file) == 0;
-    *file = NULL;
-  }
-  return ok;
-}
-
 static bool write_report(evaluation *e, const run_report *report) {
   char *json = run_report_json(report, NULL);
-  FILE *out = e->report ? e->report : stdout;
+  FILE *out = e->report.path ? output_begin(&e->report) : stdout;
   bool ok = json && fprintf(out, "%s\n", json) > 0;
   mem_free(NULL, json);
   return ok;
@@ -345,15 +414,16 @@ static bool write_report(evaluation *e, const run_report *report) {
 
 static bool write_records(evaluation *e, const run_report *report) {
   bool ok = !e->options.report || write_report(e, report);
-  if (e->audit)
-    record_end(e->audit, report);
-  if (e->metrics) {
+  FILE *audit = output_begin(&e->audit), *metrics = output_begin(&e->metrics);
+  if (audit)
+    record_end(audit, report);
+  if (metrics) {
     engine_counts counts = engine_counts_of(shard_engine(e->shard));
-    record_metrics(e->metrics, report, &counts);
+    record_metrics(metrics, report, &counts);
   }
-  ok = finish_file(&e->report) && ok;
-  ok = finish_file(&e->audit) && ok;
-  return finish_file(&e->metrics) && ok;
+  ok = output_end(&e->report) && ok;
+  ok = output_end(&e->audit) && ok;
+  return output_end(&e->metrics) && ok;
 }
 
 static void on_done(run *run, const run_report *report, void *user) {
@@ -371,24 +441,6 @@ static void on_done(run *run, const run_report *report, void *user) {
   if (fflush(stdout) != 0 || ferror(stdout) || !written) {
     fprintf(stderr, "vow eval: not all of the output could be written\n");
     e->status = EXIT_FAILED;
-  }
-}
-
-static void on_signal(uv_signal_t *handle, int number) {
-  (void)number;
-  evaluation *e = handle->data;
-  if (e->run)
-    run_cancel(e->run);
-}
-
-static void watch_signals(evaluation *e) {
-  static const int numbers[2] = {SIGINT, SIGTERM};
-  for (int i = 0; i < 2; i++) {
-    uv_signal_init(loop_uv(shard_loop(e->shard)), &e->signals[i]);
-    e->signals[i].data = e;
-    /* Once: a second signal ends a process that a native keeps busy. */
-    uv_signal_start_oneshot(&e->signals[i], on_signal, numbers[i]);
-    uv_unref((uv_handle_t *)&e->signals[i]);
   }
 }
 
@@ -417,18 +469,18 @@ static int evaluate(evaluation *e) {
                          .context = e->options.context,
                          .limits = limits_of(&e->options),
                          .on_log = on_log,
-                         .on_event = e->audit ? on_event : NULL,
+                         .on_event = e->audit.path ? on_event : NULL,
                          .debug = e->options.debug,
                          .on_done = on_done,
                          .user = e};
   options.kinds = api_host_kinds(e->api, &options.kinds_count);
-  watch_signals(e);
   e->run = run_open(e->shard, &options);
   if (!e->run)
-    return usage("no memory or address space for a sandbox");
+    return usage(NO_SANDBOX);
   while (run_alive(e->run))
     shard_turn(e->shard);
   run_dispose(e->run);
+  e->run = NULL;
   return e->status;
 }
 
@@ -442,10 +494,10 @@ static void close_parts(evaluation *e) {
   pool_close(e->workers);
   api_host_close(e->api);
   db_close(e->store);
-  finish_file(&e->report);
-  finish_file(&e->audit);
-  finish_file(&e->metrics);
-  free(e->source);
+  output_discard(&e->report);
+  output_discard(&e->audit);
+  output_discard(&e->metrics);
+  mem_free(NULL, e->source);
 }
 
 int cmd_eval(int argc, char **argv) {
@@ -477,7 +529,7 @@ int cmd_eval(int argc, char **argv) {
   e.file = given.arguments[0];
   signal(SIGPIPE, SIG_IGN);
   int status = EXIT_USAGE;
-  if (check_options(&e) && read_source(&e) && open_parts(&e) && open_files(&e))
+  if (check_options(&e) && read_source(&e) && open_outputs(&e) && open_shard(&e) && open_api(&e))
     status = evaluate(&e);
   close_parts(&e);
   return status;

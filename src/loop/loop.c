@@ -1,5 +1,7 @@
 #include "loop/loop.h"
 
+#include <unistd.h>
+
 struct loop {
   const vow_allocator *allocator;
   uv_loop_t uv;
@@ -94,6 +96,28 @@ void loop_set_busy(loop *loop, bool busy) {
   }
 }
 
+static bool open_pipe(uv_file pipe[2]) {
+  return uv_pipe(pipe, 0, 0) == 0;
+}
+
+static void close_pipe(const uv_file pipe[2]) {
+  close(pipe[0]);
+  close(pipe[1]);
+}
+
+/* A loop takes two descriptors, then libuv a pipe for signals; where there is no
+ * room for that it ends the process. */
+static bool has_descriptors(void) {
+  uv_file first[2], second[2];
+  if (!open_pipe(first))
+    return false;
+  bool enough = open_pipe(second);
+  if (enough)
+    close_pipe(second);
+  close_pipe(first);
+  return enough;
+}
+
 loop *loop_open(const vow_allocator *allocator, loop_callback *on_deadline, loop_callback *on_work,
                 void *user) {
   loop *loop = mem_new(allocator, 1, sizeof *loop);
@@ -108,7 +132,7 @@ loop *loop_open(const vow_allocator *allocator, loop_callback *on_deadline, loop
     mem_free(allocator, loop);
     return NULL;
   }
-  if (uv_loop_init(&loop->uv) != 0) {
+  if (!has_descriptors() || uv_loop_init(&loop->uv) != 0) {
     uv_mutex_destroy(&loop->lock);
     mem_free(allocator, loop);
     return NULL;

@@ -68,6 +68,22 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
   return shard;
 }
 
+static bool refuse_messages(void *user, const uint8_t *bytes, size_t len) {
+  (void)user, (void)bytes, (void)len;
+  return false;
+}
+
+bool shard_prepare(shard *shard) {
+  /* Natively a guest is made for each run, and its memory as it is needed. */
+  if (engine_kind_of_engine(shard->engine) == ENGINE_NATIVE)
+    return true;
+  engine_instance *instance =
+      engine_instance_open(shard->engine, RUN_MEMORY_MIN, refuse_messages, NULL);
+  if (instance)
+    engine_instance_close(instance, true); /* kept for the next run */
+  return instance != NULL;
+}
+
 void shard_close(shard *shard) {
   if (!shard)
     return;

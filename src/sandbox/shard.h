@@ -3,6 +3,7 @@
 #ifndef VOW_SANDBOX_SHARD_H
 #define VOW_SANDBOX_SHARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/op.h"
@@ -18,6 +19,9 @@ typedef struct shard_options {
 
 /* NULL with a one-line message. */
 shard *shard_open(const shard_options *options, char *message, size_t message_size);
+/* Makes what the next run_open() needs of address space, so that it is had before
+ * anything else is done for that run. False when it cannot be had. */
+bool shard_prepare(shard *shard);
 /* Every run must be disposed. Waits for handlers that have not ended. */
 void shard_close(shard *shard);
 

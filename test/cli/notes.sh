@@ -3,38 +3,10 @@
 # Usage: test/cli/notes.sh PATH_TO_VOW
 set -u
 vow=$(realpath "$1") || exit 2
+. "$(dirname "$(realpath "$0")")/checks.sh"
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
-failed=0 checks=0
-
-# check NAME STATUS STDOUT STDERR -- COMMAND...: standard input is the caller's.
-# A "~" before an expectation makes it a shell pattern.
-check() {
-  name=$1 want_status=$2 want_out=$3 want_err=$4
-  shift 5
-  "$@" >out 2>err
-  status=$?
-  checks=$((checks + 1))
-  same "$name: status" "$want_status" "$status"
-  same "$name: stdout" "$want_out" "$(cat out)"
-  same "$name: stderr" "$want_err" "$(cat err)"
-  [ "$(wc -l <err)" -le 1 ] || fail "$name: more than one line on stderr"
-}
-
-same() {
-  case $2 in
-  '~'*) case $3 in ${2#?}) return ;; esac ;;
-  "$3") return ;;
-  esac
-  fail "$1: got '$3', not '$2'"
-}
-
-fail() {
-  failed=$((failed + 1))
-  echo "FAILED: $1" >&2
-}
-
 # Everything in the folder but the checks' own files.
 files() {
   ls | grep -v -e '^out$' -e '^err$' -e '\.jsonl$' | tr '\n' ' '
@@ -173,5 +145,4 @@ if [ -e /dev/full ]; then
 fi
 same 'only the databases are left' 'copy.db vow.db ' "$(files)"
 
-[ "$failed" -eq 0 ] && echo "notes: $checks checks passed"
-[ "$failed" -eq 0 ]
+finish notes

@@ -1,0 +1,41 @@
+/* Files that a command writes beside its standard output: a report, a log.
+ *
+ * All of them are opened before anything else is made, so that a path that
+ * cannot be written is a set-up error. Opening changes no file: what stands in
+ * one goes when the first new byte comes (output_begin), and a command that gives
+ * up before takes away the files it made (output_discard). */
+#ifndef VOW_CLI_OUTPUT_H
+#define VOW_CLI_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+typedef struct output {
+  const char *option; /* "--report": for messages */
+  const char *path;   /* borrowed; NULL: nothing was asked for, every call does nothing */
+  FILE *file;         /* private from here on */
+  bool made, begun, regular, failed;
+  dev_t device;
+  ino_t inode;
+} output;
+
+/* Fills `option` and `path` in, and opens. False with a one-line message. */
+bool output_open(output *output, const char *option, const char *path, char *message,
+                 size_t message_size);
+/* The stream to write to, NULL when there is none. From here on the file holds
+ * nothing but what this command writes. */
+FILE *output_begin(output *output);
+/* Closes a file that was begun; false if anything did not reach it. */
+bool output_end(output *output);
+/* Closes a file that was not begun, and leaves things as they were. */
+void output_discard(output *output);
+
+/* Whether both write to one regular file. */
+bool output_same(const output *a, const output *b);
+/* Whether `path`, or what descriptor `fd` is open on, is the file that is written. */
+bool output_is_path(const output *output, const char *path);
+bool output_is_fd(const output *output, int fd);
+
+#endif
