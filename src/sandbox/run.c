@@ -25,20 +25,6 @@ uint64_t run_now(void) {
 
 /* ---- opening ---- */
 
-static char *copy_text(const vow_allocator *allocator, const char *text, size_t len) {
-  return text ? mem_text(allocator, text, len) : NULL;
-}
-
-static bool copy_options(run *run, const run_options *options) {
-  const vow_allocator *allocator = shard_allocator(run->shard);
-  run->options = *options;
-  run->options.name = copy_text(allocator, options->name, strlen(options->name));
-  run->options.source = copy_text(allocator, options->source, options->source_len);
-  run->options.context =
-      options->context ? copy_text(allocator, options->context, strlen(options->context)) : NULL;
-  return run->options.name && run->options.source && (!options->context || run->options.context);
-}
-
 /* What the guest told of itself in the slice that hit a limit: the limit is why. */
 static void forget_failure(run *run) {
   const vow_allocator *allocator = shard_allocator(run->shard);
@@ -52,9 +38,6 @@ static void forget_failure(run *run) {
 static void free_run(run *run) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   run_drop_messages(run);
-  mem_free(allocator, (void *)(uintptr_t)run->options.name);
-  mem_free(allocator, (void *)(uintptr_t)run->options.source);
-  mem_free(allocator, (void *)(uintptr_t)run->options.context);
   forget_failure(run);
   mem_free(allocator, run->value);
   for (size_t i = 0; run->pending_sites && i < run->report.pending_count; i++)
@@ -80,7 +63,13 @@ static bool open_parts(run *run, const run_options *options) {
     return false;
   run->instance =
       engine_instance_open(shard_engine(run->shard), options->limits.memory_bytes, run_drain, run);
-  return run->instance && copy_options(run, options) && run_start_message(run);
+  if (!run->instance)
+    return false;
+  run->options = *options;
+  bool started = run_start_message(run);
+  /* They are the caller's, and only the message needed them. */
+  run->options.name = run->options.source = run->options.context = NULL;
+  return started;
 }
 
 static void close_parts(run *run, bool reusable) {
@@ -120,6 +109,14 @@ void run_fail(run *run, run_kind kind, const char *message) {
   run->failure.kind = kind;
   if (message)
     run->failure.message = mem_text(shard_allocator(run->shard), message, strlen(message));
+}
+
+void run_fail_for_memory(run *run) {
+  run_fail(run, RUN_KIND_INTERNAL, "the host is out of memory");
+}
+
+void run_fail_for_places(run *run) {
+  run_fail(run, RUN_KIND_INTERNAL, "the host has no place for one more operation or timer");
 }
 
 static bool is_recyclable(const run *run) {
@@ -198,7 +195,6 @@ static void fail_by_fault(run *run) {
     run_fail(run, RUN_KIND_STACK, "recursion went deeper than the stack");
     break;
   case ENGINE_FAULT_TIME:
-    forget_failure(run);
     forget_failure(run);
     if (op_scope_time(run->scope, OP_CLOCK_GUEST, now) >= run_ns(run->options.limits.cpu_ms))
       run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");

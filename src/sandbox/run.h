@@ -102,11 +102,11 @@ typedef struct run_event {
 } run_event;
 
 typedef struct run_options {
-  const char *name;   /* file name for traces */
-  const char *source; /* need not be terminated; copied */
+  const char *name;   /* file name for traces; needed up to the return of run_open() */
+  const char *source; /* need not be terminated; likewise */
   size_t source_len;
   bool module;            /* the name says so; else found out */
-  const char *context;    /* JSON text; NULL = {} */
+  const char *context;    /* JSON text; NULL = {}; likewise */
   const host_kind *kinds; /* what is allowed; borrowed until disposal */
   size_t kinds_count;
   run_limits limits;
@@ -122,8 +122,9 @@ typedef struct run_options {
   void *user;
 } run_options;
 
-/* Opens a run; its first turn comes with shard_turn(). NULL when memory or
- * address space is short. */
+/* Opens a run; its first turn comes with shard_turn(). One whose script and
+ * context do not fit into its memory is opened and ends with that limit. NULL when
+ * the machine is short of memory or address space. */
 run *run_open(shard *shard, const run_options *options);
 /* Ends the run now, outcome cancelled, unless it has finished. on_done is called
  * before this returns. */

@@ -84,8 +84,6 @@ static void free_call(host_call *call) {
 
 static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields) {
   const vow_allocator *allocator = shard_allocator(run->shard);
-  if (!run_has_room(run, fields->arguments_len))
-    return NULL;
   host_call *call = mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
   if (!call)
     return NULL;
@@ -116,10 +114,12 @@ static bool submit(run *run, host_call *call, double asked_ms) {
     return true;
   }
   free_call(call);
-  if (status == OP_E_TOTAL || status == OP_E_LIVE)
+  if (status == OP_E_TOTAL)
     run_fail(run, RUN_KIND_OPERATIONS, "more operations than --max-ops allows");
+  else if (status == OP_E_LIVE)
+    run_fail_for_places(run);
   else
-    run_fail(run, RUN_KIND_MEMORY, "no memory for an operation");
+    run_fail_for_memory(run);
   return false;
 }
 
@@ -133,12 +133,14 @@ bool run_call(run *run, const wire_header *header, cbor_in *body) {
     run_fail(run, RUN_KIND_DENIED, "the guest called an operation that is not allowed");
     return false;
   }
-  host_call *call = new_call(run, header->id, &fields);
-  if (!call) {
+  if (!run_has_room(run, fields.arguments_len)) {
     run_fail(run, RUN_KIND_MEMORY, "an operation's arguments do not fit into the run's memory");
     return false;
   }
-  return submit(run, call, fields.timeout_ms);
+  host_call *call = new_call(run, header->id, &fields);
+  if (!call)
+    run_fail_for_memory(run);
+  return call && submit(run, call, fields.timeout_ms);
 }
 
 void run_call_cancel(run *run, uint64_t wire_id) {

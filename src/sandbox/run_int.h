@@ -116,6 +116,9 @@ void run_finish(run *run);
 void run_wake(run *run);
 /* Notes what ends the run; the first one counts. Strings may be NULL, are copied. */
 void run_fail(run *run, run_kind kind, const char *message);
+/* The machine or the host is short of something: no limit of this run was hit. */
+void run_fail_for_memory(run *run);
+void run_fail_for_places(run *run);
 void run_on_wall(run *run);
 void run_free_if_disposed(run *run);
 uint64_t run_now(void);
@@ -127,11 +130,14 @@ static inline uint64_t run_ns(uint64_t ms) {
 
 /* ---- run_messages.c ---- */
 
+/* Queues the first message. If script and context do not fit into the run's
+ * memory it has failed with that, and is ready to say so. False when the host is
+ * short of memory. */
 bool run_start_message(run *run);
 /* Whether `more` bytes fit beside the guest's memory and the payloads held. */
 bool run_has_room(const run *run, size_t more);
-/* Queues one message for the guest; false when memory is short or the limit on
- * payloads is passed (then the run has failed). */
+/* Queues one message for the guest; false when the host is short of memory or the
+ * limit on payloads is passed: then the run has failed, and is ready to say so. */
 bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len);
 /* Writes queued messages into the inbox; their bytes, or 0 with a fault. */
 size_t run_fill_inbox(run *run);

@@ -1,6 +1,6 @@
 /* Messages between a run and its guest (guest/wire.h). What the guest says is
  * untrusted: each body is checked before it is read. */
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -29,17 +29,22 @@ bool run_has_room(const run *run, size_t more) {
          held <= run->options.limits.memory_bytes - more;
 }
 
-bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
+static run_message *new_message(run *run, size_t len) {
   run_message *message = NULL;
+  if (len > START_BYTES_MAX || !run_has_room(run, len))
+    run_fail(run, RUN_KIND_MEMORY, "a value for the guest does not fit into its memory");
+  else if (!(message = mem_resize(shard_allocator(run->shard), NULL, 1, sizeof *message + len)))
+    run_fail_for_memory(run);
+  return message;
+}
+
+bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
   if (run->state == RUN_FINISHED)
     return false;
-  if (len <= START_BYTES_MAX && run_has_room(run, len))
-    message = mem_resize(shard_allocator(run->shard), NULL, 1, sizeof *message + len);
-  if (!message) {
-    run_fail(run, RUN_KIND_MEMORY, "a value for the guest does not fit into its memory");
-    run_wake(run);
+  run_message *message = new_message(run, len);
+  run_wake(run);
+  if (!message)
     return false;
-  }
   message->next = NULL;
   message->header = (wire_header){type, (uint32_t)len, id};
   if (len)
@@ -50,7 +55,6 @@ bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len
     run->first = message;
   run->last = message;
   run->payload_bytes += len;
-  run_wake(run);
   return true;
 }
 
@@ -77,11 +81,37 @@ static void put_start(run *run, cbor_out *out) {
   cbor_put_bool(out, options->debug);
 }
 
+static unsigned long long kib(size_t bytes) {
+  return bytes / 1024 + (bytes % 1024 != 0);
+}
+
+/* The run is opened all the same, for it to end as one that hit a limit. */
+static bool refuse_start(run *run, size_t context_len) {
+  char message[160];
+  size_t source_len = run->options.source_len;
+  snprintf(message, sizeof message,
+           "the script (%llu KiB) and its context (%llu KiB) do not fit into the memory of the "
+           "run (--memory-mib)",
+           kib(source_len), kib(context_len));
+  run_fail(run, RUN_KIND_MEMORY, message);
+  run_wake(run);
+  return true;
+}
+
 bool run_start_message(run *run) {
   cbor_out out;
+  size_t source_len = run->options.source_len;
+  size_t context_len = run->options.context ? strlen(run->options.context) : 0;
+  if (source_len > START_BYTES_MAX || context_len > START_BYTES_MAX ||
+      !run_has_room(run, source_len + context_len))
+    return refuse_start(run, context_len);
   cbor_out_init(&out, shard_allocator(run->shard), START_BYTES_MAX);
   put_start(run, &out);
-  bool sent = out.status == CBOR_OK && run_send(run, WIRE_START, 0, out.data, out.len);
+  bool sent;
+  if (out.status == CBOR_E_SIZE || (out.status == CBOR_OK && !run_has_room(run, out.len)))
+    sent = refuse_start(run, context_len);
+  else
+    sent = out.status == CBOR_OK && run_send(run, WIRE_START, 0, out.data, out.len);
   cbor_out_free(&out);
   return sent;
 }
@@ -129,9 +159,25 @@ void run_drop_messages(run *run) {
 
 /* ---- timers ---- */
 
-static bool no_timer_memory(run *run) {
-  run_fail(run, RUN_KIND_MEMORY, "no memory for a timer");
-  return false;
+static void no_timer(run *run, op_status status) {
+  if (status == OP_E_NOMEM)
+    run_fail_for_memory(run);
+  else if (op_scope_counts(run->scope).timers >= RUN_TIMERS_MAX)
+    run_fail(run, RUN_KIND_OPERATIONS, "more than 1000 timers are pending");
+  else
+    run_fail_for_places(run);
+}
+
+static bool timer_room(run *run) {
+  if (run->timer_count < run->timer_room)
+    return true;
+  uint32_t room = run->timer_room ? run->timer_room * 2 : 8;
+  run_timer *grown = mem_resize(shard_allocator(run->shard), run->timers, room, sizeof *grown);
+  if (!grown)
+    return false;
+  run->timers = grown;
+  run->timer_room = room;
+  return true;
 }
 
 static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
@@ -140,24 +186,17 @@ static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
     return false;
   if (run->settled)
     return true; /* the run only waits for operations now */
-  if (run->timer_count == run->timer_room) {
-    uint32_t room = run->timer_room ? run->timer_room * 2 : 8;
-    run_timer *grown = mem_resize(shard_allocator(run->shard), run->timers, room, sizeof *grown);
-    if (!grown)
-      return no_timer_memory(run);
-    run->timers = grown;
-    run->timer_room = room;
+  op_status status = OP_E_NOMEM;
+  if (timer_room(run)) {
+    run_timer *timer = &run->timers[run->timer_count];
+    timer->wire_id = wire_id;
+    status = op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id, run_now(),
+                            &timer->id);
   }
-  run_timer *timer = &run->timers[run->timer_count];
-  timer->wire_id = wire_id;
-  op_status status = op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id,
-                                    run_now(), &timer->id);
-  if (status == OP_E_NOMEM)
-    return no_timer_memory(run);
   if (status == OP_OK)
     run->timer_count++;
-  else if (status == OP_E_LIVE)
-    run_fail(run, RUN_KIND_OPERATIONS, "more than 1000 timers are pending");
+  else
+    no_timer(run, status);
   return status == OP_OK;
 }
 
@@ -256,7 +295,7 @@ static void on_value(run *run, const uint8_t *body, size_t len) {
   if (status == CBOR_E_SIZE || (status == CBOR_OK && json.len > run->options.limits.result_bytes))
     run_fail(run, RUN_KIND_RESULT, "the result is larger than --result-kib allows");
   else if (status == CBOR_E_NOMEM || (status == CBOR_OK && !run->value))
-    run_fail(run, RUN_KIND_MEMORY, "no memory for the result");
+    run_fail_for_memory(run);
   else if (status == CBOR_E_DEPTH || status == CBOR_E_NODES)
     run_fail(run, RUN_KIND_RESULT, "the result has too many levels or parts");
   else if (status != CBOR_OK)

@@ -51,7 +51,7 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
     mem_free(options->allocator, shard);
     return NULL;
   }
-  shard->operations = op_table_open(options->allocator, 0);
+  shard->operations = op_table_open(options->allocator, options->live_max);
   shard->loop =
       shard->operations ? loop_open(options->allocator, on_deadline, on_work, shard) : NULL;
   if (!shard->loop) {

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/op.h"
 #include "engine/engine.h"
@@ -15,6 +16,7 @@ typedef struct shard shard;
 typedef struct shard_options {
   const vow_allocator *allocator; /* NULL: the C library's */
   engine_kind engine;
+  uint32_t live_max; /* operations and timers of all runs together; 0 = 2^24 */
 } shard_options;
 
 /* NULL with a one-line message. */

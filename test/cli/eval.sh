@@ -115,4 +115,14 @@ if (ulimit -v 3000000 && exec "$vow" version) >/dev/null 2>&1; then
   unharmed 'no address space' 'old script.js '
 fi
 
+# A script larger than the memory it may have: a limit, with a report.
+{ echo '42'; head -c 12000000 /dev/zero | tr '\0' ' '; } >large.js
+for engine in wasm native; do
+  check "a large script ($engine)" 3 '' '~vow eval: limit (memory): *--memory-mib*' -- \
+    "$vow" eval --engine $engine --memory-mib 8 --report report large.js
+  same "a large script ($engine): report" 1 \
+    "$(grep -c '"outcome":"limit","error":{"kind":"memory","message":"the script (11[0-9]* KiB)' report)"
+  check "a large script that fits ($engine)" 0 42 '' -- "$vow" eval --engine $engine large.js
+done
+
 finish eval

@@ -43,7 +43,8 @@ typedef struct run_fixture {
   counting_alloc counting;
   vow_allocator allocator;
   shard *shard;
-  pool *pool; /* opened by the first test.pool() */
+  uint32_t live_max; /* of the shard; set before fixture_try() */
+  pool *pool;        /* opened by the first test.pool() */
   host_kind kinds[KIND_COUNT];
   host_call *held[HELD_MAX]; /* of hold and polite, oldest first */
   size_t held_count;
@@ -59,6 +60,7 @@ typedef struct subject {
   run_fixture *f;
   run *run;
   run_limits limits;
+  const char *context;
   unsigned done; /* calls of on_done */
   run_outcome outcome;
   run_kind kind;
@@ -249,7 +251,8 @@ static inline void fixture_try(run_fixture *f, engine_kind engine) {
     f->kinds[i].arguments = 1;
     f->kinds[i].user = f;
   }
-  const shard_options options = {.allocator = &f->allocator, .engine = engine};
+  const shard_options options = {
+      .allocator = &f->allocator, .engine = engine, .live_max = f->live_max};
   f->shard = shard_open(&options, message, sizeof message);
   if (!f->shard)
     return;
@@ -327,6 +330,7 @@ static inline bool subject_try(subject *s, const char *source, size_t len) {
   const run_options options = {.name = "test.js",
                                .source = source,
                                .source_len = len,
+                               .context = s->context,
                                .kinds = s->f->kinds,
                                .kinds_count = KIND_COUNT,
                                .limits = s->limits,

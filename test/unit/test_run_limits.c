@@ -215,6 +215,97 @@ static void a_payload_is_given_back(void **state) {
   fixture_close(&f);
 }
 
+static void ends_for_size(subject *s, const char *source, size_t len) {
+  assert_true(subject_try(s, source, len));
+  assert_true(run_alive(s->run)); /* nobody is told before the loop turns */
+  ends_with_kind(s, RUN_KIND_MEMORY);
+  assert_int_equal(s->outcome, RUN_LIMIT);
+  assert_non_null(strstr(s->message, "the script ("));
+  assert_non_null(strstr(s->message, "--memory-mib"));
+  assert_true(s->report.memory_peak > 0);
+  subject_close(s);
+}
+
+/* What cannot be placed in the sandbox at all ends the run, with a report. */
+static void a_script_is_memory(void **state) {
+  enum { BIG = 65 << 20 };
+  run_fixture f;
+  subject s;
+  char *text = malloc(BIG + 1);
+  assert_non_null(text);
+  memset(text, ' ', BIG);
+  text[BIG] = 0;
+  fixture_open(&f, state);
+  const struct {
+    size_t memory, source, context;
+  } cases[] = {{8u << 20, 9u << 20, 0},
+               {8u << 20, 1, 9u << 20},
+               {9u << 20, 5u << 20, 5u << 20},
+               {64u << 20, BIG, 0},
+               {256u << 20, 33u << 20, 33u << 20}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    subject_init(&s, &f);
+    s.limits.memory_bytes = cases[i].memory;
+    s.context = text + BIG - cases[i].context;
+    ends_for_size(&s, text, cases[i].source);
+  }
+  subject_init(&s, &f);
+  s.context = NULL;
+  text[0] = '7';
+  assert_true(subject_try(&s, text, 5u << 20));
+  ends_with_value(&s, "7");
+  subject_close(&s);
+  free(text);
+  fixture_close(&f);
+}
+
+static void a_large_script_can_be_disposed_of_at_once(void **state) {
+  run_fixture f;
+  subject s;
+  char *text = calloc(1, 9u << 20);
+  assert_non_null(text);
+  fixture_open(&f, state);
+  for (int cancel = 0; cancel < 2; cancel++) {
+    subject_init(&s, &f);
+    s.limits.memory_bytes = RUN_MEMORY_MIN;
+    assert_true(subject_try(&s, text, 9u << 20));
+    if (cancel)
+      run_cancel(s.run);
+    assert_int_equal(s.done, cancel);
+    subject_close(&s);
+  }
+  free(text);
+  fixture_close(&f);
+}
+
+/* Limits of the shard are nobody's --max-ops. */
+static void places_of_the_host(void **state) {
+  static const char *const greedy[] = {
+      "test.hold(1); test.hold(2); await test.hold(3)",
+      "setTimeout(() => {}, 1e6); setTimeout(() => {}, 1e6); await sleep(1e6)",
+  };
+  run_fixture f = {.live_max = 4};
+  subject first, second;
+  fixture_try(&f, *(const engine_kind *)*state);
+  assert_non_null(f.shard);
+  for (unsigned i = 0; i < 2; i++) {
+    subject_init(&first, &f);
+    subject_open(&first, "await Promise.all([test.hold(1), test.hold(2)]); 'both'");
+    until_started(&f, 2 + i * 4);
+    subject_init(&second, &f);
+    subject_open(&second, greedy[i]);
+    ends_with_kind(&second, RUN_KIND_INTERNAL);
+    assert_int_equal(second.outcome, RUN_ERROR);
+    assert_string_equal(second.message, "the host has no place for one more operation or timer");
+    subject_close(&second);
+    answer_all_held(&f);
+    ends_with_value(&first, "\"both\"");
+    subject_close(&first);
+    f.started = 2 + i * 4 + 2;
+  }
+  fixture_close(&f);
+}
+
 static void operations(void **state) {
   run_limits limits = run_limits_default;
   limits.operations_max = 10;
@@ -429,6 +520,9 @@ int main(void) {
       ON_BOTH(payloads_are_memory),
       ON_BOTH(answers_are_memory),
       ON_BOTH(a_payload_is_given_back),
+      ON_BOTH(a_script_is_memory),
+      ON_BOTH(a_large_script_can_be_disposed_of_at_once),
+      ON_BOTH(places_of_the_host),
       ON_BOTH(operations),
       ON_BOTH(as_many_operations_as_allowed),
       ON_BOTH(output),
