@@ -63,8 +63,10 @@ struct run {
   op_scope *scope;           /* NULL once finished */
   run_options options;
   run_state state;
-  run *next_ready, *next_idle; /* lists of the shard */
-  bool queued, idle_listed;
+  /* Places in lists of the shard; queue and idle_list: NULL when in none. */
+  struct run_queue *queue;
+  run *next_ready, *previous_ready;
+  run **idle_list, *next_idle, *previous_idle;
 
   bool in_turn;     /* preempted in the middle of a turn */
   bool settled;     /* the guest has said its value or error */

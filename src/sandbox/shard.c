@@ -11,6 +11,8 @@
 /* Slices between two looks at I/O and deadlines. */
 #define SLICES_PER_WORK 16u
 #define SLICES_NS 2000000u
+/* Guest time up to which a preempted run goes before those that took more. */
+#define YOUNG_NS 5000000u
 /* A run that waits for one to two of these gives its stack back: dropping and
  * touching it again costs more than a short wait. */
 #define TRIM_MS 10u
@@ -24,10 +26,13 @@ struct shard {
   loop *loop;
   engine *engine;
   op_table *operations;
-  /* Runs that begin a turn go before runs that were preempted in one, so that a
-   * spinning guest delays its neighbours by no more than one slice. */
-  run_queue fresh, preempted;
-  run *idle, *idle_longer; /* waiting runs that may still hold a stack */
+  /* Runs that begin a turn, runs preempted in one that have not taken much time so
+   * far, and the others. In this order, so that a short run waits for a few slices
+   * of its spinning neighbours and not for a round of them. */
+  run_queue fresh, young, old;
+  unsigned slices;
+  run *idle[2];      /* waiting runs that may still hold a stack: */
+  unsigned idle_new; /* the list for those that begin to wait; the other's waited longer */
   uv_timer_t trim;
   size_t handlers;
   bool dispatching;
@@ -141,7 +146,9 @@ void shard_seeds(shard *shard, uint8_t seeds[12]) {
 /* ---- queues ---- */
 
 static void push(run_queue *queue, run *run) {
+  run->queue = queue;
   run->next_ready = NULL;
+  run->previous_ready = queue->last;
   if (queue->last)
     queue->last->next_ready = run;
   else
@@ -149,34 +156,28 @@ static void push(run_queue *queue, run *run) {
   queue->last = run;
 }
 
-static run *pop(run_queue *queue) {
-  run *run = queue->first;
-  if (run) {
+static void take_out(run *run) {
+  run_queue *queue = run->queue;
+  if (run->previous_ready)
+    run->previous_ready->next_ready = run->next_ready;
+  else
     queue->first = run->next_ready;
-    if (!queue->first)
-      queue->last = NULL;
-  }
-  return run;
+  if (run->next_ready)
+    run->next_ready->previous_ready = run->previous_ready;
+  else
+    queue->last = run->previous_ready;
+  run->queue = NULL;
 }
 
-static bool unlink_run(run_queue *queue, run *run) {
-  struct run **at = &queue->first, *before = NULL;
-  for (; *at; before = *at, at = &(*at)->next_ready) {
-    if (*at != run)
-      continue;
-    *at = run->next_ready;
-    if (queue->last == run)
-      queue->last = before;
-    return true;
-  }
-  return false;
+static run_queue *preempted_queue(shard *shard, const run *run) {
+  uint64_t used = op_scope_time(run->scope, OP_CLOCK_GUEST, loop_now());
+  return used < YOUNG_NS ? &shard->young : &shard->old;
 }
 
 void shard_make_ready(shard *shard, run *run) {
-  if (run->queued)
+  if (run->queue)
     return;
-  run->queued = true;
-  push(run->in_turn ? &shard->preempted : &shard->fresh, run);
+  push(run->in_turn ? preempted_queue(shard, run) : &shard->fresh, run);
   loop_set_busy(shard->loop, true);
 }
 
@@ -187,54 +188,58 @@ static void arm_trim(shard *shard) {
     uv_timer_start(&shard->trim, on_trim, TRIM_MS, 0);
 }
 
+static void link_idle(run **list, run *run) {
+  run->idle_list = list;
+  run->next_idle = *list;
+  run->previous_idle = NULL;
+  if (*list)
+    (*list)->previous_idle = run;
+  *list = run;
+}
+
+static void unlink_idle(run *run) {
+  if (run->previous_idle)
+    run->previous_idle->next_idle = run->next_idle;
+  else
+    *run->idle_list = run->next_idle;
+  if (run->next_idle)
+    run->next_idle->previous_idle = run->previous_idle;
+  run->idle_list = NULL;
+}
+
 void shard_note_idle(shard *shard, run *run) {
-  if (run->idle_listed)
+  if (run->idle_list)
     return;
-  run->idle_listed = true;
-  run->next_idle = shard->idle;
-  shard->idle = run;
+  link_idle(&shard->idle[shard->idle_new], run);
   arm_trim(shard);
 }
 
-static bool unlink_idle(run **first, run *run) {
-  struct run **at = first;
-  while (*at && *at != run)
-    at = &(*at)->next_idle;
-  if (!*at)
-    return false;
-  *at = run->next_idle;
-  return true;
-}
-
 void shard_forget_run(shard *shard, run *run) {
-  if (run->queued && !unlink_run(&shard->fresh, run))
-    unlink_run(&shard->preempted, run);
-  run->queued = false;
+  if (run->queue)
+    take_out(run);
+  if (run->idle_list)
+    unlink_idle(run);
   arm_trim(shard); /* what it leaves parked */
-  if (run->idle_listed && !unlink_idle(&shard->idle, run))
-    unlink_idle(&shard->idle_longer, run);
-  run->idle_listed = false;
 }
 
 static void on_trim(uv_timer_t *timer) {
   shard *shard = timer->data;
-  while (shard->idle_longer) {
-    run *run = shard->idle_longer;
-    shard->idle_longer = run->next_idle;
-    run->idle_listed = false;
+  run **longer = &shard->idle[!shard->idle_new];
+  while (*longer) {
+    run *run = *longer;
+    unlink_idle(run);
     if (run->state == RUN_WAITING)
       engine_instance_idle(run->instance);
   }
   engine_trim(shard->engine);
-  shard->idle_longer = shard->idle;
-  shard->idle = NULL;
-  if (shard->idle_longer)
+  shard->idle_new = !shard->idle_new;
+  if (shard->idle[!shard->idle_new])
     uv_timer_start(timer, on_trim, TRIM_MS, 0);
 }
 
 /* ---- events of the operation table ---- */
 
-static void handle_event(shard *shard, const op_event *event) {
+static void handle_event(const op_event *event) {
   switch (event->kind) {
   case OP_EVENT_START:
     run_call_start(event->user);
@@ -254,7 +259,6 @@ static void handle_event(shard *shard, const op_event *event) {
       run_on_wall(event->scope_user);
     break;
   }
-  (void)shard;
 }
 
 void shard_dispatch(shard *shard) {
@@ -263,7 +267,7 @@ void shard_dispatch(shard *shard) {
     return; /* the outer loop takes what was raised meanwhile */
   shard->dispatching = true;
   while (op_next_event(shard->operations, &event))
-    handle_event(shard, &event);
+    handle_event(&event);
   shard->dispatching = false;
   loop_set_deadline(shard->loop, op_next_deadline(shard->operations));
 }
@@ -279,13 +283,17 @@ static void on_deadline(void *user) {
 
 /* ---- turns ---- */
 
-static run *next_run(shard *shard, unsigned slices) {
-  /* A flood of fresh turns still lets preempted runs go on now and then. */
-  run *run = slices % 4 == 3 ? pop(&shard->preempted) : NULL;
-  if (!run)
-    run = pop(&shard->fresh);
-  if (!run)
-    run = pop(&shard->preempted);
+/* A flood of what goes first leaves one slice in four to the old and one in eight
+ * to the young. */
+static run *next_run(shard *shard) {
+  run_queue *queues[] = {&shard->fresh, &shard->young, &shard->old};
+  unsigned slice = shard->slices++ % 8;
+  run_queue *favoured = slice % 4 == 3 ? &shard->old : slice == 5 ? &shard->young : &shard->fresh;
+  run *run = favoured->first;
+  for (size_t i = 0; !run && i < 3; i++)
+    run = queues[i]->first;
+  if (run)
+    take_out(run);
   return run;
 }
 
@@ -293,10 +301,9 @@ static void on_work(void *user) {
   shard *shard = user;
   uint64_t begun = loop_now();
   for (unsigned slices = 0; slices < SLICES_PER_WORK; slices++) {
-    run *run = next_run(shard, slices);
+    run *run = next_run(shard);
     if (!run)
       break;
-    run->queued = false;
     run_slice(run);
     shard_dispatch(shard);
     if (loop_now() - begun > SLICES_NS)
@@ -304,7 +311,7 @@ static void on_work(void *user) {
   }
   if (op_next_deadline(shard->operations) <= loop_now())
     expire(shard);
-  loop_set_busy(shard->loop, shard->fresh.first || shard->preempted.first);
+  loop_set_busy(shard->loop, shard->fresh.first || shard->young.first || shard->old.first);
 }
 
 void shard_turn(shard *shard) {
