@@ -30,11 +30,12 @@ typedef enum {
 
 typedef enum {
   ENGINE_FAULT_NONE,
-  ENGINE_FAULT_STOPPED,  /* the drain callback refused to go on */
-  ENGINE_FAULT_MEMORY,   /* the memory limit was hit */
-  ENGINE_FAULT_STACK,    /* recursion that the engine's own check did not see */
-  ENGINE_FAULT_TIME,     /* native: script ran past the deadline it was given */
-  ENGINE_FAULT_INTERNAL, /* the guest broke its own rules */
+  ENGINE_FAULT_STOPPED,     /* the drain callback refused to go on */
+  ENGINE_FAULT_MEMORY,      /* the memory limit was hit */
+  ENGINE_FAULT_HOST_MEMORY, /* the system refused memory that the limit allows */
+  ENGINE_FAULT_STACK,       /* recursion that the engine's own check did not see */
+  ENGINE_FAULT_TIME,        /* native: script ran past the deadline it was given */
+  ENGINE_FAULT_INTERNAL,    /* the guest broke its own rules */
 } engine_fault;
 
 typedef struct engine engine;
@@ -75,7 +76,7 @@ size_t engine_memory(const engine_instance *instance);
 const uint8_t *engine_memory_bytes(const engine_instance *instance, size_t *len);
 /* How many rejections nobody has handled, after a turn. */
 uint32_t engine_unhandled(const engine_instance *instance);
-/* Gives back what a waiting guest does not need (its stack). */
+/* Gives back what a waiting guest does not need (its stacks). */
 void engine_instance_idle(engine_instance *instance);
 
 /* Gives back what instances kept for later runs do not need while none runs. */
@@ -84,6 +85,7 @@ void engine_trim(engine *engine);
 /* How instances came about, for metrics and tests. */
 typedef struct engine_counts {
   uint64_t opened, recycled, discarded, pages_restored;
+  uint64_t searches; /* for the pages that were written */
   uint32_t live;
 } engine_counts;
 engine_counts engine_counts_of(const engine *engine);

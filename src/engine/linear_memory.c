@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@ typedef struct scan_argument {
 #define PAGEMAP_FILE (UINT64_C(1) << 61)
 /* Grown memory is kept mapped up to this much beyond the image. */
 #define GROWN_KEEP_MAX (4u << 20)
+/* So many pages are dropped instead of copied back, now and after each later run. */
+#define COPIED_PAGES_MAX 128u
 
 struct linear_memory_pool {
   const vow_allocator *allocator;
@@ -44,6 +47,7 @@ struct linear_memory_pool {
   uint32_t free_count, keep_max;
   int pagemap;       /* -1: cannot be read */
   bool can_scan;     /* the kernel has PAGEMAP_SCAN */
+  bool faults_count; /* the kernel counts page faults of a thread */
   uint64_t *entries; /* one per page of the image */
   linear_memory_counts counts;
   bool verify;
@@ -84,6 +88,29 @@ void linear_image_free(linear_image *image) {
 
 /* ---- pool ---- */
 
+/* Its address tells threads apart. */
+static _Thread_local char this_thread;
+
+static uint64_t thread_faults(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
+}
+
+/* Not everything that runs Linux programs counts them. */
+static bool faults_are_counted(void) {
+  volatile char *page =
+      mmap(NULL, OS_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED)
+    return false;
+  (void)page[0]; /* now it is the page of zeros */
+  uint64_t before = thread_faults();
+  page[0] = 1;
+  bool counted = thread_faults() > before;
+  munmap((void *)(uintptr_t)page, OS_PAGE);
+  return counted;
+}
+
 linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
                                             const linear_image *image, uint32_t keep_max) {
   linear_memory_pool *pool = mem_new(allocator, 1, sizeof *pool);
@@ -97,6 +124,7 @@ linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
       .allocator = allocator, .image = image, .keep_max = keep_max, .entries = entries};
   pool->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   pool->can_scan = pool->pagemap >= 0;
+  pool->faults_count = faults_are_counted();
   return pool;
 }
 
@@ -152,6 +180,12 @@ static linear_memory *map_new(linear_memory_pool *pool) {
   return memory;
 }
 
+void linear_memory_retake(linear_memory *memory, size_t max) {
+  memory->max = max;
+  memory->written.thread = &this_thread;
+  memory->written.faults = thread_faults();
+}
+
 linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max) {
   linear_memory *memory = pool->free;
   if (memory) {
@@ -162,9 +196,9 @@ linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max) {
   }
   memory->next = NULL;
   memory->size = pool->image->size;
-  memory->max = max;
-  memory->limit_hit = false;
+  memory->limit_hit = memory->host_full = false;
   memory->reusable = false;
+  linear_memory_retake(memory, max);
   return memory;
 }
 
@@ -175,7 +209,7 @@ bool linear_memory_grow(linear_memory *memory, size_t size) {
   }
   if (size > memory->size) {
     if (mprotect(memory->base + memory->size, size - memory->size, PROT_READ | PROT_WRITE) < 0) {
-      memory->limit_hit = true;
+      memory->host_full = true;
       return false;
     }
     memory->size = size;
@@ -183,16 +217,24 @@ bool linear_memory_grow(linear_memory *memory, size_t size) {
   return true;
 }
 
+void linear_memory_drop(linear_memory *memory, size_t size) {
+  (void)madvise(memory->base, size / OS_PAGE * OS_PAGE, MADV_DONTNEED);
+}
+
 /* ---- recycling ---- */
 
-static void copy_pages(linear_memory *memory, size_t offset, size_t len) {
-  memcpy(memory->base + offset, memory->pool->image->bytes + offset, len);
-  memory->pool->counts.pages_restored += len / OS_PAGE;
+static void note_written(linear_written *written, size_t start, size_t end) {
+  if (written->count > 0 && written->ranges[written->count - 1].end == start)
+    written->ranges[written->count - 1].end = end;
+  else if (written->count < LINEAR_WRITTEN_MAX)
+    written->ranges[written->count++] = (linear_extent){start, end};
+  else
+    written->complete = false;
 }
 
 /* A page that was written is present (or swapped) and neither a page of the file
  * nor the kernel's page of zeros. */
-static bool copy_back_by_scan(linear_memory *memory) {
+static bool find_by_scan(linear_memory *memory) {
   linear_memory_pool *pool = memory->pool;
   scan_range ranges[SCAN_RANGES];
   uint64_t base = (uint64_t)(uintptr_t)memory->base, end = base + pool->image->size;
@@ -210,7 +252,7 @@ static bool copy_back_by_scan(linear_memory *memory) {
     if (count < 0 || scan.walk_end <= at)
       return false;
     for (int i = 0; i < count; i++)
-      copy_pages(memory, ranges[i].start - base, ranges[i].end - ranges[i].start);
+      note_written(&memory->written, ranges[i].start - base, ranges[i].end - base);
     at = scan.walk_end;
   }
   return true;
@@ -222,25 +264,61 @@ static bool was_written(uint64_t entry) {
   return (entry & PAGEMAP_PRESENT) && !(entry & PAGEMAP_FILE);
 }
 
-static bool copy_back_by_entries(linear_memory *memory) {
+static bool find_by_entries(linear_memory *memory) {
   linear_memory_pool *pool = memory->pool;
   size_t count = pool->image->size / OS_PAGE;
   size_t bytes = count * sizeof *pool->entries;
   off_t at = (off_t)((uintptr_t)memory->base / OS_PAGE * sizeof *pool->entries);
-  if (pread(pool->pagemap, pool->entries, bytes, at) != (ssize_t)bytes)
+  if (pool->pagemap < 0 || pread(pool->pagemap, pool->entries, bytes, at) != (ssize_t)bytes)
     return false;
   for (size_t i = 0; i < count; i++)
     if (was_written(pool->entries[i]))
-      copy_pages(memory, i * OS_PAGE, OS_PAGE);
+      note_written(&memory->written, i * OS_PAGE, (i + 1) * OS_PAGE);
   return true;
 }
 
-static bool copy_back(linear_memory *memory) {
+static void forget_written(linear_written *written) {
+  written->count = 0;
+  written->complete = true;
+}
+
+/* Fills memory->written; false where it cannot hold or tell all pages. */
+static bool find_written(linear_memory *memory) {
   linear_memory_pool *pool = memory->pool;
-  if (pool->can_scan && copy_back_by_scan(memory))
+  linear_written *written = &memory->written;
+  if (pool->faults_count && written->complete && written->thread == &this_thread &&
+      written->faults == thread_faults())
     return true;
+  pool->counts.searches++;
+  forget_written(written);
+  if (pool->can_scan && find_by_scan(memory))
+    return written->complete;
   pool->can_scan = false;
-  return pool->pagemap >= 0 && copy_back_by_entries(memory);
+  forget_written(written);
+  return find_by_entries(memory) && written->complete;
+}
+
+static size_t written_pages(const linear_written *written) {
+  size_t pages = 0;
+  for (size_t i = 0; i < written->count; i++)
+    pages += (written->ranges[i].end - written->ranges[i].start) / OS_PAGE;
+  return pages;
+}
+
+static void copy_back(linear_memory *memory) {
+  const linear_written *written = &memory->written;
+  for (size_t i = 0; i < written->count; i++) {
+    size_t start = written->ranges[i].start;
+    memcpy(memory->base + start, memory->pool->image->bytes + start,
+           written->ranges[i].end - start);
+  }
+}
+
+static bool drop_all(linear_memory *memory) {
+  if (madvise(memory->base, memory->pool->image->size, MADV_DONTNEED) < 0)
+    return false;
+  forget_written(&memory->written);
+  return true;
 }
 
 static bool restore(linear_memory *memory) {
@@ -251,7 +329,13 @@ static bool restore(linear_memory *memory) {
   if (grown && (madvise(memory->base + image_size, grown, MADV_DONTNEED) < 0 ||
                 mprotect(memory->base + image_size, grown, PROT_NONE) < 0))
     return false;
-  return copy_back(memory) || madvise(memory->base, image_size, MADV_DONTNEED) == 0;
+  bool found = find_written(memory);
+  size_t pages = written_pages(&memory->written);
+  memory->pool->counts.pages_restored += pages;
+  if (!found || pages > COPIED_PAGES_MAX)
+    return drop_all(memory);
+  copy_back(memory);
+  return true;
 }
 
 static void verify_restored(const linear_memory *memory) {

@@ -4,8 +4,12 @@
  * every core), so mappings are kept: when a run ends well, the pages it wrote
  * are copied back from the template and the mapping serves the next run. Which
  * pages were written is read from /proc/self/pagemap: a private mapping of a
- * file shows a page as anonymous once it was written. Where that cannot be read,
- * the whole image is dropped with madvise, which restores the template as well.
+ * file shows a page as anonymous once it was written. Pages stay so, and the
+ * first write to any other one is a page fault: while the thread had none since
+ * the memory was taken, the pages found last time are all there can be, and the
+ * search is left out. Where pagemap cannot be read, and where a run wrote so much
+ * that copying would cost more, the whole image is dropped with madvise, which
+ * restores the template as well.
  *
  * A pool belongs to one loop thread. */
 #ifndef VOW_ENGINE_LINEAR_MEMORY_H
@@ -47,13 +51,26 @@ void linear_image_free(linear_image *image);
 typedef struct linear_memory linear_memory;
 typedef struct linear_memory_pool linear_memory_pool;
 
+/* Pages that have been written since they were mapped; `complete` while nothing
+ * outside of them can have been. */
+#define LINEAR_WRITTEN_MAX 64u
+typedef struct linear_written {
+  linear_extent ranges[LINEAR_WRITTEN_MAX];
+  size_t count;
+  bool complete;
+  uint64_t faults; /* of `thread`, when the memory was taken */
+  const void *thread;
+} linear_written;
+
 struct linear_memory {
   linear_memory_pool *pool;
   uint8_t *base;
   size_t size;    /* accessible bytes */
   size_t max;     /* of this run */
   bool limit_hit; /* a growth beyond max was refused */
+  bool host_full; /* a growth that max allows was refused by the system */
   bool reusable;  /* decided by the owner before the store goes */
+  linear_written written;
   linear_memory *next;
 };
 
@@ -62,16 +79,21 @@ linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
 void linear_memory_pool_close(linear_memory_pool *pool);
 /* A memory that equals the image. NULL when none can be had. */
 linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max);
-/* Grows to `size` bytes; false (and limit_hit) beyond max. */
+/* Grows to `size` bytes; false with limit_hit or host_full. */
 bool linear_memory_grow(linear_memory *memory, size_t size);
 /* Makes a memory that has not grown equal to the image again, in place: its
  * instance may serve another run. False: it must be given up. */
 bool linear_memory_restore(linear_memory *memory);
+/* Takes a memory again that was restored in place. */
+void linear_memory_retake(linear_memory *memory, size_t max);
+/* Gives the pages of the first `size` bytes back to the system. The caller needs
+ * their contents no more. */
+void linear_memory_drop(linear_memory *memory, size_t size);
 /* Back into the pool if it is reusable, else unmapped. */
 void linear_memory_give(linear_memory *memory);
 
 typedef struct linear_memory_counts {
-  uint64_t recycled, discarded, pages_restored;
+  uint64_t recycled, discarded, pages_restored, searches;
 } linear_memory_counts;
 linear_memory_counts linear_memory_pool_counts(const linear_memory_pool *pool);
 /* From now on each recycled memory is compared with the image; a difference aborts. */

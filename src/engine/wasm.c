@@ -255,6 +255,8 @@ static bool poll_call(wasm_guest *guest) {
   wasmhost_leave();
   creating = NULL;
   wire_shared words;
+  if (guest->memory->host_full)
+    fail(guest, ENGINE_FAULT_HOST_MEMORY);
   if (guest->memory->limit_hit || (read_shared(guest, &words) && words.out_of_memory))
     fail(guest, ENGINE_FAULT_MEMORY);
   if (done)
@@ -394,7 +396,7 @@ static engine_instance *wasm_instance_open(engine *engine, size_t memory_max, en
   if (guest) {
     shard->parked = guest->next_parked;
     shard->parked_count--;
-    guest->memory->max = memory_max;
+    linear_memory_retake(guest->memory, memory_max);
   } else if (!(guest = mem_new(engine->allocator, 1, sizeof *guest))) {
     return NULL;
   }
@@ -410,8 +412,11 @@ static engine_instance *wasm_instance_open(engine *engine, size_t memory_max, en
 
 static void wasm_idle(engine_instance *instance) {
   wasm_guest *guest = (wasm_guest *)instance;
-  if (guest->stack && !guest->future)
+  if (guest->future)
+    return;
+  if (guest->stack)
     fiber_stack_release(guest->stack);
+  linear_memory_drop(guest->memory, (size_t)guest->stack_top);
 }
 
 static size_t wasm_memory_used(const engine_instance *instance) {
@@ -474,6 +479,7 @@ static engine_counts wasm_counts(const engine *engine) {
   counts.recycled = memories.recycled;
   counts.discarded = memories.discarded;
   counts.pages_restored = memories.pages_restored;
+  counts.searches = memories.searches;
   return counts;
 }
 

@@ -190,6 +190,10 @@ static void fail_by_fault(run *run) {
     forget_failure(run);
     run_fail(run, RUN_KIND_MEMORY, "the memory limit (--memory-mib) was hit");
     break;
+  case ENGINE_FAULT_HOST_MEMORY:
+    forget_failure(run);
+    run_fail(run, RUN_KIND_INTERNAL, "the system refused memory within the limit (--memory-mib)");
+    break;
   case ENGINE_FAULT_STACK:
     forget_failure(run);
     run_fail(run, RUN_KIND_STACK, "recursion went deeper than the stack");

@@ -83,6 +83,61 @@ static void a_used_memory_equals_a_new_one(void **state) {
   engine_fixture_close(&f);
 }
 
+static void run_says(engine_fixture *f, const char *source, const char *value) {
+  speaker s;
+  speaker_open(&s, f, MEMORY_MAX);
+  says(&s, source, value);
+  speaker_close(&s, true);
+}
+
+/* Runs that write nothing new need no search, and one that does is noticed. */
+static void written_pages_are_searched_when_there_can_be_new_ones(void **state) {
+  engine_fixture f;
+  engine_fixture_open(&f, state);
+  for (int i = 0; i < 10; i++)
+    run_says(&f, "[1, 2, 3].map(x => x * 2).join()", "\"2,4,6\"");
+  uint64_t searches = engine_counts_of(f.engine).searches;
+  assert_in_range(searches, 1, 5); /* Wasmtime's own first steps may fault as well */
+  for (int i = 0; i < 10; i++) {
+    char source[100];
+    snprintf(source, sizeof source, "globalThis.a = new Uint8Array(%d).fill(7); 1", 40000 * i);
+    run_says(&f, source, "1");
+  }
+  assert_true(engine_counts_of(f.engine).searches > searches + 5);
+  engine_fixture_close(&f);
+}
+
+/* Much more than is worth a copy: the next run does not pay for it. */
+static void a_run_that_wrote_much_leaves_little_to_restore(void **state) {
+  engine_fixture f;
+  engine_fixture_open(&f, state);
+  run_says(&f, "globalThis.a = new Uint8Array(900000).fill(7); 1", "1");
+  uint64_t restored = engine_counts_of(f.engine).pages_restored;
+  assert_true(restored > 200);
+  run_says(&f, "1", "1");
+  assert_true(engine_counts_of(f.engine).pages_restored - restored < 100);
+  engine_fixture_close(&f);
+}
+
+/* What a waiting guest gives back it does not need. */
+static void an_idle_guest_goes_on(void **state) {
+  engine_fixture f;
+  speaker s;
+  engine_fixture_open(&f, state);
+  speaker_open(&s, &f, MEMORY_MAX);
+  assert_int_equal(tell_script(&s, "const deep = n => n ? deep(n - 1) + 1 : 0;"
+                                   "deep(400) + await op(1) + deep(400) + await op(2) + deep(400)"),
+                   ENGINE_DONE);
+  for (int i = 0; i < 2; i++) {
+    engine_instance_idle(s.instance);
+    assert_int_equal(tell(&s, WIRE_FULFIL, s.call_id, "\x05", 1), ENGINE_DONE);
+  }
+  assert_string_equal(s.value, "1210");
+  speaker_close(&s, true);
+  assert_int_equal(engine_counts_of(f.engine).recycled, 1);
+  engine_fixture_close(&f);
+}
+
 static void memory_that_grew_shrinks_again(void **state) {
   engine_fixture f;
   speaker s;
@@ -251,6 +306,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       ON_WASM(the_image_after_each_run_is_the_template),
       ON_WASM(a_used_memory_equals_a_new_one),
+      ON_WASM(written_pages_are_searched_when_there_can_be_new_ones),
+      ON_WASM(a_run_that_wrote_much_leaves_little_to_restore),
+      ON_WASM(an_idle_guest_goes_on),
       ON_WASM(memory_that_grew_shrinks_again),
       ON_WASM(a_fault_discards_the_memory),
       ON_WASM(a_secret_is_not_found_in_the_next_run),
