@@ -53,6 +53,10 @@ void measure_fresh(figures *all) {
   add_runs(all, &stage, "fresh_synchronous_us", "the same, synchronous, without host calls",
            &synchronous, RUNS);
   add_runs(all, &stage, "fresh_smallest_us", "1+1", &smallest, RUNS);
+  stage_load(&stage, &later);
+  add_runs(all, &stage, "loaded_3_calls_later_us", "3 calls by the loop, script loaded once",
+           &later, RUNS);
+  stage_unload(&stage);
   engine_counts before = engine_counts_of(shard_engine(stage.shard));
   us_per_run(&stage, &later, RUNS);
   engine_counts after = engine_counts_of(shard_engine(stage.shard));

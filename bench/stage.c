@@ -99,18 +99,36 @@ static void on_end(run *run, const run_report *report, void *user) {
   performance->done_ns = clock_ns();
 }
 
-static void open_with(performance *performance, stage *stage, const script *script,
-                      void (*done)(run *, const run_report *, void *)) {
-  run_options options = {.name = "bench.js",
+static run_options options_of(const stage *stage, const script *script) {
+  run_options options = {.template = stage->loaded,
+                         .name = "bench.js",
                          .source = script->source,
                          .source_len = strlen(script->source),
                          .kinds = &stage->kinds[script->answer],
                          .kinds_count = 1,
-                         .limits = run_limits_default,
-                         .on_done = done,
-                         .user = performance};
+                         .limits = run_limits_default};
   options.limits.wall_ms = options.limits.cpu_ms = 600000;
   options.limits.op_timeout_ms = 600000;
+  return options;
+}
+
+void stage_load(stage *stage, const script *script) {
+  const run_options options = options_of(stage, script);
+  stage->loaded = run_template_open(stage->shard, &options);
+  if (!stage->loaded)
+    broken("no memory for a template");
+}
+
+void stage_unload(stage *stage) {
+  run_template_close(stage->loaded);
+  stage->loaded = NULL;
+}
+
+static void open_with(performance *performance, stage *stage, const script *script,
+                      void (*done)(run *, const run_report *, void *)) {
+  run_options options = options_of(stage, script);
+  options.on_done = done;
+  options.user = performance;
   *performance = (struct performance){.stage = stage, .script = script};
   performance->opened_ns = clock_ns();
   performance->run = run_open(stage->shard, &options);

@@ -21,6 +21,7 @@ typedef struct stage {
   host_call **waiting;
   size_t waiting_count, waiting_room;
   uint64_t held;           /* calls begun with ANSWER_NEVER, in all */
+  run_template *loaded;    /* what its runs start from; NULL: their source */
   uint64_t first_start_ns; /* when the first call after it was zeroed began */
 } stage;
 
@@ -33,6 +34,9 @@ typedef struct script {
 
 void stage_open(stage *stage, engine_kind engine);
 void stage_close(stage *stage);
+/* From now on, or to stage_unload(), each run is one of `script`, loaded once. */
+void stage_load(stage *stage, const script *script);
+void stage_unload(stage *stage);
 
 /* Opens a run of `script` whose on_done sets `*done_ns` and checks the value. */
 typedef struct performance {

@@ -79,7 +79,8 @@ add_custom_command(OUTPUT ${guest_wasm}
           -Wl,--no-check-features -Wl,--strip-debug -Wl,--export=__stack_pointer -o ${guest_wasm}
   DEPENDS ${wasm_objects} VERBATIM)
 
-add_executable(template_tool src/engine/template_tool.c src/engine/wasmhost_config.c)
+add_executable(template_tool src/engine/template_tool.c src/engine/wasmhost_config.c
+               src/engine/linear_image.c)
 target_compile_options(template_tool PRIVATE -Wall -Wextra -Werror)
 target_include_directories(template_tool PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(template_tool PRIVATE vow_wasmtime Threads::Threads)

@@ -17,9 +17,10 @@ engine_kind engine_kind_of_engine(const engine *engine) {
   return engine->class->kind;
 }
 
-engine_instance *engine_instance_open(engine *engine, size_t memory_max, engine_drain *drain,
-                                      void *user) {
-  engine_instance *instance = engine->class->instance_open(engine, memory_max, drain, user);
+engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
+                                      engine_drain *drain, void *user) {
+  engine_instance *instance =
+      engine->class->instance_open(engine, template, memory_max, drain, user);
   if (instance) {
     engine->counts.opened++;
     engine->counts.live++;
@@ -30,6 +31,19 @@ engine_instance *engine_instance_open(engine *engine, size_t memory_max, engine_
 void engine_instance_close(engine_instance *instance, bool reusable) {
   instance->engine->counts.live--;
   instance->engine->class->instance_close(instance, reusable);
+}
+
+engine_template *engine_template_make(engine_instance *instance) {
+  return instance->engine->class->template_make(instance);
+}
+
+void engine_template_close(engine_template *template) {
+  if (template)
+    template->engine->class->template_close(template);
+}
+
+size_t engine_template_memory(const engine_template *template) {
+  return template->memory;
 }
 
 uint8_t *engine_inbox(engine_instance *instance, size_t size) {

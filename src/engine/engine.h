@@ -40,6 +40,7 @@ typedef enum {
 
 typedef struct engine engine;
 typedef struct engine_instance engine_instance;
+typedef struct engine_template engine_template;
 
 /* Reads complete messages (wire.h) in `bytes`. Called in a turn, possibly while
  * the guest is suspended in the middle of it, and once after it: it must not
@@ -53,12 +54,21 @@ engine *engine_open(engine_kind kind, const vow_allocator *allocator, char *mess
 void engine_close(engine *engine);
 engine_kind engine_kind_of_engine(const engine *engine);
 
-/* A fresh guest with at most `memory_max` bytes. NULL when memory is short. */
-engine_instance *engine_instance_open(engine *engine, size_t memory_max, engine_drain *drain,
-                                      void *user);
+/* A guest with at most `memory_max` bytes, as it was when `template` was made;
+ * NULL: a fresh one. NULL when memory is short. */
+engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
+                                      engine_drain *drain, void *user);
 /* Ends it at any moment, also between ENGINE_YIELDED and engine_resume(). With
  * `reusable` false its memory is never given to another run. */
 void engine_instance_close(engine_instance *instance, bool reusable);
+
+/* A template of what `instance` is now, between turns; the instance goes on. NULL
+ * when memory is short, after a fault, and natively, where state cannot be copied. */
+engine_template *engine_template_make(engine_instance *instance);
+/* Its instances must be closed; NULL is fine. */
+void engine_template_close(engine_template *template);
+/* Bytes its instances start with. */
+size_t engine_template_memory(const engine_template *template);
 
 /* `size` writable bytes for a batch of messages, valid until engine_turn(). Not
  * between ENGINE_YIELDED and the end of that turn. NULL: a fault. */

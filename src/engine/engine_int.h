@@ -8,9 +8,11 @@ typedef struct engine_class {
   engine_kind kind;
   engine *(*open)(const vow_allocator *allocator, char *message, size_t message_size);
   void (*close)(engine *engine);
-  engine_instance *(*instance_open)(engine *engine, size_t memory_max, engine_drain *drain,
-                                    void *user);
+  engine_instance *(*instance_open)(engine *engine, engine_template *template, size_t memory_max,
+                                    engine_drain *drain, void *user);
   void (*instance_close)(engine_instance *instance, bool reusable);
+  engine_template *(*template_make)(engine_instance *instance);
+  void (*template_close)(engine_template *template);
   uint8_t *(*inbox)(engine_instance *instance, size_t size);
   engine_turn_result (*turn)(engine_instance *instance, size_t len, uint64_t stop_at);
   engine_turn_result (*resume)(engine_instance *instance);
@@ -27,6 +29,11 @@ struct engine {
   const engine_class *class;
   const vow_allocator *allocator;
   engine_counts counts;
+};
+
+struct engine_template {
+  engine *engine;
+  size_t memory; /* bytes its instances start with */
 };
 
 struct engine_instance {

@@ -1,6 +1,5 @@
 #include "engine/linear_memory.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,10 +7,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define OS_PAGE 4096u
+#define OS_PAGE LINEAR_OS_PAGE
 #define MAPPING (LINEAR_MEMORY_RESERVATION + LINEAR_MEMORY_GUARD)
 /* PAGEMAP_SCAN of Linux 6.7 (Documentation/admin-guide/mm/pagemap): the ranges
  * of pages that have, or have not, certain properties. Stated here because older
@@ -49,42 +47,8 @@ struct linear_memory_pool {
   bool can_scan;     /* the kernel has PAGEMAP_SCAN */
   bool faults_count; /* the kernel counts page faults of a thread */
   uint64_t *entries; /* one per page of the image */
-  linear_memory_counts counts;
-  bool verify;
+  linear_memory_account *account;
 };
-
-/* ---- image ---- */
-
-bool linear_image_open(linear_image *image, const char *path, size_t size,
-                       const linear_extent *extents, size_t extent_count) {
-  struct stat status;
-  *image = (linear_image){.fd = open(path, O_RDONLY | O_CLOEXEC),
-                          .size = size,
-                          .extents = extents,
-                          .extent_count = extent_count};
-  if (image->fd < 0)
-    return false;
-  errno = EINVAL; /* for a file of another size */
-  void *map = MAP_FAILED;
-  if (fstat(image->fd, &status) == 0 && (uint64_t)status.st_size == size)
-    map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
-  if (map == MAP_FAILED) {
-    linear_image_free(image);
-    return false;
-  }
-  image->bytes = map;
-  return true;
-}
-
-void linear_image_free(linear_image *image) {
-  int saved = errno;
-  if (image->bytes)
-    munmap((void *)(uintptr_t)image->bytes, image->size);
-  if (image->fd >= 0)
-    close(image->fd);
-  *image = (linear_image){.fd = -1};
-  errno = saved;
-}
 
 /* ---- pool ---- */
 
@@ -112,7 +76,8 @@ static bool faults_are_counted(void) {
 }
 
 linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
-                                            const linear_image *image, uint32_t keep_max) {
+                                            const linear_image *image,
+                                            linear_memory_account *account, uint32_t keep_max) {
   linear_memory_pool *pool = mem_new(allocator, 1, sizeof *pool);
   uint64_t *entries = mem_new(allocator, image->size / OS_PAGE, sizeof *entries);
   if (!pool || !entries) {
@@ -120,8 +85,11 @@ linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
     mem_free(allocator, entries);
     return NULL;
   }
-  *pool = (linear_memory_pool){
-      .allocator = allocator, .image = image, .keep_max = keep_max, .entries = entries};
+  *pool = (linear_memory_pool){.allocator = allocator,
+                               .image = image,
+                               .account = account,
+                               .keep_max = keep_max,
+                               .entries = entries};
   pool->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   pool->can_scan = pool->pagemap >= 0;
   pool->faults_count = faults_are_counted();
@@ -289,7 +257,7 @@ static bool find_written(linear_memory *memory) {
   if (pool->faults_count && written->complete && written->thread == &this_thread &&
       written->faults == thread_faults())
     return true;
-  pool->counts.searches++;
+  pool->account->searches++;
   forget_written(written);
   if (pool->can_scan && find_by_scan(memory))
     return written->complete;
@@ -331,7 +299,7 @@ static bool restore(linear_memory *memory) {
     return false;
   bool found = find_written(memory);
   size_t pages = written_pages(&memory->written);
-  memory->pool->counts.pages_restored += pages;
+  memory->pool->account->pages_restored += pages;
   if (!found || pages > COPIED_PAGES_MAX)
     return drop_all(memory);
   copy_back(memory);
@@ -349,9 +317,9 @@ static void verify_restored(const linear_memory *memory) {
 static bool recycle(linear_memory *memory) {
   if (memory->limit_hit || !restore(memory))
     return false;
-  if (memory->pool->verify)
+  if (memory->pool->account->verify)
     verify_restored(memory);
-  memory->pool->counts.recycled++;
+  memory->pool->account->recycled++;
   return true;
 }
 
@@ -362,19 +330,11 @@ bool linear_memory_restore(linear_memory *memory) {
 void linear_memory_give(linear_memory *memory) {
   linear_memory_pool *pool = memory->pool;
   if (!memory->reusable || pool->free_count >= pool->keep_max || !recycle(memory)) {
-    pool->counts.discarded++;
+    pool->account->discarded++;
     unmap(memory);
     return;
   }
   memory->next = pool->free;
   pool->free = memory;
   pool->free_count++;
-}
-
-linear_memory_counts linear_memory_pool_counts(const linear_memory_pool *pool) {
-  return pool->counts;
-}
-
-void linear_memory_pool_verify(linear_memory_pool *pool, bool verify) {
-  pool->verify = verify;
 }

@@ -22,31 +22,13 @@
 #include <wasmtime.h>
 
 #include "core/mem.h"
+#include "engine/linear_image.h"
 
 #define LINEAR_PAGE 65536u
 /* What Wasmtime reserves for one memory: with 4 GiB behind it and the guard no
  * bounds check is needed in compiled code. Checked against what it asks for. */
 #define LINEAR_MEMORY_RESERVATION (UINT64_C(4) << 30)
 #define LINEAR_MEMORY_GUARD (UINT64_C(32) << 20)
-
-/* A stretch of whole system pages in which an image is not zero. */
-typedef struct linear_extent {
-  size_t start, end;
-} linear_extent;
-
-typedef struct linear_image {
-  int fd;                       /* file that holds the bytes */
-  const uint8_t *bytes;         /* the same, mapped for reading */
-  size_t size;                  /* multiple of LINEAR_PAGE */
-  const linear_extent *extents; /* outside of them it is zero */
-  size_t extent_count;
-} linear_image;
-
-/* Opens an image file of exactly `size` bytes, which nobody changes. `extents`
- * is borrowed. False: errno. */
-bool linear_image_open(linear_image *image, const char *path, size_t size,
-                       const linear_extent *extents, size_t extent_count);
-void linear_image_free(linear_image *image);
 
 typedef struct linear_memory linear_memory;
 typedef struct linear_memory_pool linear_memory_pool;
@@ -74,8 +56,17 @@ struct linear_memory {
   linear_memory *next;
 };
 
+/* What all pools of a shard count, and whether each recycled memory is compared
+ * with its image; a difference aborts. */
+typedef struct linear_memory_account {
+  uint64_t recycled, discarded, pages_restored, searches;
+  bool verify;
+} linear_memory_account;
+
+/* `image` and `account` are borrowed. NULL when memory is short. */
 linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
-                                            const linear_image *image, uint32_t keep_max);
+                                            const linear_image *image,
+                                            linear_memory_account *account, uint32_t keep_max);
 void linear_memory_pool_close(linear_memory_pool *pool);
 /* A memory that equals the image. NULL when none can be had. */
 linear_memory *linear_memory_take(linear_memory_pool *pool, size_t max);
@@ -91,12 +82,5 @@ void linear_memory_retake(linear_memory *memory, size_t max);
 void linear_memory_drop(linear_memory *memory, size_t size);
 /* Back into the pool if it is reusable, else unmapped. */
 void linear_memory_give(linear_memory *memory);
-
-typedef struct linear_memory_counts {
-  uint64_t recycled, discarded, pages_restored, searches;
-} linear_memory_counts;
-linear_memory_counts linear_memory_pool_counts(const linear_memory_pool *pool);
-/* From now on each recycled memory is compared with the image; a difference aborts. */
-void linear_memory_pool_verify(linear_memory_pool *pool, bool verify);
 
 #endif

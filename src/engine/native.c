@@ -151,8 +151,10 @@ static void native_instance_close(engine_instance *instance, bool reusable) {
   mem_free(instance->engine->allocator, native);
 }
 
-static engine_instance *native_instance_open(engine *engine, size_t memory_max,
-                                             engine_drain *drain_user, void *user) {
+static engine_instance *native_instance_open(engine *engine, engine_template *template,
+                                             size_t memory_max, engine_drain *drain_user,
+                                             void *user) {
+  (void)template; /* there is none */
   native_guest *native = mem_new(engine->allocator, 1, sizeof *native);
   if (!native)
     return NULL;
@@ -167,6 +169,11 @@ static engine_instance *native_instance_open(engine *engine, size_t memory_max,
   }
   JS_SetInterruptHandler(native->guest.rt, should_stop, native);
   return &native->base;
+}
+
+static engine_template *native_template_make(engine_instance *instance) {
+  (void)instance;
+  return NULL;
 }
 
 static uint8_t *native_inbox(engine_instance *instance, size_t size) {
@@ -243,6 +250,7 @@ const engine_class engine_native_class = {
     .close = native_close,
     .instance_open = native_instance_open,
     .instance_close = native_instance_close,
+    .template_make = native_template_make,
     .inbox = native_inbox,
     .turn = native_turn,
     .resume = native_resume,

@@ -193,31 +193,11 @@ static bytes make_code(wasm_engine_t *engine, bytes wasm) {
   return code;
 }
 
-#define OS_PAGE 4096u
-
-static bool is_zero(const uint8_t *page) {
-  for (size_t i = 0; i < OS_PAGE; i++)
-    if (page[i])
-      return false;
-  return true;
-}
-
-/* Stretches that are not zero; shorter gaps than this do not part them. */
-#define GAP_PAGES 16u
-
 static void put_extents(bytes image, char *text, size_t size) {
-  size_t used = 0, at = 0, pages = image.len / OS_PAGE;
-  while (at < pages) {
-    size_t start = at, end, zeros = 0;
-    for (end = at; end < pages && zeros < GAP_PAGES; end++)
-      zeros = is_zero(image.data + end * OS_PAGE) ? zeros + 1 : 0;
-    at = end;
-    end -= zeros;
-    while (start < end && is_zero(image.data + start * OS_PAGE))
-      start++;
-    if (start == end)
-      continue;
-    int n = snprintf(text + used, size - used, "{%zuu, %zuu}, ", start * OS_PAGE, end * OS_PAGE);
+  linear_extent extents[LINEAR_EXTENTS_MAX];
+  size_t used = 0, count = linear_image_extents(image.data, image.len, extents);
+  for (size_t i = 0; i < count; i++) {
+    int n = snprintf(text + used, size - used, "{%zuu, %zuu}, ", extents[i].start, extents[i].end);
     if (n < 0 || (size_t)n >= size - used)
       die("the heap is in too many pieces");
     used += (size_t)n;

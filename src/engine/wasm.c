@@ -15,30 +15,41 @@
 #define KEEP_MEMORIES 64u
 #define KEEP_STACKS 64u
 #define KEEP_INSTANCES 64u
-/* Making room in the inbox takes microseconds of the guest's time. */
-#define RESERVE_SLICES_MAX 200u
+/* Of calls that should take less than one. */
+#define SHORT_SLICES_MAX 200u
 #define C_STACK_MARGIN 4096u
 /* Guests see time in steps of this size: no fine clock to time others with. */
 #define CLOCK_STEP_NS UINT64_C(1000000)
 
 typedef struct wasm_guest wasm_guest;
 
+/* An image and what is kept of the runs that started from it. */
+typedef struct wasm_template {
+  engine_template base;
+  struct wasm_template *next; /* of the shard */
+  linear_image own;           /* not open in the first one, whose image is the host's */
+  linear_memory_pool *memories;
+  wasm_guest *parked; /* instances that equal a new one */
+  uint32_t parked_count;
+} wasm_template;
+
 typedef struct wasm_shard {
   engine base;
   const wasmhost *host;
-  linear_memory_pool *memories;
+  linear_memory_account account;
   fiber_stack_pool *stacks;
-  wasm_guest *parked; /* instances that equal a new one */
-  uint32_t parked_count;
+  wasm_template *templates; /* the plain guest's is the last one */
+  wasm_template *plain;
 } wasm_shard;
 
 struct wasm_guest {
   engine_instance base;
   wasm_guest *next_parked;
+  wasm_template *template;
   wasmtime_store_t *store;
   wasmtime_context_t *context;
   wasmtime_instance_t instance;
-  wasmtime_func_t turn, reserve;
+  wasmtime_func_t turn, reserve, seal;
   wasmtime_global_t stack_pointer;
   int32_t stack_top;     /* its value outside calls */
   linear_memory *memory; /* owned by the store */
@@ -82,11 +93,11 @@ static wasmtime_error_t *new_memory(void *env, const wasm_memorytype_t *type, si
                                     size_t maximum, size_t reserved, size_t guard,
                                     wasmtime_linear_memory_t *result) {
   (void)env, (void)type, (void)maximum;
-  wasm_shard *shard = shard_of(creating);
-  if (minimum > shard->host->image.size || reserved > LINEAR_MEMORY_RESERVATION ||
+  if (minimum > creating->template->base.memory || reserved > LINEAR_MEMORY_RESERVATION ||
       guard > LINEAR_MEMORY_GUARD)
     return wasmtime_error_new("the guest's memory does not fit its template");
-  linear_memory *memory = linear_memory_take(shard->memories, creating->base.memory_max);
+  linear_memory *memory =
+      linear_memory_take(creating->template->memories, creating->base.memory_max);
   if (!memory)
     return wasmtime_error_new("no address space for a sandbox");
   creating->memory = memory;
@@ -297,20 +308,26 @@ static engine_turn_result wasm_resume(engine_instance *instance) {
   return slice((wasm_guest *)instance);
 }
 
+/* A call that takes microseconds of the guest's time and returns false when
+ * memory is short. */
+static bool call_short(wasm_guest *guest, const wasmtime_func_t *function, uint32_t argument) {
+  begin_call(guest, function, argument, 1);
+  unsigned slices = 0;
+  while (!poll_call(guest) && guest->base.fault == ENGINE_FAULT_NONE)
+    if (++slices == SHORT_SLICES_MAX) /* a damaged heap may loop for ever */
+      fail(guest, ENGINE_FAULT_INTERNAL);
+  if (guest->base.fault == ENGINE_FAULT_NONE && guest->result.of.i32 == 0)
+    fail(guest, ENGINE_FAULT_MEMORY);
+  return guest->base.fault == ENGINE_FAULT_NONE;
+}
+
 static uint8_t *wasm_inbox(engine_instance *instance, size_t size) {
   wasm_guest *guest = (wasm_guest *)instance;
   wire_shared words;
   if (instance->fault != ENGINE_FAULT_NONE || size > UINT32_MAX || !read_shared(guest, &words))
     return NULL;
   if (size > words.inbox_size) {
-    begin_call(guest, &guest->reserve, (uint32_t)size, 1);
-    unsigned slices = 0;
-    while (!poll_call(guest) && instance->fault == ENGINE_FAULT_NONE)
-      if (++slices == RESERVE_SLICES_MAX) /* a damaged heap may loop for ever */
-        fail(guest, ENGINE_FAULT_INTERNAL);
-    if (instance->fault == ENGINE_FAULT_NONE && guest->result.of.i32 == 0)
-      fail(guest, ENGINE_FAULT_MEMORY);
-    if (instance->fault != ENGINE_FAULT_NONE)
+    if (!call_short(guest, &guest->reserve, (uint32_t)size))
       return NULL;
     read_shared(guest, &words);
   }
@@ -359,19 +376,20 @@ static bool instantiate(wasm_guest *guest) {
   end_call(guest);
   return guest->base.fault == ENGINE_FAULT_NONE && guest->memory &&
          export_function(guest, "turn", &guest->turn) &&
-         export_function(guest, "reserve", &guest->reserve) && export_stack_pointer(guest);
+         export_function(guest, "reserve", &guest->reserve) &&
+         export_function(guest, "seal", &guest->seal) && export_stack_pointer(guest);
 }
 
 /* All a guest can change is its memory and one global, its stack pointer: with
  * the memory restored and that as it was, the instance equals a new one. */
 static bool park(wasm_guest *guest) {
-  wasm_shard *shard = shard_of(guest);
-  if (shard->parked_count >= KEEP_INSTANCES || stack_pointer(guest) != guest->stack_top ||
+  wasm_template *template = guest->template;
+  if (template->parked_count >= KEEP_INSTANCES || stack_pointer(guest) != guest->stack_top ||
       !linear_memory_restore(guest->memory))
     return false;
-  guest->next_parked = shard->parked;
-  shard->parked = guest;
-  shard->parked_count++;
+  guest->next_parked = template->parked;
+  template->parked = guest;
+  template->parked_count++;
   return true;
 }
 
@@ -389,19 +407,20 @@ static void wasm_instance_close(engine_instance *instance, bool reusable) {
   mem_free(instance->engine->allocator, guest);
 }
 
-static engine_instance *wasm_instance_open(engine *engine, size_t memory_max, engine_drain *drain,
-                                           void *user) {
-  wasm_shard *shard = (wasm_shard *)engine;
-  wasm_guest *guest = shard->parked;
+static engine_instance *wasm_instance_open(engine *engine, engine_template *base, size_t memory_max,
+                                           engine_drain *drain, void *user) {
+  wasm_template *template = base ? (wasm_template *)base : ((wasm_shard *)engine)->plain;
+  wasm_guest *guest = template->parked;
   if (guest) {
-    shard->parked = guest->next_parked;
-    shard->parked_count--;
+    template->parked = guest->next_parked;
+    template->parked_count--;
     linear_memory_retake(guest->memory, memory_max);
   } else if (!(guest = mem_new(engine->allocator, 1, sizeof *guest))) {
     return NULL;
   }
   guest->base =
       (engine_instance){.engine = engine, .drain = drain, .user = user, .memory_max = memory_max};
+  guest->template = template;
   guest->opened_ns = clock_ns(CLOCK_MONOTONIC);
   if (!guest->store && !instantiate(guest)) {
     wasm_instance_close(&guest->base, false);
@@ -429,17 +448,64 @@ static const uint8_t *wasm_memory_bytes(const engine_instance *instance, size_t 
   return memory->base;
 }
 
+/* ---- templates ---- */
+
+/* `own` is taken, NULL for the plain guest. */
+static wasm_template *open_template(wasm_shard *shard, const linear_image *own) {
+  wasm_template *template = mem_new(shard->base.allocator, 1, sizeof *template);
+  if (!template)
+    return NULL;
+  template->own = own ? *own : (linear_image){.fd = -1};
+  const linear_image *image = own ? &template->own : &shard->host->image;
+  template->base = (engine_template){&shard->base, image->size};
+  template->memories =
+      linear_memory_pool_open(shard->base.allocator, image, &shard->account, KEEP_MEMORIES);
+  if (!template->memories) {
+    mem_free(shard->base.allocator, template);
+    return NULL;
+  }
+  template->next = shard->templates;
+  shard->templates = template;
+  return template;
+}
+
+static void wasm_template_close(engine_template *base) {
+  wasm_template *template = (wasm_template *)base;
+  wasm_shard *shard = (wasm_shard *)base->engine;
+  wasm_template **at = &shard->templates;
+  while (*at != template)
+    at = &(*at)->next;
+  *at = template->next;
+  while (template->parked) {
+    wasm_guest *guest = template->parked;
+    template->parked = guest->next_parked;
+    wasmtime_store_delete(guest->store);
+    mem_free(shard->base.allocator, guest);
+  }
+  linear_memory_pool_close(template->memories);
+  linear_image_free(&template->own);
+  mem_free(shard->base.allocator, template);
+}
+
+static engine_template *wasm_template_make(engine_instance *instance) {
+  wasm_guest *guest = (wasm_guest *)instance;
+  linear_image image;
+  if (instance->fault != ENGINE_FAULT_NONE || guest->future ||
+      !call_short(guest, &guest->seal, 0) ||
+      !linear_image_copy(&image, guest->memory->base, guest->memory->size))
+    return NULL;
+  wasm_template *template = open_template(shard_of(guest), &image);
+  if (!template)
+    linear_image_free(&image);
+  return template ? &template->base : NULL;
+}
+
 /* ---- shard ---- */
 
 static void wasm_close(engine *engine) {
   wasm_shard *shard = (wasm_shard *)engine;
-  while (shard->parked) {
-    wasm_guest *guest = shard->parked;
-    shard->parked = guest->next_parked;
-    wasmtime_store_delete(guest->store);
-    mem_free(engine->allocator, guest);
-  }
-  linear_memory_pool_close(shard->memories);
+  while (shard->templates)
+    wasm_template_close(&shard->templates->base);
   fiber_stack_pool_close(shard->stacks);
   if (shard->host)
     wasmhost_release();
@@ -457,9 +523,9 @@ static engine *wasm_open(const vow_allocator *allocator, char *message, size_t m
   shard->base = (engine){.class = &engine_wasm_class, .allocator = allocator};
   shard->host = wasmhost_acquire(&creators, &imports, message, message_size);
   if (shard->host) {
-    shard->memories = linear_memory_pool_open(allocator, &shard->host->image, KEEP_MEMORIES);
+    shard->plain = open_template(shard, NULL);
     shard->stacks = fiber_stack_pool_open(allocator, KEEP_STACKS);
-    if (shard->memories && shard->stacks)
+    if (shard->plain && shard->stacks)
       return &shard->base;
     snprintf(message, message_size, "out of memory");
   }
@@ -468,23 +534,24 @@ static engine *wasm_open(const vow_allocator *allocator, char *message, size_t m
 }
 
 static void wasm_trim(engine *engine) {
-  for (wasm_guest *guest = ((wasm_shard *)engine)->parked; guest; guest = guest->next_parked)
-    if (guest->stack)
-      fiber_stack_release(guest->stack);
+  for (wasm_template *t = ((wasm_shard *)engine)->templates; t; t = t->next)
+    for (wasm_guest *guest = t->parked; guest; guest = guest->next_parked)
+      if (guest->stack)
+        fiber_stack_release(guest->stack);
 }
 
 static engine_counts wasm_counts(const engine *engine) {
-  linear_memory_counts memories = linear_memory_pool_counts(((const wasm_shard *)engine)->memories);
+  const linear_memory_account *account = &((const wasm_shard *)engine)->account;
   engine_counts counts = engine->counts;
-  counts.recycled = memories.recycled;
-  counts.discarded = memories.discarded;
-  counts.pages_restored = memories.pages_restored;
-  counts.searches = memories.searches;
+  counts.recycled = account->recycled;
+  counts.discarded = account->discarded;
+  counts.pages_restored = account->pages_restored;
+  counts.searches = account->searches;
   return counts;
 }
 
 static void wasm_verify(engine *engine, bool verify) {
-  linear_memory_pool_verify(((wasm_shard *)engine)->memories, verify);
+  ((wasm_shard *)engine)->account.verify = verify;
 }
 
 const engine_class engine_wasm_class = {
@@ -493,6 +560,8 @@ const engine_class engine_wasm_class = {
     .close = wasm_close,
     .instance_open = wasm_instance_open,
     .instance_close = wasm_instance_close,
+    .template_make = wasm_template_make,
+    .template_close = wasm_template_close,
     .inbox = wasm_inbox,
     .turn = wasm_turn,
     .resume = wasm_resume,

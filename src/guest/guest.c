@@ -282,6 +282,7 @@ static void clear_values(guest *g) {
                        &g->map_set,
                        &g->set_ctor,
                        &g->set_add,
+                       &g->loaded,
                        &g->module_namespace,
                        &g->internals.fire_timer,
                        &g->internals.make_error,
@@ -295,6 +296,13 @@ static void clear_values(guest *g) {
       JS_FreeValue(g->ctx, *values[i]);
     *values[i] = JS_UNDEFINED;
   }
+}
+
+void guest_tidy(guest *g) {
+  JSMemoryUsage usage;
+  JS_RunGC(g->rt);
+  JS_ComputeMemoryUsage(g->rt, &usage);
+  JS_SetGCThreshold(g->rt, (size_t)usage.malloc_size + GC_HEADROOM);
 }
 
 bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
@@ -320,10 +328,7 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
   JS_FreeValue(g->ctx, global);
   if (!run_bundle(g, bundle))
     return false;
-  JSMemoryUsage usage;
-  JS_RunGC(g->rt);
-  JS_ComputeMemoryUsage(g->rt, &usage);
-  JS_SetGCThreshold(g->rt, (size_t)usage.malloc_size + GC_HEADROOM);
+  guest_tidy(g);
   return true;
 }
 
@@ -399,6 +404,9 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
   switch (header->type) {
   case WIRE_START:
     script_start(g, &in);
+    break;
+  case WIRE_LOAD:
+    script_load(g, &in);
     break;
   case WIRE_FULFIL:
     call_fulfil(g, header->id, &in);

@@ -60,6 +60,7 @@ typedef struct guest {
   uint32_t unhandled_head, unhandled_end, unhandled_size, unhandled_live;
 
   size_t result_max, stack_size;
+  JSValue loaded;           /* compiled by WIRE_LOAD; JS_UNDEFINED: nothing */
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
   bool debug; /* each call tells where it was made */
   bool dead; /* an uncaught exception ended the run: nothing more is executed */
@@ -78,6 +79,8 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
 void guest_free(guest *g);
 /* Handles `len` bytes of messages in the inbox and runs until no job is left. */
 void guest_turn(guest *g, size_t len);
+/* Collects what is garbage now, so that a short run never has to. */
+void guest_tidy(guest *g);
 /* Room for `size` bytes of messages in the inbox; false when memory is short. */
 bool guest_reserve(guest *g, size_t size);
 /* Runs jobs until the queue is empty. */
@@ -136,6 +139,8 @@ void call_free_all(guest *g);
 /* ---- script.c: from source to settlement ---- */
 
 void script_start(guest *g, cbor_in *fields);
+/* All that many runs of one script have in common; nothing of it is executed. */
+void script_load(guest *g, cbor_in *fields);
 /* The run settles with the exception that is pending in the context. */
 void script_fail(guest *g);
 

@@ -220,12 +220,8 @@ static JSValue compile(guest *g, const char *source, size_t len, const char *nam
   return JS_Throw(g->ctx, later ? as_module : as_script);
 }
 
-static void evaluate(guest *g, const char *source, size_t len, const char *name, bool module) {
-  JSValue code = compile(g, source, len, name, module);
-  if (JS_IsException(code)) {
-    script_fail(g);
-    return;
-  }
+/* Takes `code`. */
+static void evaluate(guest *g, JSValue code) {
   JSModuleDef *definition = NULL;
   if (JS_VALUE_GET_TAG(code) == JS_TAG_MODULE)
     definition = JS_VALUE_GET_PTR(code);
@@ -319,12 +315,11 @@ typedef struct start_fields {
 
 static bool get_source(cbor_in *fields, start_fields *start) {
   cbor_item item;
-  if (cbor_next(fields, &item) != CBOR_OK || item.indefinite ||
-      (item.kind != CBOR_TEXT && item.kind != CBOR_BYTES))
+  if (cbor_next(fields, &item) != CBOR_OK || item.indefinite)
     return false;
-  start->source = (const char *)item.bytes;
+  start->source = item.kind == CBOR_NULL ? "" : (const char *)item.bytes;
   start->source_len = item.len;
-  return true;
+  return item.kind == CBOR_TEXT || item.kind == CBOR_BYTES || item.kind == CBOR_NULL;
 }
 
 static bool read_start(guest *g, cbor_in *fields, start_fields *start) {
@@ -339,27 +334,57 @@ static bool read_start(guest *g, cbor_in *fields, start_fields *start) {
          cbor_get_bool(fields, &g->debug) == CBOR_OK;
 }
 
+static bool begin(guest *g, cbor_in *fields, start_fields *start) {
+  if (!read_start(g, fields, start)) {
+    fail_with(g, "internal", "the start message is malformed");
+    return false;
+  }
+  g->result_max = start->result < WIRE_MESSAGE_MAX ? (size_t)start->result : WIRE_MESSAGE_MAX;
+  g->stack_size = (size_t)start->stack;
+  JS_SetMaxStackSize(g->rt, g->stack_size);
+  return true;
+}
+
+/* What was loaded, or else what the message brings. */
+static JSValue get_code(guest *g, const start_fields *start) {
+  if (!JS_IsUndefined(g->loaded)) {
+    JSValue code = g->loaded;
+    g->loaded = JS_UNDEFINED;
+    return code;
+  }
+  /* The parser needs a terminating zero, and the inbox is not ours to keep. */
+  char *text = js_malloc(g->ctx, start->source_len + start->name_len + 2);
+  if (!text)
+    return JS_EXCEPTION;
+  char *name = text + start->source_len + 1;
+  memcpy(text, start->source, start->source_len);
+  text[start->source_len] = 0;
+  memcpy(name, start->name, start->name_len);
+  name[start->name_len] = 0;
+  JSValue code = compile(g, text, start->source_len, name, start->module);
+  js_free(g->ctx, text);
+  return code;
+}
+
+void script_load(guest *g, cbor_in *fields) {
+  start_fields start;
+  if (!begin(g, fields, &start))
+    return;
+  JSValue code = get_code(g, &start);
+  if (JS_IsException(code))
+    script_fail(g);
+  else
+    g->loaded = code;
+}
+
 void script_start(guest *g, cbor_in *fields) {
   start_fields start;
-  if (!read_start(g, fields, &start)) {
-    fail_with(g, "internal", "the start message is malformed");
+  if (!begin(g, fields, &start))
     return;
-  }
-  g->result_max = start.result < WIRE_MESSAGE_MAX ? (size_t)start.result : WIRE_MESSAGE_MAX;
-  g->stack_size = (size_t)start.stack;
-  JS_SetMaxStackSize(g->rt, g->stack_size);
-  /* The parser needs a terminating zero, and the inbox is not ours to keep. */
-  char *text = js_malloc(g->ctx, start.source_len + start.name_len + 2);
-  if (!text || !set_context(g, start.context, start.context_len)) {
-    js_free(g->ctx, text);
+  JSValue code =
+      set_context(g, start.context, start.context_len) ? get_code(g, &start) : JS_EXCEPTION;
+  if (JS_IsException(code))
     script_fail(g);
-    return;
-  }
-  char *name = text + start.source_len + 1;
-  memcpy(text, start.source, start.source_len);
-  text[start.source_len] = 0;
-  memcpy(name, start.name, start.name_len);
-  name[start.name_len] = 0;
-  evaluate(g, text, start.source_len, name, start.module);
-  js_free(g->ctx, text);
+  else
+    evaluate(g, code);
 }

@@ -32,6 +32,7 @@ enum {
   WIRE_REJECT,    /* array: name, message, code, transient, operation id, name, attempts */
   WIRE_TIMER,     /* empty: the timer fired */
   WIRE_FINISH,    /* empty: tell the first rejection that nobody handled */
+  WIRE_LOAD,      /* as WIRE_START: define and compile only; silence means success */
 
   /* guest to host */
   WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, site or null, [arguments] */
@@ -50,7 +51,7 @@ enum {
   WIRE_START_STACK,     /* JavaScript stack, bytes */
   WIRE_START_MODULE,    /* bool: the source is a module by its name */
   WIRE_START_NAME,      /* text: file name for traces */
-  WIRE_START_SOURCE,    /* text, or bytes when it is not UTF-8 */
+  WIRE_START_SOURCE,    /* text, or bytes when it is not UTF-8; null: it was loaded */
   WIRE_START_CONTEXT,   /* text: JSON of `context` */
   WIRE_START_KINDS,     /* array of [name, number of arguments, the last is options, kind] */
   WIRE_START_RESULT,    /* result limit, bytes */

@@ -61,11 +61,13 @@ static bool open_parts(run *run, const run_options *options) {
   run->scope = op_scope_open(shard_operations(run->shard), &limits, wall, run, run->opened_ns);
   if (!run->scope)
     return false;
-  run->instance =
-      engine_instance_open(shard_engine(run->shard), options->limits.memory_bytes, run_drain, run);
+  run->instance = engine_instance_open(shard_engine(run->shard), run_template_loaded(options),
+                                       options->limits.memory_bytes, run_drain, run);
   if (!run->instance)
     return false;
   run->options = *options;
+  if (options->template)
+    run_template_apply(options->template, &run->options);
   bool started = run_start_message(run);
   /* They are the caller's, and only the message needed them. */
   run->options.name = run->options.source = run->options.context = NULL;

@@ -19,6 +19,7 @@
 #include "sandbox/shard.h"
 
 typedef struct run run;
+typedef struct run_template run_template;
 
 typedef struct run_limits {
   uint64_t cpu_ms;         /* guest time */
@@ -102,8 +103,10 @@ typedef struct run_event {
 } run_event;
 
 typedef struct run_options {
-  const char *name;   /* file name for traces; needed up to the return of run_open() */
-  const char *source; /* need not be terminated; likewise */
+  const run_template *template; /* borrowed until disposal; its name, source, module and kinds
+                                   are the run's then. NULL: none */
+  const char *name;             /* file name for traces; needed up to the return of run_open() */
+  const char *source;           /* need not be terminated; likewise */
   size_t source_len;
   bool module;            /* the name says so; else found out */
   const char *context;    /* JSON text; NULL = {}; likewise */
@@ -121,6 +124,16 @@ typedef struct run_options {
   void (*on_done)(run *run, const run_report *report, void *user);
   void *user;
 } run_options;
+
+/* A script that many runs execute, with its operations defined and its source
+ * compiled once: each run starts from a copy of that. Nothing of the script is
+ * executed for it, so runs share no state. Takes name, source, module, kinds and
+ * limits of `options`. A source that does not compile within them, and the native
+ * engine, make no copy: then each run compiles, and reports what is wrong. NULL
+ * when memory is short. */
+run_template *run_template_open(shard *shard, const run_options *options);
+/* Its runs must be disposed; NULL is fine. */
+void run_template_close(run_template *template);
 
 /* Opens a run; its first turn comes with shard_turn(). One whose script and
  * context do not fit into its memory is opened and ends with that limit. NULL when

@@ -130,8 +130,24 @@ static inline uint64_t run_ns(uint64_t ms) {
   return ms > UINT64_MAX / 1000000 ? UINT64_MAX : ms * 1000000;
 }
 
+/* ---- run_template.c ---- */
+
+struct run_template {
+  shard *shard;
+  run_options options;     /* name and source are its own */
+  engine_template *loaded; /* NULL: runs compile the source themselves */
+};
+
+/* What a run with these options starts from; NULL: a plain guest. */
+engine_template *run_template_loaded(const run_options *options);
+/* Sets what the template decides. */
+void run_template_apply(const run_template *template, run_options *options);
+
 /* ---- run_messages.c ---- */
 
+#define RUN_START_BYTES_MAX (64u << 20)
+/* The body of WIRE_START or WIRE_LOAD; `loaded`: source and kinds are there. */
+void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_out *out);
 /* Queues the first message. If script and context do not fit into the run's
  * memory it has failed with that, and is ready to say so. False when the host is
  * short of memory. */

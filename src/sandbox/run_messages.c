@@ -9,7 +9,6 @@
 #define NS_PER_MS UINT64_C(1000000)
 /* Bytes of one batch beyond its first message. */
 #define BATCH_MAX (256u << 10)
-#define START_BYTES_MAX (64u << 20)
 /* A CBOR value may be larger than its JSON: the JSON text is what is limited. */
 #define RESULT_FACTOR 4u
 #define RESULT_SLACK 65536u
@@ -31,7 +30,7 @@ bool run_has_room(const run *run, size_t more) {
 
 static run_message *new_message(run *run, size_t len) {
   run_message *message = NULL;
-  if (len > START_BYTES_MAX || !run_has_room(run, len))
+  if (len > RUN_START_BYTES_MAX || !run_has_room(run, len))
     run_fail(run, RUN_KIND_MEMORY, "a value for the guest does not fit into its memory");
   else if (!(message = mem_resize(shard_allocator(run->shard), NULL, 1, sizeof *message + len)))
     run_fail_for_memory(run);
@@ -58,17 +57,7 @@ bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len
   return true;
 }
 
-static void put_start(run *run, cbor_out *out) {
-  const run_options *options = &run->options;
-  uint8_t seeds[12];
-  shard_seeds(run->shard, seeds);
-  cbor_put_array(out, WIRE_START_FIELDS);
-  cbor_put_bytes(out, seeds, sizeof seeds);
-  cbor_put_uint(out, options->limits.stack_bytes);
-  cbor_put_bool(out, options->module);
-  cbor_put_cstring(out, options->name);
-  cbor_put_bytes(out, options->source, options->source_len);
-  cbor_put_cstring(out, options->context ? options->context : "{}");
+static void put_kinds(const run_options *options, cbor_out *out) {
   cbor_put_array(out, options->kinds_count);
   for (size_t i = 0; i < options->kinds_count; i++) {
     cbor_put_array(out, 4);
@@ -77,6 +66,25 @@ static void put_start(run *run, cbor_out *out) {
     cbor_put_bool(out, options->kinds[i].options_last);
     cbor_put_uint(out, i);
   }
+}
+
+void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_out *out) {
+  uint8_t seeds[12];
+  shard_seeds(shard, seeds);
+  cbor_put_array(out, WIRE_START_FIELDS);
+  cbor_put_bytes(out, seeds, sizeof seeds);
+  cbor_put_uint(out, options->limits.stack_bytes);
+  cbor_put_bool(out, options->module);
+  cbor_put_cstring(out, options->name);
+  if (loaded)
+    cbor_put_null(out);
+  else
+    cbor_put_bytes(out, options->source, options->source_len);
+  cbor_put_cstring(out, options->context ? options->context : "{}");
+  if (loaded)
+    cbor_put_array(out, 0);
+  else
+    put_kinds(options, out);
   cbor_put_uint(out, options->limits.result_bytes * RESULT_FACTOR + RESULT_SLACK);
   cbor_put_bool(out, options->debug);
 }
@@ -100,13 +108,14 @@ static bool refuse_start(run *run, size_t context_len) {
 
 bool run_start_message(run *run) {
   cbor_out out;
-  size_t source_len = run->options.source_len;
+  bool loaded = run_template_loaded(&run->options) != NULL;
+  size_t source_len = loaded ? 0 : run->options.source_len;
   size_t context_len = run->options.context ? strlen(run->options.context) : 0;
-  if (source_len > START_BYTES_MAX || context_len > START_BYTES_MAX ||
+  if (source_len > RUN_START_BYTES_MAX || context_len > RUN_START_BYTES_MAX ||
       !run_has_room(run, source_len + context_len))
     return refuse_start(run, context_len);
-  cbor_out_init(&out, shard_allocator(run->shard), START_BYTES_MAX);
-  put_start(run, &out);
+  cbor_out_init(&out, shard_allocator(run->shard), RUN_START_BYTES_MAX);
+  run_put_start(run->shard, &run->options, loaded, &out);
   bool sent;
   if (out.status == CBOR_E_SIZE || (out.status == CBOR_OK && !run_has_room(run, out.len)))
     sent = refuse_start(run, context_len);

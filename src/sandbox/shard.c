@@ -83,7 +83,7 @@ bool shard_prepare(shard *shard) {
   if (engine_kind_of_engine(shard->engine) == ENGINE_NATIVE)
     return true;
   engine_instance *instance =
-      engine_instance_open(shard->engine, RUN_MEMORY_MIN, refuse_messages, NULL);
+      engine_instance_open(shard->engine, NULL, RUN_MEMORY_MIN, refuse_messages, NULL);
   if (instance)
     engine_instance_close(instance, true); /* kept for the next run */
   return instance != NULL;

@@ -110,7 +110,7 @@ static inline bool hear(void *user, const uint8_t *bytes, size_t len) {
 
 static inline void speaker_open(speaker *s, engine_fixture *f, size_t memory_max) {
   *s = (speaker){0};
-  s->instance = engine_instance_open(f->engine, memory_max, hear, s);
+  s->instance = engine_instance_open(f->engine, NULL, memory_max, hear, s);
   assert_non_null(s->instance);
 }
 
