@@ -323,6 +323,10 @@ static bool open_api(evaluation *e) {
     usage("out of memory");
     return false;
   }
+  if (e->needs_db && !pool_start(e->workers)) {
+    usage("no worker thread can be started");
+    return false;
+  }
   if (e->needs_db && !db_open(e->options.db, DB_CREATE, NULL, &e->store, message, sizeof message)) {
     usage("%s", message);
     return false;
