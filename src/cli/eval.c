@@ -378,6 +378,13 @@ static void on_event(void *user, const run_event *event) {
   record_event(output_begin(&((evaluation *)user)->audit), event);
 }
 
+static void put_lines(const char *text) {
+  size_t len = strlen(text);
+  put_text(text, len);
+  if (len > 0 && text[len - 1] != '\n')
+    fputc('\n', stderr);
+}
+
 /* A trace holds "Name: message" by convention only: it is shown below both. */
 static void tell_failure(const run_report *report) {
   const char *name = report->error.name, *message = report->error.message;
@@ -391,7 +398,7 @@ static void tell_failure(const run_report *report) {
     put_text(message, strlen(message));
   fputc('\n', stderr);
   if (report->error.stack)
-    put_text(report->error.stack, strlen(report->error.stack));
+    put_lines(report->error.stack);
   for (size_t i = 0; report->error.kind == RUN_KIND_TIMEOUT && i < report->pending_count; i++)
     fprintf(stderr, "    waiting for %s for %.1f s\n", report->pending[i].name,
             (double)report->pending[i].age_ns / 1e9);
@@ -404,7 +411,7 @@ static void tell_pending(const run_report *report) {
     fprintf(stderr, "vow eval: outlived the run: %s, %.3f s old\n", report->pending[i].name,
             (double)report->pending[i].age_ns / 1e9);
     if (site)
-      put_text(site, strlen(site));
+      put_lines(site);
   }
 }
 

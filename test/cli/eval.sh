@@ -115,6 +115,12 @@ if (ulimit -v 3000000 && exec "$vow" version) >/dev/null 2>&1; then
   unharmed 'no address space' 'old script.js '
 fi
 
+# What a script calls its stack ends its line on standard error, whatever it holds.
+echo 'const e = new Error("x"); e.stack = "no newline"; throw e' >stack.js
+check 'a stack without newline' 1 '' 'vow eval: error (script): Error: x
+no newline' -- "$vow" eval stack.js
+same 'a stack without newline: lines' 2 "$(wc -l <err)"
+
 # A script larger than the memory it may have: a limit, with a report.
 { echo '42'; head -c 12000000 /dev/zero | tr '\0' ' '; } >large.js
 for engine in wasm native; do
