@@ -89,6 +89,7 @@ typedef struct evaluation {
   pool *workers;
   api_host *api;
   shard *shard;
+  engine_counts at_start; /* what making the shard counted */
   run *run;
   uv_signal_t signals[2];
   int status;
@@ -306,13 +307,16 @@ static bool open_shard(evaluation *e) {
   shard_options options = {.engine = strcmp(e->options.engine, "native") == 0 ? ENGINE_NATIVE
                                                                               : ENGINE_WASM};
   e->shard = shard_open(&options, message, sizeof message);
-  if (!e->shard)
+  if (!e->shard) {
     usage("%s", message);
-  else if (!shard_prepare(e->shard))
+    return false;
+  }
+  if (!shard_prepare(e->shard)) {
     usage(NO_SANDBOX);
-  else
-    return watch_signals(e);
-  return false;
+    return false;
+  }
+  e->at_start = engine_counts_of(shard_engine(e->shard));
+  return watch_signals(e);
 }
 
 /* The database comes after everything that may be refused, so that a set-up
@@ -430,6 +434,8 @@ static bool write_records(evaluation *e, const run_report *report) {
     record_end(audit, report);
   if (metrics) {
     engine_counts counts = engine_counts_of(shard_engine(e->shard));
+    counts.recycled -= e->at_start.recycled;
+    counts.discarded -= e->at_start.discarded;
     record_metrics(metrics, report, &counts);
   }
   ok = output_end(&e->report) && ok;

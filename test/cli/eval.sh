@@ -86,6 +86,8 @@ same 'audit' 1 "$(grep -c '"event":"end","outcome":"value"}$' audit)"
 same 'metrics' 1 "$(grep -c '^vow_runs_total{outcome="value",kind="none"} 1$' metrics)"
 check 'a report that cannot be written' 1 42 'vow eval: not all of the output could be written' -- \
   "$vow" eval --report /dev/full script.js
+same 'sandboxes' 'vow_sandboxes_total{memory="recycled"} 1
+vow_sandboxes_total{memory="discarded"} 0' "$(grep '^vow_sandboxes_total' metrics)"
 cp ../old old
 rm audit metrics
 
