@@ -245,7 +245,7 @@ engine_turn_result engine_resume(engine_instance *instance) {
     return ENGINE_FAULT;
   uint8_t end = byte();
   if (end >= 250)
-    instance->fault = (engine_fault)(ENGINE_FAULT_MEMORY + end % 4);
+    instance->fault = (engine_fault)(ENGINE_FAULT_MEMORY + end % 5);
   instance->unhandled = end >> 6 & 1;
   if (instance->fault != ENGINE_FAULT_NONE)
     return ENGINE_FAULT;

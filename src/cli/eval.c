@@ -89,6 +89,7 @@ typedef struct evaluation {
   pool *workers;
   api_host *api;
   shard *shard;
+  engine_counts at_start; /* what making the shard counted */
   run *run;
   uv_signal_t signals[2];
   int status;
@@ -306,13 +307,16 @@ static bool open_shard(evaluation *e) {
   shard_options options = {.engine = strcmp(e->options.engine, "native") == 0 ? ENGINE_NATIVE
                                                                               : ENGINE_WASM};
   e->shard = shard_open(&options, message, sizeof message);
-  if (!e->shard)
+  if (!e->shard) {
     usage("%s", message);
-  else if (!shard_prepare(e->shard))
+    return false;
+  }
+  if (!shard_prepare(e->shard)) {
     usage(NO_SANDBOX);
-  else
-    return watch_signals(e);
-  return false;
+    return false;
+  }
+  e->at_start = engine_counts_of(shard_engine(e->shard));
+  return watch_signals(e);
 }
 
 /* The database comes after everything that may be refused, so that a set-up
@@ -321,6 +325,10 @@ static bool open_api(evaluation *e) {
   char message[512];
   if (e->needs_db && !(e->workers = pool_open(NULL, WORKERS_MAX))) {
     usage("out of memory");
+    return false;
+  }
+  if (e->needs_db && !pool_start(e->workers)) {
+    usage("no worker thread can be started");
     return false;
   }
   if (e->needs_db && !db_open(e->options.db, DB_CREATE, NULL, &e->store, message, sizeof message)) {
@@ -374,6 +382,13 @@ static void on_event(void *user, const run_event *event) {
   record_event(output_begin(&((evaluation *)user)->audit), event);
 }
 
+static void put_lines(const char *text) {
+  size_t len = strlen(text);
+  put_text(text, len);
+  if (len > 0 && text[len - 1] != '\n')
+    fputc('\n', stderr);
+}
+
 /* A trace holds "Name: message" by convention only: it is shown below both. */
 static void tell_failure(const run_report *report) {
   const char *name = report->error.name, *message = report->error.message;
@@ -387,7 +402,7 @@ static void tell_failure(const run_report *report) {
     put_text(message, strlen(message));
   fputc('\n', stderr);
   if (report->error.stack)
-    put_text(report->error.stack, strlen(report->error.stack));
+    put_lines(report->error.stack);
   for (size_t i = 0; report->error.kind == RUN_KIND_TIMEOUT && i < report->pending_count; i++)
     fprintf(stderr, "    waiting for %s for %.1f s\n", report->pending[i].name,
             (double)report->pending[i].age_ns / 1e9);
@@ -400,7 +415,7 @@ static void tell_pending(const run_report *report) {
     fprintf(stderr, "vow eval: outlived the run: %s, %.3f s old\n", report->pending[i].name,
             (double)report->pending[i].age_ns / 1e9);
     if (site)
-      put_text(site, strlen(site));
+      put_lines(site);
   }
 }
 
@@ -419,6 +434,8 @@ static bool write_records(evaluation *e, const run_report *report) {
     record_end(audit, report);
   if (metrics) {
     engine_counts counts = engine_counts_of(shard_engine(e->shard));
+    counts.recycled -= e->at_start.recycled;
+    counts.discarded -= e->at_start.discarded;
     record_metrics(metrics, report, &counts);
   }
   ok = output_end(&e->report) && ok;

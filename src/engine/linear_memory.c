@@ -315,7 +315,7 @@ static void verify_restored(const linear_memory *memory) {
 }
 
 static bool recycle(linear_memory *memory) {
-  if (memory->limit_hit || !restore(memory))
+  if (memory->limit_hit || memory->host_full || !restore(memory))
     return false;
   if (memory->pool->account->verify)
     verify_restored(memory);

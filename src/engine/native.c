@@ -20,7 +20,7 @@ typedef struct native_guest {
   size_t memory_used; /* bytes the JavaScript engine holds */
   uint64_t opened_ns, stop_at;
   uint32_t drained;
-  bool limit_hit;
+  bool limit_hit, host_full;
 } native_guest;
 
 static uint64_t clock_ns(clockid_t id) {
@@ -40,9 +40,13 @@ static bool admit(native_guest *native, size_t size) {
 
 static void *limited_malloc(void *opaque, size_t size) {
   native_guest *native = opaque;
-  void *block = admit(native, size) ? malloc(size) : NULL;
+  if (!admit(native, size))
+    return NULL;
+  void *block = malloc(size);
   if (block)
     native->memory_used += malloc_usable_size(block);
+  else
+    native->host_full = true;
   return block;
 }
 
@@ -73,6 +77,8 @@ static void *limited_realloc(void *opaque, void *block, size_t size) {
   void *moved = realloc(block, size);
   if (moved)
     native->memory_used += malloc_usable_size(moved) - had;
+  else
+    native->host_full = true;
   return moved;
 }
 
@@ -90,12 +96,18 @@ static void fail(native_guest *native, engine_fault fault) {
     native->base.fault = fault;
 }
 
+static void fail_for_memory(native_guest *native) {
+  if (native->limit_hit)
+    fail(native, ENGINE_FAULT_MEMORY);
+  else if (native->host_full)
+    fail(native, ENGINE_FAULT_HOST_MEMORY);
+}
+
 static int should_stop(JSContext *ctx, void *opaque) {
   (void)ctx;
   native_guest *native = opaque;
-  if (native->limit_hit)
-    fail(native, ENGINE_FAULT_MEMORY);
-  else if (native->base.fault == ENGINE_FAULT_NONE && clock_ns(CLOCK_MONOTONIC) >= native->stop_at)
+  fail_for_memory(native);
+  if (native->base.fault == ENGINE_FAULT_NONE && clock_ns(CLOCK_MONOTONIC) >= native->stop_at)
     fail(native, ENGINE_FAULT_TIME);
   return native->base.fault != ENGINE_FAULT_NONE;
 }
@@ -124,10 +136,13 @@ void platform_send(guest *g, const wire_header *header, const void *bytes) {
   size_t len = sizeof *header + WIRE_ALIGN(header->len);
   if (native->base.fault != ENGINE_FAULT_NONE)
     return;
-  uint8_t *message =
-      header->len <= WIRE_MESSAGE_MAX ? mem_new(native->base.engine->allocator, len, 1) : NULL;
-  if (!message) {
+  if (header->len > WIRE_MESSAGE_MAX) {
     fail(native, ENGINE_FAULT_MEMORY);
+    return;
+  }
+  uint8_t *message = mem_new(native->base.engine->allocator, len, 1);
+  if (!message) {
+    fail(native, ENGINE_FAULT_HOST_MEMORY);
     return;
   }
   memcpy(message, header, sizeof *header);
@@ -178,8 +193,10 @@ static engine_template *native_template_make(engine_instance *instance) {
 
 static uint8_t *native_inbox(engine_instance *instance, size_t size) {
   native_guest *native = (native_guest *)instance;
-  if (instance->fault == ENGINE_FAULT_NONE && !guest_reserve(&native->guest, size))
-    fail(native, ENGINE_FAULT_MEMORY);
+  if (instance->fault == ENGINE_FAULT_NONE && !guest_reserve(&native->guest, size)) {
+    fail_for_memory(native);
+    fail(native, ENGINE_FAULT_MEMORY); /* a size past all limits asks for no memory */
+  }
   return instance->fault == ENGINE_FAULT_NONE ? native->guest.inbox : NULL;
 }
 
@@ -190,8 +207,7 @@ static engine_turn_result native_turn(engine_instance *instance, size_t len, uin
   native->stop_at = stop_at;
   native->drained = 0;
   guest_turn(&native->guest, len);
-  if (native->limit_hit)
-    fail(native, ENGINE_FAULT_MEMORY);
+  fail_for_memory(native);
   drain(native);
   instance->unhandled = native->guest.shared.unhandled;
   return instance->fault == ENGINE_FAULT_NONE ? ENGINE_DONE : ENGINE_FAULT;

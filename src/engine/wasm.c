@@ -120,7 +120,7 @@ static wasmtime_error_t *new_stack(void *env, size_t size, bool zeroed,
   (void)env, (void)zeroed;
   fiber_stack *stack = fiber_stack_take(shard_of(creating)->stacks, size);
   if (!stack) {
-    creating->base.fault = ENGINE_FAULT_MEMORY;
+    creating->base.fault = ENGINE_FAULT_HOST_MEMORY;
     return wasmtime_error_new("no address space for a stack");
   }
   creating->stack = stack;
@@ -191,7 +191,7 @@ static bool on_send(void *data, uint32_t header_at, uint32_t bytes_at) {
   size_t len = sizeof header + WIRE_ALIGN(header.len);
   uint8_t *message = mem_new(allocator, len, 1);
   if (!message)
-    return fail(guest, ENGINE_FAULT_MEMORY);
+    return fail(guest, ENGINE_FAULT_HOST_MEMORY);
   memcpy(message, &header, sizeof header);
   memcpy(message + sizeof header, guest->memory->base + bytes_at, header.len);
   bool go_on = guest->base.drain(guest->base.user, message, len);
@@ -279,7 +279,8 @@ static engine_turn_result slice(wasm_guest *guest) {
   bool done = poll_call(guest);
   engine_fault fault = guest->base.fault;
   /* What was said before a limit was hit is complete, and counts. */
-  if (fault == ENGINE_FAULT_NONE || fault == ENGINE_FAULT_MEMORY || fault == ENGINE_FAULT_STACK)
+  if (fault == ENGINE_FAULT_NONE || fault == ENGINE_FAULT_MEMORY ||
+      fault == ENGINE_FAULT_HOST_MEMORY || fault == ENGINE_FAULT_STACK)
     drain_outbox(guest);
   if (guest->base.fault != ENGINE_FAULT_NONE)
     return ENGINE_FAULT;

@@ -45,12 +45,19 @@ static void free_run(run *run) {
   mem_free(allocator, run->pending_sites);
   mem_free(allocator, run->pending);
   mem_free(allocator, run->timers);
+  run_index_free(run);
   mem_free(allocator, run);
 }
 
 static uint64_t wall_deadline(const run *run, uint64_t ms) {
   uint64_t ns = run_ns(ms);
   return ns < OP_NEVER - run->opened_ns ? run->opened_ns + ns : OP_NEVER;
+}
+
+static void note_memory(run *run) {
+  size_t held = engine_memory(run->instance) + run->payload_bytes;
+  if (held > run->memory_peak)
+    run->memory_peak = held;
 }
 
 static bool open_parts(run *run, const run_options *options) {
@@ -69,15 +76,16 @@ static bool open_parts(run *run, const run_options *options) {
   if (options->template)
     run_template_apply(options->template, &run->options);
   bool started = run_start_message(run);
+  note_memory(run);
   /* They are the caller's, and only the message needed them. */
   run->options.name = run->options.source = run->options.context = NULL;
   return started;
 }
 
-static void close_parts(run *run, bool reusable) {
+static void close_parts(run *run, bool reusable, uint64_t now) {
   if (run->scope) {
-    run_calls_detach(run);
-    op_scope_close(run->scope, run_now());
+    run_calls_detach(run, now);
+    op_scope_close(run->scope, now);
     op_scope_release(run->scope);
     run->scope = NULL;
   }
@@ -93,9 +101,10 @@ run *run_open(shard *shard, const run_options *options) {
     return NULL;
   run->shard = shard;
   run->opened_ns = run_now();
+  run_index_init(run);
   if (!open_parts(run, options)) {
     shard_forget_run(shard, run);
-    close_parts(run, false);
+    close_parts(run, false, run_now());
     free_run(run);
     return NULL;
   }
@@ -135,7 +144,7 @@ static void end(run *run) {
   shard_forget_run(run->shard, run);
   run->state = RUN_FINISHED;
   run_drop_messages(run);
-  close_parts(run, is_recyclable(run));
+  close_parts(run, is_recyclable(run), now);
 }
 
 void run_finish(run *run) {
@@ -194,7 +203,7 @@ static void fail_by_fault(run *run) {
     break;
   case ENGINE_FAULT_HOST_MEMORY:
     forget_failure(run);
-    run_fail(run, RUN_KIND_INTERNAL, "the system refused memory within the limit (--memory-mib)");
+    run_fail_for_memory(run);
     break;
   case ENGINE_FAULT_STACK:
     forget_failure(run);
@@ -233,16 +242,33 @@ static engine_turn_result take_turn(run *run, uint64_t now) {
   return engine_turn(run->instance, len, stop_at);
 }
 
-static void note_memory(run *run) {
-  size_t held = engine_memory(run->instance) + run->payload_bytes;
-  if (held > run->memory_peak)
-    run->memory_peak = held;
-}
-
 static void timed_out(run *run) {
   /* A settled value stays the outcome; what it still waited for is cancelled. */
   if (!run->settled || run->failure.kind != RUN_KIND_NONE || run->in_turn)
     run_fail(run, RUN_KIND_TIMEOUT, "the time limit of the run (--wall-ms) was hit");
+}
+
+/* A settled run whose time is over still has to say whether a rejection was left
+ * unhandled: one short turn. */
+static bool ask_unhandled(run *run) {
+  if (!run->settled || run->failure.kind != RUN_KIND_NONE || run->in_turn ||
+      engine_unhandled(run->instance) == 0)
+    return false;
+  if (run->finishing) {
+    run_fail(run, RUN_KIND_SCRIPT, "a rejection was left unhandled");
+    return false;
+  }
+  run->finishing = true;
+  op_scope_set_wall(run->scope, run_now() + FINISH_NS);
+  return run_send(run, WIRE_FINISH, 0, NULL, 0);
+}
+
+static void end_by_wall(run *run) {
+  run->wall_passed = false;
+  if (ask_unhandled(run))
+    return;
+  timed_out(run);
+  run_finish(run);
 }
 
 void run_slice(run *run) {
@@ -261,10 +287,10 @@ void run_slice(run *run) {
     fail_by_fault(run);
   if (guest_time_left(run, now) == 0)
     run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
-  if (run->wall_passed)
-    timed_out(run);
-  if (run->failure.kind != RUN_KIND_NONE || run->wall_passed)
+  if (run->failure.kind != RUN_KIND_NONE)
     run_finish(run);
+  else if (run->wall_passed)
+    end_by_wall(run);
   else if (run->in_turn)
     shard_make_ready(run->shard, run);
   else
@@ -313,29 +339,11 @@ void run_advance(run *run) {
   }
 }
 
-/* A settled run whose time is over still has to say whether a rejection was left
- * unhandled: one short turn. */
-static bool ask_unhandled(run *run) {
-  if (!run->settled || run->failure.kind != RUN_KIND_NONE || run->in_turn ||
-      engine_unhandled(run->instance) == 0)
-    return false;
-  if (run->finishing) {
-    run_fail(run, RUN_KIND_SCRIPT, "a rejection was left unhandled");
-    return false;
-  }
-  run->finishing = true;
-  op_scope_set_wall(run->scope, run_now() + FINISH_NS);
-  return run_send(run, WIRE_FINISH, 0, NULL, 0);
-}
-
 void run_on_wall(run *run) {
-  if (ask_unhandled(run))
-    return;
-  run->wall_passed = true;
   if (run->in_turn)
-    return; /* its next slice ends it */
-  timed_out(run);
-  run_finish(run);
+    run->wall_passed = true; /* its next slice ends it */
+  else
+    end_by_wall(run);
 }
 
 /* ---- looking ---- */

@@ -27,7 +27,7 @@ typedef struct run_limits {
   uint64_t op_timeout_ms;  /* each operation; timers have none */
   uint64_t memory_bytes;   /* guest memory and payloads on their way */
   uint64_t stack_bytes;    /* JavaScript stack */
-  uint64_t result_bytes;   /* of the value as JSON */
+  uint64_t result_bytes;   /* of the value as JSON; more than 64 MiB counts as that */
   uint64_t log_bytes;      /* console output */
   uint64_t operations_max; /* created in the whole run */
   uint32_t concurrent_max; /* running at once; more wait */
@@ -90,7 +90,7 @@ char *run_report_json(const run_report *report, const vow_allocator *allocator);
 typedef enum {
   RUN_EVENT_CREATED,
   RUN_EVENT_STARTED, /* its handler begins */
-  RUN_EVENT_SETTLED, /* `state` says how */
+  RUN_EVENT_SETTLED, /* `state` says how; what is live at the end of its run: cancelled */
   RUN_EVENT_LATE,    /* an answer came after the settlement and was dropped */
 } run_event_kind;
 
@@ -116,7 +116,9 @@ typedef struct run_options {
   /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:
    * dropped. May be called in the middle of a turn: it must not call the run. */
   void (*on_log)(void *user, int level, const char *text, size_t len);
-  /* Operations as they go; NULL: not told. As on_log, it must not call the run. */
+  /* Operations as they go, all of them settled before on_done; NULL: not told. May
+   * be called in run_dispose() of a run that has not finished. As on_log, it must
+   * not call the run. */
   void (*on_event)(void *user, const run_event *event);
   bool debug; /* note where each operation was created: costs time for each call */
   /* The run has finished. The report is valid until run_dispose(), which may be

@@ -9,6 +9,9 @@
 #define NS_PER_MS 1e6
 #define SITE_BYTES_MAX 1024u
 #define ERROR_BYTES_MAX 8192u
+/* Calls for each place of the index at which it gets more places. */
+#define INDEX_LOAD 16u
+#define INDEX_STEP_BITS 6u
 
 /* ---- the guest's message ---- */
 
@@ -53,7 +56,57 @@ static uint64_t timeout_ns(const run *run, double asked_ms) {
   return asked ? asked : 1; /* 0 is no time at all, not no limit */
 }
 
+/* ---- calls by the guest's id ---- */
+
+/* The ids are the guest's, so that only a secret multiplier spreads them. */
+static size_t place_of(const call_index *index, uint64_t wire_id) {
+  return index->bits ? (size_t)((wire_id * index->multiplier) >> (64 - index->bits)) : 0;
+}
+
+static void index_add(call_index *index, host_call *call) {
+  host_call **place = &index->places[place_of(index, call->wire_id)];
+  call->next_in_place = *place;
+  *place = call;
+}
+
+static void index_remove(call_index *index, host_call *call) {
+  host_call **at = &index->places[place_of(index, call->wire_id)];
+  while (*at != call)
+    at = &(*at)->next_in_place;
+  *at = call->next_in_place;
+}
+
+/* Without memory for it the index stays as it is, and only gets slower. */
+static void index_grow(run *run) {
+  call_index *index = &run->index;
+  unsigned bits = index->bits + INDEX_STEP_BITS;
+  host_call **places = mem_new(shard_allocator(run->shard), (size_t)1 << bits, sizeof *places);
+  if (!places)
+    return;
+  run_index_free(run);
+  *index = (call_index){.places = places, .bits = bits};
+  uint8_t seeds[12];
+  shard_seeds(run->shard, seeds);
+  memcpy(&index->multiplier, seeds, sizeof index->multiplier);
+  index->multiplier |= 1;
+  for (host_call *call = run->calls; call; call = call->next)
+    index_add(index, call);
+}
+
+void run_index_init(run *run) {
+  run->index = (call_index){.places = &run->index.one};
+}
+
+void run_index_free(run *run) {
+  if (run->index.places != &run->index.one)
+    mem_free(shard_allocator(run->shard), run->index.places);
+}
+
 static void link_call(run *run, host_call *call) {
+  if (run->calls_linked >> run->index.bits >= INDEX_LOAD)
+    index_grow(run);
+  index_add(&run->index, call);
+  run->calls_linked++;
   call->next = run->calls;
   call->previous = NULL;
   if (run->calls)
@@ -66,6 +119,8 @@ static void unlink_call(host_call *call) {
   run *run = call->run;
   if (!run)
     return;
+  index_remove(&run->index, call);
+  run->calls_linked--;
   if (call->previous)
     call->previous->next = call->next;
   else
@@ -101,16 +156,16 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
   return call;
 }
 
-static void tell_event(const host_call *call, run_event_kind kind, op_state state);
+static void tell_event(const host_call *call, run_event_kind kind, op_state state, uint64_t now);
 
 static bool submit(run *run, host_call *call, double asked_ms) {
   op_spec spec = {.name = call->kind->name,
                   .timeout_ns = timeout_ns(run, asked_ms),
                   .tag = call->number,
                   .user = call};
-  op_status status = op_submit(run->scope, &spec, run_now(), &call->id);
+  op_status status = op_submit(run->scope, &spec, call->created_ns, &call->id);
   if (status == OP_OK) {
-    tell_event(call, RUN_EVENT_CREATED, OP_PENDING);
+    tell_event(call, RUN_EVENT_CREATED, OP_PENDING, call->created_ns);
     return true;
   }
   free_call(call);
@@ -144,7 +199,9 @@ bool run_call(run *run, const wire_header *header, cbor_in *body) {
 }
 
 void run_call_cancel(run *run, uint64_t wire_id) {
-  for (host_call *call = run->calls; call; call = call->next) {
+  const call_index *index = &run->index;
+  host_call *call = index->places[place_of(index, wire_id)];
+  for (; call; call = call->next_in_place) {
     if (call->wire_id != wire_id || call->answered)
       continue;
     call->answered = true; /* the guest has rejected its promise itself */
@@ -162,11 +219,10 @@ host_call *run_call_numbered(const run *run, uint64_t number) {
 
 /* ---- events ---- */
 
-static void tell_event(const host_call *call, run_event_kind kind, op_state state) {
+static void tell_event(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
   const run *run = call->run;
   if (!run || !run->options.on_event)
     return;
-  uint64_t now = run_now();
   run_event event = {.kind = kind,
                      .state = state,
                      .number = call->number,
@@ -179,7 +235,7 @@ static void tell_event(const host_call *call, run_event_kind kind, op_state stat
 void run_call_start(host_call *call) {
   call->started = true;
   shard_handler_began(call->shard);
-  tell_event(call, RUN_EVENT_STARTED, OP_RUNNING);
+  tell_event(call, RUN_EVENT_STARTED, OP_RUNNING, run_now());
   call->kind->start(call, call->kind->user);
 }
 
@@ -233,7 +289,7 @@ void run_call_settled(host_call *call, op_state state) {
     error = (host_error){"ApiError", "ABANDONED", message, false};
     snprintf(message, sizeof message, "%s ended without an answer", call->kind->name);
   }
-  tell_event(call, RUN_EVENT_SETTLED, state);
+  tell_event(call, RUN_EVENT_SETTLED, state, run_now());
   tell_error(call, &error);
   call->told = true;
   if (!call->started || call->ended)
@@ -249,10 +305,20 @@ static bool event_waits(const host_call *call) {
          (info.state == OP_TIMED_OUT || info.state == OP_CANCELLED);
 }
 
-/* Closing the scope will cancel what is live and raise no event for it. */
-void run_calls_detach(run *run) {
+/* What the run will not hear of any more: closing its scope cancels what is live
+ * without an event, and an event that waits finds no run. */
+static void tell_end(const host_call *call, uint64_t now) {
+  op_info info;
+  if (call->told || op_find(shard_operations(call->shard), call->id, &info, now) != OP_OK)
+    return;
+  bool live = info.state == OP_PENDING || info.state == OP_RUNNING;
+  tell_event(call, RUN_EVENT_SETTLED, live ? OP_CANCELLED : info.state, now);
+}
+
+void run_calls_detach(run *run, uint64_t now) {
   while (run->calls) {
     host_call *call = run->calls;
+    tell_end(call, now);
     call->told = !event_waits(call);
     if (call->started || !call->told)
       unlink_call(call);
@@ -302,8 +368,9 @@ void host_call_fulfil(host_call *call, const void *value, size_t len) {
     host_call_reject(call, &unreadable);
     return;
   }
-  bool settled = op_fulfil(shard_operations(call->shard), call->id, run_now()) == OP_OK;
-  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_FULFILLED);
+  uint64_t now = run_now();
+  bool settled = op_fulfil(shard_operations(call->shard), call->id, now) == OP_OK;
+  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_FULFILLED, now);
   if (settled && call->run && !call->answered) {
     call->answered = true;
     run_send(call->run, WIRE_FULFIL, call->wire_id, value, len);
@@ -312,8 +379,9 @@ void host_call_fulfil(host_call *call, const void *value, size_t len) {
 }
 
 void host_call_reject(host_call *call, const host_error *error) {
-  bool settled = op_reject(shard_operations(call->shard), call->id, run_now()) == OP_OK;
-  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_REJECTED);
+  uint64_t now = run_now();
+  bool settled = op_reject(shard_operations(call->shard), call->id, now) == OP_OK;
+  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_REJECTED, now);
   if (settled)
     tell_error(call, error);
   end_handler(call);

@@ -44,9 +44,18 @@ struct host_call {
   char *site; /* where script made the call, with `debug`; else NULL */
   void *data;
   host_call *next, *previous; /* in the run's list while `run` */
+  host_call *next_in_place;   /* in its index, likewise */
   size_t arguments_len;
   uint8_t arguments[];
 };
+
+/* A run's calls by the guest's id: 2^bits places, each a list. */
+typedef struct call_index {
+  host_call **places; /* `one` before there are many */
+  host_call *one;
+  unsigned bits;
+  uint64_t multiplier;
+} call_index;
 
 /* What ended the run, or will at the next look: kept until the report is made.
  * The strings are owned by `text`. */
@@ -71,12 +80,14 @@ struct run {
   bool in_turn;     /* preempted in the middle of a turn */
   bool settled;     /* the guest has said its value or error */
   bool finishing;   /* WIRE_FINISH was sent */
-  bool wall_passed; /* the wall limit came while the value was settled or not */
+  bool wall_passed; /* the wall limit came in the middle of a turn */
   unsigned busy;    /* callbacks of ours going on; disposal waits for them */
   bool disposed;
 
   run_message *first, *last; /* to the guest */
   host_call *calls;          /* live or with a running handler */
+  size_t calls_linked;
+  call_index index;
   run_timer *timers;
   uint32_t timer_count, timer_room;
 
@@ -173,7 +184,9 @@ void run_call_stop(host_call *call);
 /* The operation was settled by deadline or cancel: tell the guest. */
 void run_call_settled(host_call *call, op_state state);
 /* The run is going, its scope is still open: lets go of every call. */
-void run_calls_detach(run *run);
+void run_calls_detach(run *run, uint64_t now);
+void run_index_init(run *run);
+void run_index_free(run *run);
 host_call *run_call_numbered(const run *run, uint64_t number);
 
 /* ---- report.c ---- */

@@ -57,6 +57,11 @@ bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len
   return true;
 }
 
+static size_t result_max(const run_options *options) {
+  uint64_t max = options->limits.result_bytes;
+  return max < WIRE_MESSAGE_MAX ? (size_t)max : WIRE_MESSAGE_MAX;
+}
+
 static void put_kinds(const run_options *options, cbor_out *out) {
   cbor_put_array(out, options->kinds_count);
   for (size_t i = 0; i < options->kinds_count; i++) {
@@ -85,7 +90,7 @@ void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_o
     cbor_put_array(out, 0);
   else
     put_kinds(options, out);
-  cbor_put_uint(out, options->limits.result_bytes * RESULT_FACTOR + RESULT_SLACK);
+  cbor_put_uint(out, (uint64_t)result_max(options) * RESULT_FACTOR + RESULT_SLACK);
   cbor_put_bool(out, options->debug);
 }
 
@@ -297,11 +302,11 @@ static void on_value(run *run, const uint8_t *body, size_t len) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   if (run->value)
     return;
-  cbor_out_init(&json, allocator, run->options.limits.result_bytes + 1);
+  cbor_out_init(&json, allocator, result_max(&run->options) + 1);
   cbor_status status = json_from_cbor(body, len, &limits, &json);
   if (status == CBOR_OK)
     run->value = mem_text(allocator, (const char *)json.data, json.len);
-  if (status == CBOR_E_SIZE || (status == CBOR_OK && json.len > run->options.limits.result_bytes))
+  if (status == CBOR_E_SIZE || (status == CBOR_OK && json.len > result_max(&run->options)))
     run_fail(run, RUN_KIND_RESULT, "the result is larger than --result-kib allows");
   else if (status == CBOR_E_NOMEM || (status == CBOR_OK && !run->value))
     run_fail_for_memory(run);

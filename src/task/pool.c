@@ -7,7 +7,9 @@ struct pool {
   pool_work *first, *last;
   uint32_t queued;
   uint32_t threads, threads_max;
-  uint32_t idle; /* threads that wait, also those that have been woken for work and not taken it */
+  /* Threads that wait, also those that have been started, or woken for work, and
+   * not taken any. */
+  uint32_t idle;
   bool closing;
   uv_thread_t ids[];
 };
@@ -19,12 +21,11 @@ static void deliver_done(loop_message *message) {
 
 static pool_work *next_work(pool *pool) {
   uv_mutex_lock(&pool->lock);
-  pool->idle++;
   while (!pool->first && !pool->closing)
     uv_cond_wait(&pool->ready, &pool->lock);
-  pool->idle--;
   pool_work *work = pool->first;
   if (work) {
+    pool->idle--;
     pool->queued--;
     pool->first = work->next;
     if (!pool->first)
@@ -34,12 +35,19 @@ static pool_work *next_work(pool *pool) {
   return work;
 }
 
+static void become_idle(pool *pool) {
+  uv_mutex_lock(&pool->lock);
+  pool->idle++;
+  uv_mutex_unlock(&pool->lock);
+}
+
 static void worker(void *user) {
   pool *pool = user;
   pool_work *work;
   while ((work = next_work(pool))) {
     work->run(work);
     work->message.deliver = deliver_done;
+    become_idle(pool); /* first: who hears of the end may submit more at once */
     loop_post(work->reply_to, &work->message);
   }
 }
@@ -75,12 +83,27 @@ void pool_close(pool *pool) {
   mem_free(pool->allocator, pool);
 }
 
+/* Under the lock. */
+static void start_thread(pool *pool) {
+  if (uv_thread_create(&pool->ids[pool->threads], worker, pool) != 0)
+    return;
+  pool->threads++;
+  pool->idle++;
+}
+
+bool pool_start(pool *pool) {
+  uv_mutex_lock(&pool->lock);
+  if (pool->threads == 0)
+    start_thread(pool);
+  bool started = pool->threads > 0;
+  uv_mutex_unlock(&pool->lock);
+  return started;
+}
+
 /* Under the lock. False when there is no thread at all to do the work. */
 static bool ensure_thread(pool *pool) {
-  if (pool->idle > pool->queued || pool->threads == pool->threads_max)
-    return true;
-  if (uv_thread_create(&pool->ids[pool->threads], worker, pool) == 0)
-    pool->threads++;
+  if (pool->idle <= pool->queued && pool->threads < pool->threads_max)
+    start_thread(pool);
   return pool->threads > 0;
 }
 

@@ -21,8 +21,11 @@ typedef struct pool_work {
   void (*done)(struct pool_work *work); /* on the loop thread that submitted it */
 } pool_work;
 
-/* NULL when memory or threads are short. */
+/* NULL when memory is short. */
 pool *pool_open(const vow_allocator *allocator, uint32_t threads_max);
+/* Starts the first thread ahead of any work, for whoever knows that there will be
+ * some. False when none can be started. */
+bool pool_start(pool *pool);
 /* Runs what is queued, joins the threads. Their last messages are still to be
  * delivered by the loops. */
 void pool_close(pool *pool);

@@ -86,6 +86,8 @@ same 'audit' 1 "$(grep -c '"event":"end","outcome":"value"}$' audit)"
 same 'metrics' 1 "$(grep -c '^vow_runs_total{outcome="value",kind="none"} 1$' metrics)"
 check 'a report that cannot be written' 1 42 'vow eval: not all of the output could be written' -- \
   "$vow" eval --report /dev/full script.js
+same 'sandboxes' 'vow_sandboxes_total{memory="recycled"} 1
+vow_sandboxes_total{memory="discarded"} 0' "$(grep '^vow_sandboxes_total' metrics)"
 cp ../old old
 rm audit metrics
 
@@ -114,6 +116,12 @@ if (ulimit -v 3000000 && exec "$vow" version) >/dev/null 2>&1; then
     sh -c 'ulimit -v 3000000; exec "$@"' sh "$vow" eval --allow 'notes.*' --report new script.js
   unharmed 'no address space' 'old script.js '
 fi
+
+# What a script calls its stack ends its line on standard error, whatever it holds.
+echo 'const e = new Error("x"); e.stack = "no newline"; throw e' >stack.js
+check 'a stack without newline' 1 '' 'vow eval: error (script): Error: x
+no newline' -- "$vow" eval stack.js
+same 'a stack without newline: lines' 2 "$(wc -l <err)"
 
 # A script larger than the memory it may have: a limit, with a report.
 { echo '42'; head -c 12000000 /dev/zero | tr '\0' ' '; } >large.js

@@ -61,7 +61,8 @@ typedef struct subject {
   run *run;
   run_limits limits;
   const char *context;
-  unsigned done; /* calls of on_done */
+  uint64_t events[4], settled[OP_CANCELLED + 1]; /* by kind; by state */
+  unsigned done;                                 /* calls of on_done */
   run_outcome outcome;
   run_kind kind;
   char value[256], name[64], message[256], pending[64], log[256];
@@ -306,6 +307,13 @@ static inline void note_done(run *run, const run_report *report, void *user) {
   const op_counts *o = &report->operations;
   assert_int_equal(o->created, o->fulfilled + o->rejected + o->timed_out + o->cancelled + o->live);
   assert_int_equal(o->live, 0);
+  /* What was told as it happened is what the report counts. */
+  assert_int_equal(s->events[RUN_EVENT_CREATED], o->created);
+  assert_int_equal(s->events[RUN_EVENT_SETTLED], o->created);
+  assert_int_equal(s->settled[OP_FULFILLED], o->fulfilled);
+  assert_int_equal(s->settled[OP_REJECTED], o->rejected);
+  assert_int_equal(s->settled[OP_TIMED_OUT], o->timed_out);
+  assert_int_equal(s->settled[OP_CANCELLED], o->cancelled);
   assert_int_equal(report->wall_ns, report->guest_ns + report->host_wait_ns + report->ready_ns);
   if (s->when_done)
     s->when_done(s);
@@ -313,6 +321,14 @@ static inline void note_done(run *run, const run_report *report, void *user) {
     s->run = NULL;
     run_dispose(run);
   }
+}
+
+static inline void note_event(void *user, const run_event *event) {
+  subject *s = user;
+  assert_int_equal(s->done, 0); /* none comes after the end */
+  s->events[event->kind]++;
+  if (event->kind == RUN_EVENT_SETTLED)
+    s->settled[event->state]++;
 }
 
 static inline void note_log(void *user, int level, const char *text, size_t len) {
@@ -335,6 +351,7 @@ static inline bool subject_try(subject *s, const char *source, size_t len) {
                                .kinds_count = KIND_COUNT,
                                .limits = s->limits,
                                .on_log = note_log,
+                               .on_event = note_event,
                                .on_done = note_done,
                                .user = s};
   s->run = run_open(s->f->shard, &options);

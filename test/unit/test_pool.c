@@ -1,5 +1,6 @@
 /* The worker pool: where work runs and is done, in which order, how much of it
  * at once, and what closing does with it. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -174,6 +175,36 @@ static void an_unused_pool_has_no_thread(void **state) {
   pool_close(NULL);
 }
 
+static size_t count_threads(void) {
+  DIR *tasks = opendir("/proc/self/task");
+  size_t count = 0;
+  assert_non_null(tasks);
+  for (struct dirent *entry; (entry = readdir(tasks));)
+    count += entry->d_name[0] != '.';
+  closedir(tasks);
+  return count;
+}
+
+/* The thread that was started counts for the first work, also while it has not
+ * come so far as to wait for it. */
+static void a_thread_is_started_ahead(void **state) {
+  (void)state;
+  for (int round = 0; round < 50; round++) {
+    stage s;
+    job j;
+    stage_open(&s, 4);
+    size_t before = count_threads();
+    assert_true(pool_start(s.pool));
+    assert_true(pool_start(s.pool));
+    for (unsigned i = 0; i < 20; i++) { /* one after the other: it is enough */
+      submit(&s, &j, i, false);
+      until_done(&s, i + 1);
+    }
+    assert_int_equal(count_threads(), before + 1);
+    stage_close(&s);
+  }
+}
+
 static void no_memory(void **state) {
   (void)state;
   counting_alloc counting = {.fail_at = 1};
@@ -235,6 +266,7 @@ int main(void) {
       cmocka_unit_test(an_idle_thread_is_counted_once),
       cmocka_unit_test(closing_runs_what_is_queued),
       cmocka_unit_test(an_unused_pool_has_no_thread),
+      cmocka_unit_test(a_thread_is_started_ahead),
       cmocka_unit_test(no_memory),
       cmocka_unit_test(two_loops_share_a_pool),
   };

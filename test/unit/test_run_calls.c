@@ -1,5 +1,7 @@
 /* Host operations of runs: every way to answer, the queue, the clocks, answers
  * that come too late, handlers that outlive their run. */
+#include <time.h>
+
 #include "unit/run_fixture.h"
 
 #define MANY 50
@@ -384,6 +386,79 @@ static void closing_a_shard_waits_for_handlers(void **state) {
   assert_int_equal(f.counting.blocks, 0);
 }
 
+/* ---- many calls ---- */
+
+typedef struct abort_times {
+  bool done;
+  run_kind kind;
+  uint64_t begun_ns, aborts_ns;
+} abort_times;
+
+static uint64_t thread_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* The script says a line before and after it aborts. */
+static void time_line(void *user, int level, const char *text, size_t len) {
+  abort_times *times = user;
+  (void)level, (void)text, (void)len;
+  if (times->begun_ns == 0)
+    times->begun_ns = thread_ns();
+  else
+    times->aborts_ns = thread_ns() - times->begun_ns;
+}
+
+static void note_end(run *run, const run_report *report, void *user) {
+  (void)run;
+  abort_times *times = user;
+  times->done = true;
+  times->kind = report->error.kind;
+}
+
+static uint64_t time_of_aborts(run_fixture *f, unsigned calls) {
+  char source[512];
+  abort_times times = {0};
+  int len = snprintf(source, sizeof source,
+                     "const list = [];"
+                     "for (let i = 0; i < %u; i++) { const one = new AbortController();"
+                     "  list.push(one); test.polite(i, {signal: one.signal}).catch(() => {}); }"
+                     "console.log('begin'); for (const one of list) one.abort();"
+                     "console.log('end'); 1",
+                     calls);
+  run_options options = {.name = "test.js",
+                         .source = source,
+                         .source_len = (size_t)len,
+                         .kinds = f->kinds,
+                         .kinds_count = KIND_COUNT,
+                         .limits = run_limits_default,
+                         .on_log = time_line,
+                         .on_done = note_end,
+                         .user = &times};
+  options.limits.memory_bytes = 1u << 30;
+  options.limits.cpu_ms = options.limits.wall_ms = options.limits.op_timeout_ms = 600000;
+  options.limits.operations_max = calls;
+  run *run = run_open(f->shard, &options);
+  assert_non_null(run);
+  while (!times.done)
+    shard_turn(f->shard);
+  assert_int_equal(times.kind, RUN_KIND_NONE);
+  run_dispose(run);
+  return times.aborts_ns;
+}
+
+/* What one of them costs does not grow with how many there are. */
+static void cancelling_many(void **state) {
+  run_fixture f;
+  fixture_open(&f, state);
+  uint64_t few = time_of_aborts(&f, 4000), many = time_of_aborts(&f, 64000);
+  print_message("%.1f us each of 4000, %.1f us each of 64000\n", (double)few / 4e6,
+                (double)many / 64e6);
+  assert_true(many < 16 * 3 * few);
+  fixture_close(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       ON_BOTH(each_kind_of_answer),
@@ -404,6 +479,7 @@ int main(void) {
       ON_BOTH(operations_are_awaited_after_the_value),
       ON_BOTH(the_wall_ends_the_wait_after_the_value),
       ON_BOTH(closing_a_shard_waits_for_handlers),
+      ON_WASM(cancelling_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

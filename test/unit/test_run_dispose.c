@@ -17,6 +17,7 @@ static void cancel_before_the_first_turn(void **state) {
   assert_int_equal(s.done, 1);
   assert_int_equal(s.outcome, RUN_CANCELLED);
   assert_int_equal(s.kind, RUN_KIND_CANCELLED);
+  assert_true(s.report.memory_peak > 0);
   assert_false(run_alive(s.run));
   run_cancel(s.run); /* again: nothing more happens */
   assert_int_equal(s.done, 1);

@@ -101,6 +101,27 @@ static void wall_in_the_middle_of_a_turn(void **state) {
   fixture_close(&f);
 }
 
+/* The value was settled before the wall, which passed about when the turn ended
+ * that left a rejection unhandled: whichever came first, that is not forgotten. */
+static void wall_in_a_turn_that_leaves_a_rejection(void **state) {
+  run_fixture f;
+  fixture_open(&f, state);
+  for (int i = 0; i < 60; i++) {
+    subject s;
+    subject_init(&s, &f);
+    s.limits.wall_ms = 5;
+    subject_open(&s, "(async () => { for (let i = 0; i < 50; i++) await 0;"
+                     "  const until = Date.now() + 6; while (Date.now() < until);"
+                     "  Promise.reject(new TypeError('left')); })(); 1");
+    until_done(&s);
+    assert_int_not_equal(s.outcome, RUN_VALUE);
+    if (s.kind != RUN_KIND_TIMEOUT)
+      ends_with_kind(&s, RUN_KIND_SCRIPT);
+    subject_close(&s);
+  }
+  fixture_close(&f);
+}
+
 static void wall_before_the_first_turn(void **state) {
   run_fixture f;
   subject s;
@@ -136,16 +157,17 @@ static void the_wall_can_be_moved(void **state) {
   fixture_close(&f);
 }
 
-/* Any number of milliseconds is a limit, also one that no clock can count. */
+/* Any number is a limit, also of milliseconds that no clock can count. */
 static void limits_without_end(void **state) {
   run_fixture f;
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
   s.limits.wall_ms = s.limits.cpu_ms = s.limits.op_timeout_ms = UINT64_MAX;
-  subject_open(&s, "await test.later(2)");
+  s.limits.result_bytes = s.limits.log_bytes = s.limits.operations_max = UINT64_MAX;
+  subject_open(&s, "console.log('line'); (await test.later(2)) + 'x'.repeat(100000).slice(-1)");
   run_set_wall(s.run, UINT64_MAX - 1);
-  ends_with_value(&s, "2");
+  ends_with_value(&s, "\"2x\"");
   subject_close(&s);
   fixture_close(&f);
 }
@@ -513,6 +535,7 @@ int main(void) {
       ON_BOTH(waiting_costs_no_guest_time),
       ON_BOTH(wall_while_waiting),
       ON_BOTH(wall_in_the_middle_of_a_turn),
+      ON_WASM(wall_in_a_turn_that_leaves_a_rejection),
       ON_BOTH(wall_before_the_first_turn),
       ON_BOTH(the_wall_can_be_moved),
       ON_BOTH(limits_without_end),
