@@ -188,14 +188,29 @@ engine_kind engine_kind_of_engine(const engine *engine) {
   return ENGINE_WASM;
 }
 
-engine_instance *engine_instance_open(engine *engine, size_t memory_max, engine_drain *drain,
-                                      void *user) {
+engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
+                                      engine_drain *drain, void *user) {
+  (void)template; /* none is ever made */
   engine_instance *instance = calloc(1, sizeof *instance);
   demand(instance != NULL);
   *instance =
       (engine_instance){.engine = engine, .drain = drain, .user = user, .memory_max = memory_max};
   engine->live++;
   return instance;
+}
+
+engine_template *engine_template_make(engine_instance *instance) {
+  (void)instance;
+  return NULL;
+}
+
+void engine_template_close(engine_template *template) {
+  (void)template;
+}
+
+size_t engine_template_memory(const engine_template *template) {
+  (void)template;
+  return 0;
 }
 
 void engine_instance_close(engine_instance *instance, bool reusable) {

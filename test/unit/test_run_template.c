@@ -23,6 +23,7 @@ static bool start(subject *s, const run_template *template) {
                                .context = s->context,
                                .limits = s->limits,
                                .on_log = note_log,
+                               .on_event = note_event,
                                .on_done = note_done,
                                .user = s};
   s->run = run_open(s->f->shard, &options);
