@@ -4,7 +4,10 @@
 
 static const char *event_text(run_event_kind kind) {
   static const char *const names[] = {[RUN_EVENT_CREATED] = "created",
+                                      [RUN_EVENT_QUEUED] = "queued",
                                       [RUN_EVENT_STARTED] = "started",
+                                      [RUN_EVENT_RETRIED] = "retried",
+                                      [RUN_EVENT_CACHE_HIT] = "cache_hit",
                                       [RUN_EVENT_SETTLED] = "settled",
                                       [RUN_EVENT_LATE] = "late"};
   return names[kind];

@@ -8,6 +8,24 @@
 
 typedef struct host_call host_call;
 
+/* What holds for every call of a kind. A call may tighten it, never loosen it.
+ * Zero in a field: not used. */
+typedef struct host_policy {
+  uint64_t timeout_ms;                 /* of one operation, at most the run's own */
+  uint32_t attempts;                   /* at most; only errors marked transient are retried */
+  uint64_t backoff_ms, backoff_max_ms; /* before attempt n: random up to backoff * 2^(n-2) */
+  uint32_t concurrent_max;             /* handlers of this kind at once, in one shard */
+  uint32_t queue_max;                  /* operations of this kind waiting, in one shard */
+  uint8_t priority;                    /* 0 first; a call may ask for a larger one */
+  uint64_t cache_ms, cache_error_ms;   /* how long a value, an error that is not transient, serves
+                                          equal calls */
+  size_t cache_bytes;                  /* of all values kept */
+  bool single_flight;                  /* equal calls in progress share one handler */
+  uint32_t batch_max;                  /* calls for one start_batch() */
+  uint64_t batch_window_ms;            /* how long the first waits for others; 0: one turn */
+  bool idempotent;                     /* may be started again after an answer was lost */
+} host_policy;
+
 typedef struct host_kind {
   const char *name;   /* "notes.get"; borrowed for as long as runs use the kind */
   uint32_t arguments; /* positional ones */
@@ -18,6 +36,7 @@ typedef struct host_kind {
   /* Nobody waits for the answer any more: end soon. NULL: it cannot be hurried. */
   void (*stop)(host_call *call, void *user);
   void *user;
+  host_policy policy;
 } host_kind;
 
 typedef struct host_error {
