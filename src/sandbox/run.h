@@ -89,9 +89,13 @@ char *run_report_json(const run_report *report, const vow_allocator *allocator);
 /* What happens to an operation, as it happens. */
 typedef enum {
   RUN_EVENT_CREATED,
-  RUN_EVENT_STARTED, /* its handler begins */
-  RUN_EVENT_SETTLED, /* `state` says how; what is live at the end of its run: cancelled */
-  RUN_EVENT_LATE,    /* an answer came after the settlement and was dropped */
+  RUN_EVENT_QUEUED,    /* it waits for a place among the running ones */
+  RUN_EVENT_STARTED,   /* its handler begins */
+  RUN_EVENT_RETRIED,   /* an attempt failed, another one follows */
+  RUN_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */
+  RUN_EVENT_SETTLED,   /* `state` says how */
+  RUN_EVENT_LATE,      /* an answer came after the settlement and was dropped */
+  RUN_EVENTS,
 } run_event_kind;
 
 typedef struct run_event {

@@ -61,7 +61,7 @@ typedef struct subject {
   run *run;
   run_limits limits;
   const char *context;
-  uint64_t events[4], settled[OP_CANCELLED + 1]; /* by kind; by state */
+  uint64_t events[RUN_EVENTS], settled[OP_CANCELLED + 1]; /* by kind; by state */
   unsigned done;                                 /* calls of on_done */
   run_outcome outcome;
   run_kind kind;
