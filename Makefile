@@ -36,10 +36,12 @@ bench: all
 bench-peers: all
 	@bench/peers/run.sh $(BUILD)
 
+# SECONDS is the time of each target.
 fuzz: all
+	@deps/system.sh fuzz
 	@cmake --preset fuzz
 	@cmake --build --preset fuzz -j $(JOBS)
-	@fuzz/run.sh $(BUILD)/fuzz
+	@fuzz/run.sh $(BUILD)/fuzz $(SECONDS)
 
 install: all
 	@cmake --install $(BUILD)/release --prefix $(PREFIX)
@@ -62,6 +64,6 @@ help:
 	@echo "make clang           compile with clang: warnings are errors there too"
 	@echo "make bench           our own measurements, as a table and as JSON"
 	@echo "make bench-peers     the same work on Vow and on others, in one run"
-	@echo "make fuzz            run each fuzz target for a short while"
+	@echo "make fuzz [SECONDS=N]     run each fuzz target for a while (default 20 seconds)"
 	@echo "make install PREFIX=DIR   (default /usr/local); make uninstall takes it back"
 	@echo "make clean           remove build/, downloaded packages too"
