@@ -62,20 +62,14 @@ static void count_settled(op_counts *counts, op_state state) {
 
 /* A handler that has not started never will. */
 static void forget_start(op_rec *rec) {
-  op_scope *scope = rec->scope;
-  if (rec->run == RUN_WAITING) {
-    op_queue_remove(&scope->waiting, rec);
-    scope->counts.queued--;
-    scope->table->counts.queued--;
-    rec->run = RUN_NONE;
-  } else if (rec->run == RUN_STARTING) {
-    op_event_withdraw(rec, EVENT_START);
-    scope->slots--;
-    rec->run = RUN_NONE;
-  }
+  if (rec->run == RUN_ACTIVE)
+    return;
+  op_event_withdraw(rec, EVENT_START);
+  op_leave_gates(rec);
+  rec->run = RUN_NONE;
 }
 
-/* The caller has taken `rec` out of the tree, and dispatches free slots. */
+/* The caller has taken `rec` out of the tree, and dispatches free places. */
 static void settle(op_rec *rec, op_state state) {
   assert(op_is_live(rec));
   op_scope *scope = rec->scope;
@@ -107,7 +101,7 @@ static op_status settle_by_result(op_table *table, op_id id, op_state state, uin
   op_scope *scope = rec->scope;
   leave_tree(rec);
   settle(rec, state);
-  op_scope_dispatch(scope);
+  op_dispatch(scope);
   op_reap(rec);
   return OP_OK;
 }
@@ -153,7 +147,7 @@ op_status op_cancel(op_table *table, op_id id, uint64_t now) {
     return late(table, rec);
   op_scope *scope = rec->scope;
   cancel_tree(rec);
-  op_scope_dispatch(scope);
+  op_dispatch(scope);
   return OP_OK;
 }
 
@@ -169,8 +163,18 @@ void op_cancel_scope(op_scope *scope, bool tell) {
 /* ---- the life of an operation ---- */
 
 static uint64_t effective_deadline(const op_spec *spec, const op_rec *parent, uint64_t now) {
-  uint64_t at = spec->timeout_ns ? op_time_add(now, spec->timeout_ns) : OP_NEVER;
+  uint64_t timeout = spec->timeout_ns, most = spec->kind ? spec->kind->policy.timeout_ns : 0;
+  if (most && (!timeout || most < timeout))
+    timeout = most;
+  uint64_t at = timeout ? op_time_add(now, timeout) : OP_NEVER;
   return parent && parent->due.at < at ? parent->due.at : at;
+}
+
+static uint8_t effective_priority(const op_spec *spec, const op_rec *parent) {
+  uint8_t priority = spec->priority < OP_PRIORITIES ? spec->priority : OP_PRIORITIES - 1;
+  if (spec->kind && spec->kind->policy.priority > priority)
+    priority = spec->kind->policy.priority;
+  return parent && parent->priority > priority ? parent->priority : priority;
 }
 
 static op_status may_submit(const op_scope *scope) {
@@ -187,16 +191,22 @@ static void count_created(op_counts *counts) {
   counts->live++;
 }
 
-static void enqueue(op_rec *rec) {
-  op_scope *scope = rec->scope;
-  op_list_append(&scope->operations, rec);
-  count_created(&scope->counts);
-  count_created(&scope->table->counts);
-  rec->run = RUN_WAITING;
-  op_queue_append(&scope->waiting, rec);
-  scope->counts.queued++;
-  scope->table->counts.queued++;
-  op_scope_dispatch(scope);
+static bool queue_full(const op_scope *scope, const op_kind *kind) {
+  return kind && kind->policy.queue_max && kind->queued >= kind->policy.queue_max &&
+         op_would_wait(scope, kind);
+}
+
+static void fill(op_rec *rec, const op_spec *spec, op_rec *parent, uint64_t now) {
+  rec->of = spec->kind;
+  rec->name = spec->kind ? spec->kind->name : spec->name;
+  rec->tag = spec->tag;
+  rec->user = spec->user;
+  rec->priority = effective_priority(spec, parent);
+  op_rec_set_due(rec, effective_deadline(spec, parent, now));
+  if (spec->kind)
+    spec->kind->records++;
+  if (parent)
+    adopt(parent, rec);
 }
 
 op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id) {
@@ -211,16 +221,16 @@ op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *i
     if (!parent || parent->scope != scope || !op_is_live(parent))
       return OP_E_GONE;
   }
+  if (queue_full(scope, spec->kind))
+    return OP_E_FULL;
   op_rec *rec = op_rec_new(scope, REC_OPERATION, now);
   if (!rec)
     return OP_E_NOMEM;
-  rec->name = spec->name;
-  rec->tag = spec->tag;
-  rec->user = spec->user;
-  op_rec_set_due(rec, effective_deadline(spec, parent, now));
-  if (parent)
-    adopt(parent, rec);
-  enqueue(rec);
+  fill(rec, spec, parent, now);
+  op_list_append(&scope->operations, rec);
+  count_created(&scope->counts);
+  count_created(&table->counts);
+  op_admit(rec);
   *id = op_rec_id(rec);
   return OP_OK;
 }
@@ -228,7 +238,7 @@ op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *i
 static void end_handler(op_rec *rec) {
   op_scope *scope = rec->scope;
   rec->run = RUN_NONE;
-  scope->slots--;
+  op_leave_gates(rec);
   scope->counts.running--;
   scope->table->counts.running--;
   op_event_withdraw(rec, EVENT_STOP);
@@ -246,7 +256,7 @@ op_status op_handler_done(op_table *table, op_id id, uint64_t now) {
     leave_tree(rec);
     settle_and_tell(rec, OP_REJECTED, true);
   }
-  op_scope_dispatch(rec->scope);
+  op_dispatch(rec->scope);
   op_reap(rec);
   return OP_OK;
 }
@@ -305,7 +315,7 @@ static void come_due(op_rec *rec) {
   }
   leave_tree(rec);
   settle_and_tell(rec, OP_TIMED_OUT, true);
-  op_scope_dispatch(rec->scope);
+  op_dispatch(rec->scope);
 }
 
 size_t op_expire(op_table *table, uint64_t now, size_t max) {

@@ -19,14 +19,14 @@
  *    scope and in the table;
  *  - closing a scope settles every live operation of it, and it leaves no timer;
  *  - settling (by deadline or cancel) and the end of the handler are two
- *    things: the operation's concurrency slot and record stay in use until
+ *    things: the operation's places and record stay in use until
  *    op_handler_done(). A handler that was never started has no end to wait for.
  *
  * An id names a slot and a generation, so an id that outlived its operation is
  * harmless: calls with it answer OP_E_GONE (settling: OP_LATE).
  *
- * Memory is taken by op_table_open(), op_scope_open(), op_submit() and
- * op_timer_start() alone; nothing else can fail for it. A `now` before one the
+ * Memory is taken by the calls to open, op_submit() and op_timer_start() alone;
+ * nothing else can fail for it. A `now` before one the
  * table has seen counts as the latest seen. Times that do not fit count as
  * OP_NEVER. */
 #ifndef VOW_CORE_OP_H
@@ -42,7 +42,7 @@ typedef uint64_t op_id; /* 0: none */
 #define OP_NEVER UINT64_MAX
 
 typedef enum {
-  OP_PENDING, /* waiting for a slot, or for the START event to be taken */
+  OP_PENDING, /* waiting for a place, or for the START event to be taken */
   OP_RUNNING,
   OP_FULFILLED,
   OP_REJECTED,
@@ -58,6 +58,7 @@ typedef enum {
   OP_E_TOTAL,  /* the scope has created all the operations it may */
   OP_E_LIVE,   /* as many operations (or timers) are live as may be */
   OP_E_CLOSED, /* the scope is closed */
+  OP_E_FULL,   /* too many operations of the kind wait */
   OP_E_NOMEM,
 } op_status;
 
@@ -66,6 +67,7 @@ const char *op_status_text(op_status status);
 
 typedef struct op_table op_table;
 typedef struct op_scope op_scope;
+typedef struct op_kind op_kind;
 
 /* NULL when memory is short. `live_max`: operations and timers of all scopes
  * together, 0 = 2^24. It bounds memory, so settled operations count while their
@@ -75,11 +77,54 @@ op_table *op_table_open(const vow_allocator *allocator, uint32_t live_max);
  * are forgotten: their late op_handler_done() must not come any more. */
 void op_table_close(op_table *table);
 
+/* Handlers of all scopes that may run at once; 0 = unlimited, as at the start.
+ * Before the first submission. */
+void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
+
+/* ---- places ----
+ *
+ * A handler needs a place of its scope, then one of its kind, then one of the
+ * table, and keeps them until it has ended. An operation waits for one at a
+ * time and keeps those it has: so the flood of one scope fills its own queue and
+ * not the places of others.
+ *
+ * Who waits is served by priority and, within one, first come, first served. One
+ * place in OP_TURN goes to the operation created first among the heads of the
+ * queues, so that nothing waits for ever behind a flood of higher priority. */
+#define OP_PRIORITIES 4u /* 0 first */
+#define OP_TURN 4u
+
+/* ---- kinds ---- */
+
+/* What holds for every operation of a kind. Zero: not used. */
+typedef struct op_policy {
+  uint64_t timeout_ns;     /* of one operation, at most */
+  uint32_t concurrent_max; /* handlers at once */
+  uint32_t queue_max;      /* operations waiting for a place of any sort */
+  uint8_t priority;        /* the highest an operation may have */
+} op_policy;
+
+/* The state that operations of one kind share. Whoever opens a kind decides by
+ * that who shares it. `name` and `policy`: as in op_spec; the policy is copied,
+ * a priority past the last counts as the last. NULL when memory is short. */
+op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy);
+/* Gives the kind up, before op_table_close(): every operation of it must be
+ * settled and its events taken. Its memory goes when the last handler has ended.
+ * NULL is allowed. */
+void op_kind_close(op_kind *kind);
+
+typedef struct op_kind_counts {
+  uint32_t places; /* in use: handlers that start, run or have not ended */
+  uint32_t queued; /* operations waiting for a place of any sort */
+} op_kind_counts;
+
+op_kind_counts op_kind_look(const op_kind *kind);
+
 /* ---- scopes ---- */
 
 typedef struct op_scope_limits {
   uint64_t operations_max; /* created in the scope's life; 0 = unlimited */
-  uint32_t concurrent_max; /* running at once, more wait in submission order; 0 = unlimited */
+  uint32_t concurrent_max; /* running at once, more wait; 0 = unlimited */
   uint32_t timers_max;     /* live timers; 0 = unlimited */
 } op_scope_limits;
 
@@ -110,17 +155,20 @@ void op_scope_drop_timers(op_scope *scope);
 /* ---- operations ---- */
 
 typedef struct op_spec {
-  const char *name;    /* borrowed; must outlive the table (a kind's name) */
+  op_kind *kind;       /* NULL: one without shared state */
+  const char *name;    /* without a kind; borrowed, must outlive the table */
   op_id parent;        /* enclosing operation in the same scope, or 0 */
-  uint64_t timeout_ns; /* of this operation, from now; 0 = only the inherited deadline */
+  uint64_t timeout_ns; /* from now; the kind's holds as well; 0 = only what is inherited */
+  uint8_t priority;    /* as asked; never higher than the kind's and the parent's */
   uint64_t tag;        /* the owner's cookie; comes back with events */
   void *user;          /* likewise */
 } op_spec;
 
-/* Creates an operation. If a slot is free a START event follows, else it waits;
- * the slot counts as used from then on. Checked in this order: OP_E_CLOSED,
- * OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live operation of this
- * scope), OP_E_NOMEM; then nothing was created. */
+/* Creates an operation. If its places are free a START event follows, else it
+ * waits; a place counts as used from then on. Checked in this order:
+ * OP_E_CLOSED, OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live
+ * operation of this scope), OP_E_FULL (it would have to wait, and `queue_max` of
+ * its kind do already), OP_E_NOMEM; then nothing was created. */
 op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id);
 /* Settles by result. OP_OK: this is the settlement, deliver it now (no event
  * comes). OP_LATE: drop it. An operation that has not started may be settled as
@@ -132,8 +180,8 @@ op_status op_reject(op_table *table, op_id id, uint64_t now);
  * events, and STOP for handlers that run; the operation first, then each nested
  * one followed by what is nested in it. OP_LATE if it was settled already. */
 op_status op_cancel(op_table *table, op_id id, uint64_t now);
-/* The handler has ended, or will not start: frees the slot and, once settled,
- * the record; may start the next one waiting. An operation that its handler
+/* The handler has ended, or will not start: frees its places and, once settled,
+ * the record; may start the next ones waiting. An operation that its handler
  * left unsettled is rejected with a SETTLED event (abandoned; no other way to
  * reject raises one). A STOP event not yet taken is withdrawn. OP_E_GONE when
  * the record is gone; OP_E_STATE when no handler runs: before the START event
@@ -191,7 +239,7 @@ typedef struct op_counts {
   uint64_t live;        /* created and not settled */
   uint32_t running;     /* handlers that have started and not ended */
   uint32_t running_max; /* the most there were at once */
-  uint32_t queued;      /* live, waiting for a slot */
+  uint32_t queued;      /* live, waiting for a place */
   uint32_t timers;      /* live timers */
 } op_counts;
 
@@ -208,6 +256,7 @@ typedef struct op_info {
   op_state state;
   uint64_t age_ns, tag;
   uint64_t deadline; /* effective, absolute */
+  bool queued;       /* waits for a place */
 } op_info;
 
 /* Live operations and timers of the scope, oldest first; returns how many

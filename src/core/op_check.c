@@ -8,6 +8,8 @@
 
 typedef struct tally {
   uint64_t live, running, queued, timers, in_use, timed, nested, with_events, records;
+  uint64_t places;  /* of the table, in use */
+  uint64_t of_kind; /* operations that have one */
 } tally;
 
 static bool require(bool holds, const char *invariant, uint64_t a, uint64_t b) {
@@ -52,6 +54,19 @@ static bool check_run(const op_rec *rec) {
   return require(fits, "handler and state disagree", rec->slot, rec->run);
 }
 
+static bool check_places(const op_rec *rec, tally *sum) {
+  bool through = rec->run == RUN_STARTING || rec->run == RUN_ACTIVE;
+  bool fits = through                   ? rec->places == GATES
+              : rec->run == RUN_WAITING ? rec->places < GATES
+                                        : rec->places == 0;
+  sum->places += rec->places > GATE_TABLE;
+  sum->of_kind += rec->of != NULL;
+  return require(fits, "places and handler disagree", rec->places, rec->run) &&
+         require(rec->priority < OP_PRIORITIES &&
+                     (!rec->of || rec->priority >= rec->of->policy.priority),
+                 "a priority that may not be", rec->slot, rec->priority);
+}
+
 static bool check_operation(const op_rec *rec, tally *sum) {
   bool live = op_is_live(rec);
   sum->live += live;
@@ -59,8 +74,9 @@ static bool check_operation(const op_rec *rec, tally *sum) {
   sum->queued += rec->run == RUN_WAITING;
   bool in_heap = rec->due.place != DEADLINE_OUT;
   sum->timed += in_heap;
-  if (!check_run(rec) || !require(in_heap == (live && rec->due.at != OP_NEVER),
-                                  "heap and operation disagree", rec->slot, rec->due.at))
+  if (!check_run(rec) || !check_places(rec, sum) ||
+      !require(in_heap == (live && rec->due.at != OP_NEVER), "heap and operation disagree",
+               rec->slot, rec->due.at))
     return false;
   if (!live)
     return require(!rec->parent && !rec->child_first, "a settled operation in the tree", rec->slot,
@@ -71,6 +87,8 @@ static bool check_operation(const op_rec *rec, tally *sum) {
   sum->nested++;
   return require(op_is_live(parent) && parent->kind == REC_OPERATION && parent->scope == rec->scope,
                  "nested in what is not live in the scope", rec->slot, parent->slot) &&
+         require(rec->priority >= parent->priority, "a priority above the enclosing one", rec->slot,
+                 rec->priority) &&
          require(rec->due.at <= parent->due.at, "a deadline after the enclosing one", rec->due.at,
                  parent->due.at);
 }
@@ -158,16 +176,37 @@ static bool check_balance(const op_counts *c) {
                  c->running_max);
 }
 
-static bool check_slots_of(const op_scope *scope) {
-  uint32_t max = scope->limits.concurrent_max;
-  if (!require(!max || scope->slots <= max, "more handlers than may run", scope->slots, max))
-    return false;
-  uint64_t starting = 0;
+static bool is_at(const op_rec *rec, unsigned number, const op_kind *kind) {
+  return rec->run == RUN_WAITING && rec->places == number && (!kind || rec->of == kind);
+}
+
+/* One gate, of which `used` places are held; `kind`: whose gate it is, or NULL. */
+static bool check_gate(const op_gate *gate, unsigned number, const op_kind *kind, uint64_t used) {
+  uint64_t waiting = 0;
+  for (unsigned i = 0; i < OP_PRIORITIES; i++) {
+    uint64_t count = 0;
+    for (const op_rec *rec = gate->queues[i].first; rec; rec = rec->queue_next, count++)
+      if (!require(is_at(rec, number, kind) && rec->priority == i, "in the wrong queue", rec->slot,
+                   number))
+        return false;
+    if (!check_queue(&gate->queues[i], count))
+      return false;
+    waiting += count;
+  }
+  return same(gate->waiting, waiting, "a gate and its queues disagree") &&
+         same(gate->used, used, "places and handlers disagree") &&
+         require(!gate->max || gate->used <= gate->max, "more places than there are", gate->used,
+                 gate->max) &&
+         require(!waiting || (gate->max && gate->used == gate->max),
+                 "an operation waits though a place is free", gate->used, gate->max);
+}
+
+/* Handlers of settled operations hold places as well, and only their number is known. */
+static uint64_t places_of(const op_scope *scope) {
+  uint64_t used = scope->counts.running;
   for (const op_rec *rec = scope->operations.first; rec; rec = rec->list_next)
-    starting += rec->run == RUN_STARTING;
-  return same(scope->slots, starting + scope->counts.running, "slots and handlers disagree") &&
-         require(!scope->waiting.first || (max && scope->slots == max),
-                 "an operation waits though a slot is free", scope->slots, max);
+    used += rec->places > GATE_SCOPE && rec->run != RUN_ACTIVE;
+  return used;
 }
 
 static bool check_closed(const op_scope *scope) {
@@ -189,8 +228,38 @@ static bool check_scope(const op_scope *scope, tally *sum) {
   sum->records += scope->records;
   return check_balance(c) && check_list(&scope->operations, REC_OPERATION, c->live) &&
          check_list(&scope->timers, REC_TIMER, c->timers) &&
-         check_queue(&scope->waiting, c->queued) && check_children(scope, sum) &&
-         check_slots_of(scope) && check_closed(scope);
+         check_gate(&scope->gate, GATE_SCOPE, NULL, places_of(scope)) &&
+         check_children(scope, sum) && check_closed(scope);
+}
+
+/* ---- kinds ---- */
+
+static bool check_kind(const op_table *table, const op_kind *kind, tally *sum) {
+  uint64_t used = 0, queued = 0, records = 0;
+  for (uint32_t i = 0; i < table->slots_used; i++) {
+    const op_rec *rec = op_slot(table, i);
+    if (rec->kind != REC_OPERATION || rec->of != kind)
+      continue;
+    records++;
+    used += rec->places > GATE_KIND;
+    queued += rec->run == RUN_WAITING;
+  }
+  sum->of_kind += records;
+  return check_gate(&kind->gate, GATE_KIND, kind, used) &&
+         same(kind->queued, queued, "operations of a kind that wait") &&
+         same(kind->records, records, "records of a kind") &&
+         require(!kind->closed || kind->records, "a closed kind nobody needs", 0, 0) &&
+         require(!kind->freed, "a kind whose free places were not given", kind->gate.used,
+                 kind->gate.waiting);
+}
+
+static bool check_kinds(const op_table *table, tally *sum) {
+  const op_kind *prev = NULL;
+  for (const op_kind *kind = table->kinds; kind; prev = kind, kind = kind->next)
+    if (!require(kind->prev == prev, "the kinds are not linked", 0, 0) ||
+        !check_kind(table, kind, sum))
+      return false;
+  return true;
 }
 
 /* ---- the table ---- */
@@ -215,7 +284,7 @@ static bool check_sums(const op_table *table, const tally *slots, const tally *s
 }
 
 bool op_table_check(const op_table *table) {
-  tally slots = {0}, scopes = {0};
+  tally slots = {0}, scopes = {0}, kinds = {0};
   if (!check_slots(table, &slots) || !deadline_check(&table->heap))
     return false;
   const op_scope *prev = NULL;
@@ -223,6 +292,8 @@ bool op_table_check(const op_table *table) {
     if (!require(scope->prev == prev, "the scopes are not linked", 0, 0) ||
         !check_scope(scope, &scopes))
       return false;
-  return check_sums(table, &slots, &scopes) && check_balance(&table->counts) &&
-         check_queue(&table->events, slots.with_events);
+  return check_sums(table, &slots, &scopes) && check_kinds(table, &kinds) &&
+         same(slots.of_kind, kinds.of_kind, "operations of kinds") &&
+         check_gate(&table->gate, GATE_TABLE, NULL, slots.places) &&
+         check_balance(&table->counts) && check_queue(&table->events, slots.with_events);
 }

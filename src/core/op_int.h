@@ -11,8 +11,8 @@
  * their room), and lists and queues are threaded through the records: settling,
  * cancelling, expiring and closing need no memory.
  *
- * A record is on at most one of: the scope's waiting queue (RUN_WAITING) and
- * the table's event queue (events != 0), which is why they share their links.
+ * A record is on at most one of: the queue of a gate (RUN_WAITING) and the
+ * table's event queue (events != 0), which is why they share their links.
  * It is on its scope's list of operations exactly while it is live. */
 #ifndef VOW_CORE_OP_INT_H
 #define VOW_CORE_OP_INT_H
@@ -39,10 +39,13 @@ typedef enum {
 /* Where the handler of an operation is; apart from whether it is settled. */
 typedef enum {
   RUN_NONE,     /* has ended, or will never start */
-  RUN_WAITING,  /* for a slot */
-  RUN_STARTING, /* has a slot; START is queued */
-  RUN_ACTIVE,   /* has a slot; START was taken */
+  RUN_WAITING,  /* in the queue of gate number `places` */
+  RUN_STARTING, /* has its places; START is queued */
+  RUN_ACTIVE,   /* has its places; START was taken */
 } op_run;
+
+/* The gates on the way to a handler, in order. */
+enum { GATE_SCOPE, GATE_KIND, GATE_TABLE, GATES };
 
 enum {
   EVENT_START = 1,
@@ -53,6 +56,20 @@ enum {
 
 typedef struct op_rec op_rec;
 
+typedef struct op_list {
+  op_rec *first, *last;
+} op_list;
+
+/* Places for handlers, and who waits for one. Between two calls nothing waits at
+ * a gate that has a free place. */
+typedef struct op_gate {
+  uint32_t max; /* 0: no bound, nothing ever waits */
+  uint32_t used;
+  uint32_t waiting; /* in all queues */
+  uint32_t picks;   /* places given to one that waited */
+  op_list queues[OP_PRIORITIES];
+} op_gate;
+
 struct op_rec {
   deadline due; /* must stay first: the heap hands out pointers to it */
   uint32_t slot;
@@ -61,7 +78,10 @@ struct op_rec {
   uint8_t state;       /* op_state; operations only */
   uint8_t run;         /* op_run; operations only */
   uint8_t events;      /* EVENT_ bits still to be taken; not 0: on the event queue */
+  uint8_t priority;
+  uint8_t places; /* gates passed, in order: the places it holds */
   op_scope *scope;
+  op_kind *of; /* NULL: none */
   const char *name;
   uint64_t tag;
   void *user;
@@ -73,9 +93,18 @@ struct op_rec {
   op_rec *queue_prev, *queue_next;
 };
 
-typedef struct op_list {
-  op_rec *first, *last;
-} op_list;
+struct op_kind {
+  op_table *table;
+  const char *name;
+  op_policy policy;
+  op_gate gate;
+  uint32_t queued;  /* operations of the kind in the queue of any gate */
+  uint64_t records; /* that point here; a closed kind goes with the last */
+  bool closed;
+  bool freed; /* on the table's list of kinds whose places came free */
+  op_kind *freed_next;
+  op_kind *prev, *next; /* all kinds of the table */
+};
 
 struct op_scope {
   op_table *table;
@@ -85,11 +114,10 @@ struct op_scope {
   op_counts counts;
   op_list operations; /* live, in creation order */
   op_list timers;     /* live, in creation order */
-  op_list waiting;    /* for a slot, in creation order */
-  op_rec *wall;       /* NULL once closed */
-  uint64_t events;    /* records of this scope on the event queue */
-  uint64_t records;   /* that point here; a released scope goes with the last */
-  uint32_t slots;     /* in use: starting and running handlers */
+  op_gate gate;
+  op_rec *wall;     /* NULL once closed */
+  uint64_t events;  /* records of this scope on the event queue */
+  uint64_t records; /* that point here; a released scope goes with the last */
   bool closed, released;
   op_clock clock;
   uint64_t clock_since;
@@ -110,6 +138,9 @@ struct op_table {
   deadline_heap heap;
   op_list events;
   op_scope *scopes;
+  op_kind *kinds;
+  op_gate gate;
+  op_kind *freed_first, *freed_last; /* kinds of which a place came free in this call */
   op_counts counts;
 };
 
@@ -200,8 +231,24 @@ void op_timer_drop(op_rec *rec);
 /* ---- scopes (op_scope.c) ---- */
 
 void op_scope_free(op_scope *scope);
-/* Gives free slots to waiting operations. */
-void op_scope_dispatch(op_scope *scope);
+
+/* ---- places (op_gate.c) ---- */
+
+/* Whether a new operation could not start at once. */
+bool op_would_wait(const op_scope *scope, const op_kind *kind);
+/* Sends an operation without places, in no queue, on its way to its handler. */
+void op_admit(op_rec *rec);
+/* Takes the operation out of the queue it waits in, and its places from it. The
+ * caller then dispatches. */
+void op_leave_gates(op_rec *rec);
+/* Gives the places that came free in this call to those that wait; `scope` is
+ * the one of which some may have. */
+void op_dispatch(op_scope *scope);
+
+/* ---- kinds (op_kind.c) ---- */
+
+/* One record less points to the kind. */
+void op_kind_unref(op_kind *kind);
 
 /* ---- checking ---- */
 

@@ -10,21 +10,31 @@
 
 #include "core/op.h"
 
-enum { ITEMS_MAX = 2048, SCOPES_MAX = 40, SWITCHES_MAX = 64, NOBODY = -1 };
+enum { ITEMS_MAX = 2048, SCOPES_MAX = 40, KINDS_MAX = 10, SWITCHES_MAX = 64, NOBODY = -1 };
 
 typedef enum { HANDLER_NONE, HANDLER_WAITING, HANDLER_STARTING, HANDLER_RUNNING } handler_phase;
 typedef enum { TIMER_NOT, TIMER_ARMED, TIMER_FIRED, TIMER_OVER } timer_phase;
 
 typedef struct item { /* an operation or a timer */
   op_id id;
-  int scope, parent;
+  int scope, parent, kind;
   op_state state;
   handler_phase handler;
   timer_phase timer;
   uint64_t deadline, created, tag;
   uint64_t order; /* of creation, among all items and scopes */
   uint64_t rank;  /* among the children of its parent */
+  unsigned priority;
+  int places;      /* held: of the scope, of the kind, of the table */
+  uint64_t joined; /* the queue it waits in */
 } item;
+
+typedef struct family { /* a kind */
+  op_kind *kind;
+  op_policy policy;
+  uint32_t picks;
+  bool closed;
+} family;
 
 typedef struct side { /* a scope */
   op_scope *scope;
@@ -33,6 +43,7 @@ typedef struct side { /* a scope */
   uint64_t wall;   /* OP_NEVER: none, or raised */
   uint64_t order;
   bool closed, released;
+  uint32_t picks;
   int switches;
   op_clock clock[SWITCHES_MAX];
   uint64_t since[SWITCHES_MAX];
@@ -45,9 +56,11 @@ typedef struct happening {
 
 typedef struct model {
   uint64_t now; /* the latest that was given */
-  uint64_t order, rank, late, live_max;
-  uint32_t running_max;
-  int items_len, sides_len, queue_len;
+  uint64_t order, rank, joined, late, live_max;
+  uint32_t running_max, concurrent_max, picks;
+  int items_len, sides_len, kinds_len, queue_len;
+  int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
+  family kinds[KINDS_MAX];
   item items[ITEMS_MAX];
   side sides[SCOPES_MAX];
   happening queue[2 * ITEMS_MAX + SCOPES_MAX];
@@ -85,6 +98,8 @@ static void untell(model *m, op_event_kind kind, int i, int scope) {
   if (at != NOBODY)
     take_out(m, at);
 }
+
+#include "op_model_gates.h"
 
 /* ---- questions ---- */
 
@@ -166,19 +181,6 @@ static uint64_t clock_time(const model *m, int scope, op_clock clock, uint64_t n
 
 /* ---- settling ---- */
 
-static void hand_out_slots(model *m, int scope) {
-  uint32_t used = 0, max = m->sides[scope].limits.concurrent_max;
-  for (int i = 0; i < m->items_len; i++)
-    used += m->items[i].scope == scope && m->items[i].handler >= HANDLER_STARTING;
-  for (int i = 0; i < m->items_len && (!max || used < max); i++) {
-    if (m->items[i].scope != scope || m->items[i].handler != HANDLER_WAITING)
-      continue;
-    m->items[i].handler = HANDLER_STARTING;
-    tell(m, OP_EVENT_START, i, scope);
-    used++;
-  }
-}
-
 static int next_child(const model *m, int parent, uint64_t after) {
   int found = NOBODY;
   for (int i = 0; i < m->items_len; i++) {
@@ -207,8 +209,10 @@ static void end_item(model *m, int i, op_state state, bool by_result, bool telli
   ended->timed_out += state == OP_TIMED_OUT;
   ended->cancelled += state == OP_CANCELLED;
   untell(m, OP_EVENT_START, i, it->scope);
-  if (it->handler != HANDLER_RUNNING)
+  if (it->handler != HANDLER_RUNNING) {
     it->handler = HANDLER_NONE;
+    give_back(m, i);
+  }
   if (telling)
     tell(m, OP_EVENT_SETTLED, i, it->scope);
   if (!by_result && it->handler == HANDLER_RUNNING)
@@ -231,7 +235,7 @@ static op_status model_settle(model *m, int i, op_state state, uint64_t now) {
     return OP_LATE;
   move_children_up(m, i);
   end_item(m, i, state, true, false);
-  hand_out_slots(m, m->items[i].scope);
+  hand_out_places(m, m->items[i].scope);
   return OP_OK;
 }
 
@@ -249,7 +253,7 @@ static op_status model_cancel(model *m, int i, uint64_t now) {
   if (too_late(m, i))
     return OP_LATE;
   cancel_nested(m, i);
-  hand_out_slots(m, m->items[i].scope);
+  hand_out_places(m, m->items[i].scope);
   return OP_OK;
 }
 
@@ -261,12 +265,13 @@ static op_status model_done(model *m, int i, uint64_t now) {
   if (it->handler != HANDLER_RUNNING)
     return OP_E_STATE;
   it->handler = HANDLER_NONE;
+  give_back(m, i);
   untell(m, OP_EVENT_STOP, i, it->scope);
   if (is_live(it)) {
     move_children_up(m, i);
     end_item(m, i, OP_REJECTED, true, true);
   }
-  hand_out_slots(m, it->scope);
+  hand_out_places(m, it->scope);
   return OP_OK;
 }
 
@@ -276,6 +281,7 @@ static item *add_item(model *m, int scope, uint64_t deadline) {
   item *it = &m->items[m->items_len];
   *it = (item){.scope = scope,
                .parent = NOBODY,
+               .kind = NOBODY,
                .deadline = deadline,
                .created = m->now,
                .tag = 1000 + (uint64_t)m->items_len,
@@ -285,7 +291,8 @@ static item *add_item(model *m, int scope, uint64_t deadline) {
 }
 
 /* `has_parent` with `parent` NOBODY: an id that never was. */
-static op_status model_may_submit(model *m, int scope, bool has_parent, int parent, uint64_t now) {
+static op_status model_may_submit(model *m, int scope, bool has_parent, int parent, int kind,
+                                  uint64_t now) {
   see(m, now);
   const side *sd = &m->sides[scope];
   if (sd->closed)
@@ -297,20 +304,36 @@ static op_status model_may_submit(model *m, int scope, bool has_parent, int pare
   if (has_parent &&
       (parent == NOBODY || m->items[parent].scope != scope || !is_live(&m->items[parent])))
     return OP_E_GONE;
-  return OP_OK;
+  return queue_full(m, scope, kind) ? OP_E_FULL : OP_OK;
 }
 
-static void model_submit(model *m, int scope, int parent, uint64_t timeout, op_id id) {
-  uint64_t deadline = timeout ? later(m->now, timeout) : OP_NEVER;
+static uint64_t less_of(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+static unsigned lower_of(unsigned a, unsigned b) {
+  return a > b ? a : b;
+}
+
+static void model_submit(model *m, int scope, int parent, int kind, uint64_t timeout,
+                         unsigned priority, op_id id) {
+  uint64_t most = kind == NOBODY ? 0 : m->kinds[kind].policy.timeout_ns;
+  uint64_t deadline =
+      less_of(timeout ? later(m->now, timeout) : OP_NEVER, most ? later(m->now, most) : OP_NEVER);
   if (parent != NOBODY && m->items[parent].deadline < deadline)
     deadline = m->items[parent].deadline;
   item *it = add_item(m, scope, deadline);
   it->id = id;
   it->parent = parent;
   it->rank = ++m->rank;
-  it->handler = HANDLER_WAITING;
+  it->kind = kind;
+  it->priority = priority > 3 ? 3 : priority;
+  if (kind != NOBODY)
+    it->priority = lower_of(it->priority, m->kinds[kind].policy.priority);
+  if (parent != NOBODY)
+    it->priority = lower_of(it->priority, m->items[parent].priority);
   m->sides[scope].ended.created++;
-  hand_out_slots(m, scope);
+  go_on(m, m->items_len - 1);
 }
 
 static op_status model_may_time(model *m, int scope, uint64_t now) {
@@ -372,6 +395,7 @@ static void model_cancel_all(model *m, int scope, bool telling, uint64_t now) {
   for (int i = 0; i < m->items_len; i++)
     if (m->items[i].scope == scope && is_live(&m->items[i]))
       end_item(m, i, OP_CANCELLED, false, telling);
+  hand_out_places(m, scope);
   model_drop_timers(m, scope);
 }
 
@@ -382,6 +406,20 @@ static void model_close(model *m, int scope, uint64_t now) {
   model_cancel_all(m, scope, false, now);
   model_set_wall(m, scope, OP_NEVER);
   m->sides[scope].closed = true;
+}
+
+/* ---- kinds ---- */
+
+/* Settled, with no event to be taken; handlers may run on. */
+static bool kind_idle(const model *m, int kind) {
+  for (int i = 0; i < m->items_len; i++)
+    if (m->items[i].kind == kind && (is_live(&m->items[i]) || awaited(m, i)))
+      return false;
+  return true;
+}
+
+static void model_open_kind(model *m, op_kind *kind, const op_policy *policy) {
+  m->kinds[m->kinds_len++] = (family){.kind = kind, .policy = *policy};
 }
 
 /* ---- time and events ---- */
@@ -428,7 +466,7 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
     } else {
       move_children_up(m, i);
       end_item(m, i, OP_TIMED_OUT, false, true);
-      hand_out_slots(m, m->items[i].scope);
+      hand_out_places(m, m->items[i].scope);
     }
   }
   return count;

@@ -34,6 +34,33 @@ static void step_open(sim *s) {
     fail(s, "a scope does not open");
 }
 
+static void step_open_kind(sim *s) {
+  if (s->m.kinds_len == KINDS_MAX)
+    return;
+  op_policy policy = {
+      .timeout_ns = chance(s, 20) ? some_time(s) : 0,
+      .concurrent_max = chance(s, 60) ? 1 + (uint32_t)below(s, 4) : 0,
+      .queue_max = chance(s, 40) ? 1 + (uint32_t)below(s, 6) : 0,
+      .priority = (uint8_t)(chance(s, 60) ? 0 : below(s, OP_PRIORITIES)),
+  };
+  op_kind *kind = op_kind_open(s->table, "kind", &policy);
+  if (kind)
+    model_open_kind(&s->m, kind, &policy);
+  else if (!s->failed)
+    fail(s, "a kind does not open");
+}
+
+static void close_kind(sim *s, int kind) {
+  op_kind_close(s->m.kinds[kind].kind);
+  s->m.kinds[kind].closed = true;
+}
+
+static void step_close_kind(sim *s) {
+  int kind = pick_kind(s);
+  if (kind != NOBODY && kind_idle(&s->m, kind))
+    close_kind(s, kind);
+}
+
 /* Whether `status` is what the model expects; out of memory is, if memory was. */
 static bool created(sim *s, const char *what, op_status status, op_status expected, op_id id) {
   if (status == OP_E_NOMEM && s->failed && expected == OP_OK) {
@@ -56,17 +83,21 @@ static void submit_one(sim *s) {
       !s->m.sides[s->m.items[parent].scope].released)
     scope = s->m.items[parent].scope;
   uint64_t timeout = chance(s, 50) ? some_time(s) : 0, now = some_now(s);
+  int kind = pick_kind(s);
+  uint8_t priority = (uint8_t)(chance(s, 70) ? 0 : below(s, 6));
   op_id parent_id = nested ? id_of(s, parent) : 0, id = 0;
   nested = parent_id != 0;
-  op_spec spec = {.name = "sim",
+  op_spec spec = {.kind = kind == NOBODY ? NULL : s->m.kinds[kind].kind,
+                  .name = "sim",
+                  .priority = priority,
                   .parent = parent_id,
                   .timeout_ns = timeout,
                   .tag = 1000 + (uint64_t)s->m.items_len,
                   .user = &s->m.items[s->m.items_len]};
-  op_status expected = model_may_submit(&s->m, scope, nested, parent, now);
+  op_status expected = model_may_submit(&s->m, scope, nested, parent, kind, now);
   op_status status = op_submit(s->m.sides[scope].scope, &spec, now, &id);
   if (created(s, "submit", status, expected, id))
-    model_submit(&s->m, scope, parent, timeout, id);
+    model_submit(&s->m, scope, parent, kind, timeout, priority, id);
 }
 
 static void step_submit(sim *s) {
@@ -140,7 +171,7 @@ static void compare_event(const sim *s, const op_event *event, happening h) {
     fail(s, "an event of another user");
   if (operation)
     same(s, "the state of an event", event->state, it->state);
-  if (operation ? strcmp(event->name, "sim") != 0 : event->name != NULL)
+  if (operation ? strcmp(event->name, name_of(it)) != 0 : event->name != NULL)
     fail(s, "an event of another name");
 }
 
@@ -238,11 +269,11 @@ static const struct {
   void (*run)(sim *s);
   unsigned weight;
 } STEPS[] = {
-    {step_submit, 60},    {step_events, 60},     {step_settle, 30}, {step_done, 30},
-    {step_cancel, 10},    {step_time, 30},       {step_expire, 25}, {step_timer_start, 20},
-    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},  {step_list, 8},
-    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},   {step_close, 3},
-    {step_release, 4},
+    {step_submit, 60},    {step_events, 60},     {step_settle, 30},    {step_done, 30},
+    {step_cancel, 10},    {step_time, 30},       {step_expire, 25},    {step_timer_start, 20},
+    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},     {step_list, 8},
+    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},      {step_close, 3},
+    {step_release, 4},    {step_open_kind, 8},   {step_close_kind, 2},
 };
 enum { STEPS_LEN = sizeof STEPS / sizeof *STEPS };
 
@@ -264,6 +295,8 @@ static void begin(sim *s, uint64_t seed) {
   if (!s->table)
     fail(s, "no memory for a table");
   s->m.live_max = live_max ? live_max : 1u << 24;
+  s->m.concurrent_max = chance(s, 30) ? 1 + (uint32_t)below(s, 8) : 0;
+  op_table_set_concurrent(s->table, s->m.concurrent_max);
   s->now = chance(s, 5) ? OP_NEVER - 5000 : below(s, 1000);
   s->fail_percent = chance(s, 25) ? 1 + (unsigned)below(s, 60) : 0;
 }
@@ -292,6 +325,9 @@ static void finish(sim *s) {
   while (s->m.queue_len)
     take_event(s);
   take_event(s); /* none */
+  for (int k = 0; k < s->m.kinds_len; k++)
+    if (!s->m.kinds[k].closed)
+      close_kind(s, k);
   for (int i = 0; i < s->m.items_len && !forget; i++)
     if (handled(&s->m.items[i]))
       same_status(s, "handler_done", op_handler_done(s->table, s->m.items[i].id, s->now),
@@ -325,8 +361,8 @@ static void print_line(const char *what, const uint64_t *count, size_t len, size
 }
 
 static const char *status_name(size_t i) {
-  static const char *const NAMES[] = {"ok",    "late", "gone",   "state",
-                                      "total", "live", "closed", "nomem"};
+  static const char *const NAMES[] = {"ok",   "late",   "gone", "state", "total",
+                                      "live", "closed", "full", "nomem"};
   return NAMES[i];
 }
 

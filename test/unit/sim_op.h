@@ -154,6 +154,15 @@ static int pick_closed(sim *s) {
   return NOBODY;
 }
 
+/* An open one, or NOBODY. */
+static int pick_kind(sim *s) {
+  int n = s->m.kinds_len, first = n ? (int)below(s, (uint64_t)n) : 0;
+  for (int k = 0; k < n && chance(s, 80); k++)
+    if (!s->m.kinds[(first + k) % n].closed)
+      return (first + k) % n;
+  return NOBODY;
+}
+
 static void *sim_reallocate(void *user, void *block, size_t size) {
   sim *s = user;
   if (size == 0) {
@@ -186,6 +195,10 @@ static void compare_counts(const sim *s, op_counts is, op_counts should_be) {
   same(s, "timers", is.timers, should_be.timers);
 }
 
+static const char *name_of(const item *it) {
+  return it->kind == NOBODY ? "sim" : "kind";
+}
+
 static void compare_info(const sim *s, const op_info *info, int i) {
   const item *it = &s->m.items[i];
   same(s, "id", info->id, it->id);
@@ -194,7 +207,8 @@ static void compare_info(const sim *s, const op_info *info, int i) {
   same(s, "age", info->age_ns, s->now - it->created);
   same(s, "deadline", info->deadline, it->deadline);
   same(s, "tag", info->tag, it->tag);
-  if (strcmp(info->name, it->timer == TIMER_NOT ? "sim" : "timer") != 0)
+  same(s, "queued", info->queued, it->handler == HANDLER_WAITING);
+  if (strcmp(info->name, it->timer == TIMER_NOT ? name_of(it) : "timer") != 0)
     fail(s, "the name is %s", info->name);
 }
 
@@ -243,6 +257,12 @@ static void compare_scope(sim *s, int scope) {
   same(s, "the sum of the clocks", sum, end - sd->since[0]);
 }
 
+static void compare_kind(const sim *s, int kind) {
+  op_kind_counts c = op_kind_look(s->m.kinds[kind].kind);
+  same(s, "places of a kind", c.places, used_of(&s->m, (gate){OF_KIND, kind}));
+  same(s, "operations of a kind that wait", c.queued, queued_of(&s->m, kind));
+}
+
 static void compare(sim *s) {
   int i, scope;
   same(s, "the next deadline", op_next_deadline(s->table), earliest(&s->m, &i, &scope));
@@ -250,6 +270,9 @@ static void compare(sim *s) {
   for (int k = 0; k < s->m.sides_len; k++)
     if (!s->m.sides[k].released)
       compare_scope(s, k);
+  for (int k = 0; k < s->m.kinds_len; k++)
+    if (!s->m.kinds[k].closed)
+      compare_kind(s, k);
   if (s->step % 4 == 0)
     compare_items(s);
   if (!op_table_check(s->table))
