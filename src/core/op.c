@@ -167,7 +167,7 @@ static uint64_t effective_deadline(const op_spec *spec, const op_rec *parent, ui
   if (most && (!timeout || most < timeout))
     timeout = most;
   uint64_t at = timeout ? op_time_add(now, timeout) : OP_NEVER;
-  return parent && parent->due.at < at ? parent->due.at : at;
+  return parent && parent->deadline_ns < at ? parent->deadline_ns : at;
 }
 
 static uint8_t effective_priority(const op_spec *spec, const op_rec *parent) {
@@ -202,7 +202,8 @@ static void fill(op_rec *rec, const op_spec *spec, op_rec *parent, uint64_t now)
   rec->tag = spec->tag;
   rec->user = spec->user;
   rec->priority = effective_priority(spec, parent);
-  op_rec_set_due(rec, effective_deadline(spec, parent, now));
+  rec->deadline_ns = effective_deadline(spec, parent, now);
+  op_rec_set_due(rec, rec->deadline_ns);
   if (spec->kind)
     spec->kind->records++;
   if (parent)
@@ -235,7 +236,7 @@ op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *i
   return OP_OK;
 }
 
-static void end_handler(op_rec *rec) {
+void op_end_handler(op_rec *rec) {
   op_scope *scope = rec->scope;
   rec->run = RUN_NONE;
   op_leave_gates(rec);
@@ -251,7 +252,7 @@ op_status op_handler_done(op_table *table, op_id id, uint64_t now) {
     return OP_E_GONE;
   if (rec->run != RUN_ACTIVE)
     return OP_E_STATE;
-  end_handler(rec);
+  op_end_handler(rec);
   if (op_is_live(rec)) {
     leave_tree(rec);
     settle_and_tell(rec, OP_REJECTED, true);
@@ -311,6 +312,10 @@ static void come_due(op_rec *rec) {
     if (rec->kind == REC_WALL)
       rec->due.at = OP_NEVER;
     op_event_raise(rec, EVENT_FIRED);
+    return;
+  }
+  if (rec->due.at < rec->deadline_ns) {
+    op_retry_now(rec);
     return;
   }
   leave_tree(rec);

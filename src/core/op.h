@@ -2,6 +2,7 @@
  * one settlement.
  *
  *   pending --start--> running --> fulfilled | rejected | timed_out | cancelled
+ *      ^-----retry-------'
  *
  * One table belongs to one loop thread and has no lock. It calls no clock, no
  * I/O, no random and no thread: it is given `now` (nanoseconds of a monotonic
@@ -59,6 +60,7 @@ typedef enum {
   OP_E_LIVE,   /* as many operations (or timers) are live as may be */
   OP_E_CLOSED, /* the scope is closed */
   OP_E_FULL,   /* too many operations of the kind wait */
+  OP_E_SPENT,  /* no further attempt */
   OP_E_NOMEM,
 } op_status;
 
@@ -102,6 +104,10 @@ typedef struct op_policy {
   uint32_t concurrent_max; /* handlers at once */
   uint32_t queue_max;      /* operations waiting for a place of any sort */
   uint8_t priority;        /* the highest an operation may have */
+  uint32_t attempts;       /* at most; 0 and 1: no retry; more than 65,535 count as that */
+  /* Before attempt n: anything up to backoff_ns * 2^(n-2), at most backoff_max_ns
+   * (0: no such bound). */
+  uint64_t backoff_ns, backoff_max_ns;
 } op_policy;
 
 /* The state that operations of one kind share. Whoever opens a kind decides by
@@ -126,6 +132,7 @@ typedef struct op_scope_limits {
   uint64_t operations_max; /* created in the scope's life; 0 = unlimited */
   uint32_t concurrent_max; /* running at once, more wait; 0 = unlimited */
   uint32_t timers_max;     /* live timers; 0 = unlimited */
+  uint64_t retries_max;    /* in the scope's life; 0 = unlimited */
 } op_scope_limits;
 
 /* Opens a scope with an absolute wall deadline (OP_NEVER: none). `user` comes
@@ -188,6 +195,17 @@ op_status op_cancel(op_table *table, op_id id, uint64_t now);
  * was taken, or a second time. */
 op_status op_handler_done(op_table *table, op_id id, uint64_t now);
 
+/* In place of op_reject() and op_handler_done() when an attempt failed and
+ * another one may help. OP_OK: the handler counts as ended, its places are free,
+ * and the operation is pending again; a START event for the next attempt follows
+ * after a delay chosen by `random` (64 random bits) and the wait for its places.
+ * Deadline and cancel settle it meanwhile as ever. What is nested in it stays so.
+ * OP_E_GONE, OP_E_STATE (settled, or no handler runs) and OP_E_SPENT: nothing has
+ * changed; end the handler as ever. OP_E_SPENT: the kind's attempts or the scope's
+ * retries are used up, or an attempt as long as the last one would not end before
+ * the deadline. */
+op_status op_retry(op_table *table, op_id id, uint64_t now, uint64_t random);
+
 /* ---- timers: too small to be operations ---- */
 
 /* One TIMER event at now + delay. OP_E_CLOSED, OP_E_LIVE (over `timers_max` or
@@ -200,12 +218,12 @@ op_status op_timer_stop(op_table *table, op_id id);
 
 /* ---- time and events ---- */
 
-/* The earliest deadline of anything in the table; OP_NEVER: none. */
+/* When op_expire() has something to do next; OP_NEVER: nothing waits for a time. */
 uint64_t op_next_deadline(const op_table *table);
-/* Times out every operation and fires every timer and wall deadline that is
- * due (deadline <= now), in the order of deadlines, equal ones in the order of
- * creation (a wall: of its scope). Bounded: at most `max` of them per call (0:
- * all); returns how many. */
+/* Times out every operation, sends on those whose delay before the next attempt
+ * is over, and fires every timer and wall deadline that is due (time <= now), in
+ * the order of times, equal ones in the order of creation (a wall: of its scope).
+ * Bounded: at most `max` of them per call (0: all); returns how many. */
 size_t op_expire(op_table *table, uint64_t now, size_t max);
 
 typedef enum {
@@ -236,6 +254,7 @@ bool op_next_event(op_table *table, op_event *event);
 
 typedef struct op_counts {
   uint64_t created, fulfilled, rejected, timed_out, cancelled, late;
+  uint64_t retries;     /* attempts after the first that were granted */
   uint64_t live;        /* created and not settled */
   uint32_t running;     /* handlers that have started and not ended */
   uint32_t running_max; /* the most there were at once */
@@ -257,6 +276,7 @@ typedef struct op_info {
   uint64_t age_ns, tag;
   uint64_t deadline; /* effective, absolute */
   bool queued;       /* waits for a place */
+  uint32_t attempts; /* handlers started for it */
 } op_info;
 
 /* Live operations and timers of the scope, oldest first; returns how many

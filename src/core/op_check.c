@@ -46,7 +46,11 @@ static bool check_run(const op_rec *rec) {
     fits = rec->state == OP_PENDING && rec->events == EVENT_START;
     break;
   case RUN_ACTIVE:
-    fits = rec->state != OP_PENDING;
+    fits = rec->state != OP_PENDING && rec->attempts > 0;
+    break;
+  case RUN_DELAYED:
+    fits = rec->state == OP_PENDING && !rec->events && rec->attempts > 0 && rec->of &&
+           rec->attempts < rec->of->policy.attempts;
     break;
   default:
     fits = !op_is_live(rec) && rec->events;
@@ -67,6 +71,13 @@ static bool check_places(const op_rec *rec, tally *sum) {
                  "a priority that may not be", rec->slot, rec->priority);
 }
 
+/* The heap has the deadline, or an earlier time that is waited for. */
+static bool check_due(const op_rec *rec) {
+  bool early = rec->run == RUN_DELAYED;
+  return require(early ? rec->due.at < rec->deadline_ns : rec->due.at == rec->deadline_ns,
+                 "a time that nothing waits for", rec->due.at, rec->deadline_ns);
+}
+
 static bool check_operation(const op_rec *rec, tally *sum) {
   bool live = op_is_live(rec);
   sum->live += live;
@@ -81,6 +92,8 @@ static bool check_operation(const op_rec *rec, tally *sum) {
   if (!live)
     return require(!rec->parent && !rec->child_first, "a settled operation in the tree", rec->slot,
                    rec->run);
+  if (!check_due(rec))
+    return false;
   const op_rec *parent = rec->parent;
   if (!parent)
     return true;
@@ -89,8 +102,8 @@ static bool check_operation(const op_rec *rec, tally *sum) {
                  "nested in what is not live in the scope", rec->slot, parent->slot) &&
          require(rec->priority >= parent->priority, "a priority above the enclosing one", rec->slot,
                  rec->priority) &&
-         require(rec->due.at <= parent->due.at, "a deadline after the enclosing one", rec->due.at,
-                 parent->due.at);
+         require(rec->deadline_ns <= parent->deadline_ns, "a deadline after the enclosing one",
+                 rec->deadline_ns, parent->deadline_ns);
 }
 
 static bool check_record(const op_table *table, const op_rec *rec, uint32_t slot, tally *sum) {
@@ -229,7 +242,9 @@ static bool check_scope(const op_scope *scope, tally *sum) {
   return check_balance(c) && check_list(&scope->operations, REC_OPERATION, c->live) &&
          check_list(&scope->timers, REC_TIMER, c->timers) &&
          check_gate(&scope->gate, GATE_SCOPE, NULL, places_of(scope)) &&
-         check_children(scope, sum) && check_closed(scope);
+         check_children(scope, sum) && check_closed(scope) &&
+         require(!scope->limits.retries_max || c->retries <= scope->limits.retries_max,
+                 "more retries than there may be", c->retries, scope->limits.retries_max);
 }
 
 /* ---- kinds ---- */

@@ -47,6 +47,8 @@ static op_event take_start(op_rec *rec) {
   op_event_withdraw(rec, EVENT_START);
   rec->run = RUN_ACTIVE;
   rec->state = OP_RUNNING;
+  rec->attempts++;
+  rec->started_ns = rec->scope->table->now;
   count_running(&rec->scope->counts);
   count_running(&rec->scope->table->counts);
   return event_of(rec, OP_EVENT_START);

@@ -42,6 +42,7 @@ typedef enum {
   RUN_WAITING,  /* in the queue of gate number `places` */
   RUN_STARTING, /* has its places; START is queued */
   RUN_ACTIVE,   /* has its places; START was taken */
+  RUN_DELAYED,  /* between two attempts, without places; `due` is the end of the delay */
 } op_run;
 
 /* The gates on the way to a handler, in order. */
@@ -71,7 +72,9 @@ typedef struct op_gate {
 } op_gate;
 
 struct op_rec {
-  deadline due; /* must stay first: the heap hands out pointers to it */
+  /* Must stay first: the heap hands out pointers to it. Of operations: the
+   * deadline, or an earlier time at which the table has to do with it. */
+  deadline due;
   uint32_t slot;
   uint32_t generation; /* from 1; of the id this record has now, or will have next */
   uint8_t kind;        /* op_rec_kind */
@@ -80,12 +83,15 @@ struct op_rec {
   uint8_t events;      /* EVENT_ bits still to be taken; not 0: on the event queue */
   uint8_t priority;
   uint8_t places; /* gates passed, in order: the places it holds */
+  uint16_t attempts;
   op_scope *scope;
   op_kind *of; /* NULL: none */
   const char *name;
   uint64_t tag;
   void *user;
   uint64_t created_ns;
+  uint64_t deadline_ns;             /* effective; operations only */
+  uint64_t started_ns;              /* of the last attempt */
   op_rec *parent;                   /* live operations; settled ones are out of the tree */
   op_rec *child_first, *child_last; /* in creation order, then those that moved up */
   op_rec *sibling_prev, *sibling_next;
@@ -226,6 +232,8 @@ static inline bool op_is_live(const op_rec *rec) {
 void op_cancel_scope(op_scope *scope, bool tell);
 /* Frees the record when it is settled and neither handler nor event needs it. */
 void op_reap(op_rec *rec);
+/* Frees the places of a handler that ended, and withdraws the wish to stop it. */
+void op_end_handler(op_rec *rec);
 void op_timer_drop(op_rec *rec);
 
 /* ---- scopes (op_scope.c) ---- */
@@ -244,6 +252,11 @@ void op_leave_gates(op_rec *rec);
 /* Gives the places that came free in this call to those that wait; `scope` is
  * the one of which some may have. */
 void op_dispatch(op_scope *scope);
+
+/* ---- retries (op_retry.c) ---- */
+
+/* The delay is over: the next attempt. */
+void op_retry_now(op_rec *rec);
 
 /* ---- kinds (op_kind.c) ---- */
 

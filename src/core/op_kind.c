@@ -16,6 +16,8 @@ op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy
   kind->policy = *policy;
   if (kind->policy.priority >= OP_PRIORITIES)
     kind->policy.priority = OP_PRIORITIES - 1;
+  if (kind->policy.attempts > UINT16_MAX)
+    kind->policy.attempts = UINT16_MAX;
   kind->gate.max = policy->concurrent_max;
   link_kind(table, kind);
   return kind;

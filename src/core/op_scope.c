@@ -108,7 +108,8 @@ static op_info info_of(const op_rec *rec, uint64_t now) {
       .state = (op_state)rec->state,
       .age_ns = op_time_since(rec->created_ns, now),
       .tag = rec->tag,
-      .deadline = rec->due.at,
+      .deadline = timer ? rec->due.at : rec->deadline_ns,
+      .attempts = rec->attempts,
       .queued = rec->run == RUN_WAITING,
   };
 }

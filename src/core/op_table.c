@@ -14,6 +14,7 @@ static const char *const STATUS_TEXT[] = {
     [OP_E_LIVE] = "too many operations or timers at once",
     [OP_E_CLOSED] = "the scope is closed",
     [OP_E_FULL] = "too many operations of this kind wait",
+    [OP_E_SPENT] = "no further attempt",
     [OP_E_NOMEM] = "out of memory",
 };
 

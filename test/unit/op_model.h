@@ -12,7 +12,13 @@
 
 enum { ITEMS_MAX = 2048, SCOPES_MAX = 40, KINDS_MAX = 10, SWITCHES_MAX = 64, NOBODY = -1 };
 
-typedef enum { HANDLER_NONE, HANDLER_WAITING, HANDLER_STARTING, HANDLER_RUNNING } handler_phase;
+typedef enum {
+  HANDLER_NONE,
+  HANDLER_WAITING,
+  HANDLER_STARTING,
+  HANDLER_RUNNING,
+  HANDLER_DELAYED
+} handler_phase;
 typedef enum { TIMER_NOT, TIMER_ARMED, TIMER_FIRED, TIMER_OVER } timer_phase;
 
 typedef struct item { /* an operation or a timer */
@@ -27,6 +33,9 @@ typedef struct item { /* an operation or a timer */
   unsigned priority;
   int places;      /* held: of the scope, of the kind, of the table */
   uint64_t joined; /* the queue it waits in */
+  uint32_t attempts;
+  uint64_t started; /* the last one */
+  uint64_t wake;    /* when the delay before the next ends; OP_NEVER: none */
 } item;
 
 typedef struct family { /* a kind */
@@ -143,6 +152,7 @@ static op_counts counts_of(const model *m, int scope) {
     c.rejected += ended->rejected;
     c.timed_out += ended->timed_out;
     c.cancelled += ended->cancelled;
+    c.retries += ended->retries;
     c.late = ended->late;
     c.running_max = ended->running_max;
   }
@@ -204,6 +214,7 @@ static void end_item(model *m, int i, op_state state, bool by_result, bool telli
   op_counts *ended = &m->sides[it->scope].ended;
   it->state = state;
   it->parent = NOBODY;
+  it->wake = OP_NEVER;
   ended->fulfilled += state == OP_FULFILLED;
   ended->rejected += state == OP_REJECTED;
   ended->timed_out += state == OP_TIMED_OUT;
@@ -275,6 +286,37 @@ static op_status model_done(model *m, int i, uint64_t now) {
   return OP_OK;
 }
 
+static uint64_t longest_delay(const op_policy *policy, uint32_t attempts) {
+  uint64_t most = policy->backoff_max_ns ? policy->backoff_max_ns : OP_NEVER;
+  unsigned __int128 ns = policy->backoff_ns;
+  ns <<= attempts - 1 < 60 ? attempts - 1 : 60;
+  return ns < most ? (uint64_t)ns : most;
+}
+
+static op_status model_retry(model *m, int i, uint64_t now, uint64_t random) {
+  see(m, now);
+  if (i == NOBODY || !known(m, i))
+    return OP_E_GONE;
+  item *it = &m->items[i];
+  side *sd = &m->sides[it->scope];
+  if (it->state != OP_RUNNING || it->handler != HANDLER_RUNNING)
+    return OP_E_STATE;
+  if (it->kind == NOBODY || it->attempts >= m->kinds[it->kind].policy.attempts ||
+      (sd->limits.retries_max && sd->ended.retries >= sd->limits.retries_max))
+    return OP_E_SPENT;
+  uint64_t most = longest_delay(&m->kinds[it->kind].policy, it->attempts);
+  uint64_t at = later(m->now, most == OP_NEVER ? random : random % (most + 1));
+  if (later(at, m->now - it->started) >= it->deadline)
+    return OP_E_SPENT;
+  it->handler = HANDLER_DELAYED;
+  it->state = OP_PENDING;
+  it->wake = at;
+  sd->ended.retries++;
+  give_back(m, i);
+  hand_out_places(m, it->scope);
+  return OP_OK;
+}
+
 /* ---- creating ---- */
 
 static item *add_item(model *m, int scope, uint64_t deadline) {
@@ -282,6 +324,7 @@ static item *add_item(model *m, int scope, uint64_t deadline) {
   *it = (item){.scope = scope,
                .parent = NOBODY,
                .kind = NOBODY,
+               .wake = OP_NEVER,
                .deadline = deadline,
                .created = m->now,
                .tag = 1000 + (uint64_t)m->items_len,
@@ -430,10 +473,11 @@ static uint64_t earliest(const model *m, int *i, int *scope) {
   *i = *scope = NOBODY;
   for (int j = 0; j < m->items_len; j++) {
     const item *it = &m->items[j];
-    if (it->deadline == OP_NEVER || (!is_live(it) && it->timer != TIMER_ARMED))
+    uint64_t due = it->wake < it->deadline ? it->wake : it->deadline;
+    if (due == OP_NEVER || (!is_live(it) && it->timer != TIMER_ARMED))
       continue;
-    if (it->deadline < at || (it->deadline == at && it->order < order)) {
-      at = it->deadline;
+    if (due < at || (due == at && it->order < order)) {
+      at = due;
       order = it->order;
       *i = j;
     }
@@ -463,6 +507,10 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
     } else if (m->items[i].timer != TIMER_NOT) {
       m->items[i].timer = TIMER_FIRED;
       tell(m, OP_EVENT_TIMER, i, m->items[i].scope);
+    } else if (m->items[i].wake < m->items[i].deadline) {
+      m->items[i].wake = OP_NEVER;
+      m->items[i].handler = HANDLER_NONE;
+      go_on(m, i);
     } else {
       move_children_up(m, i);
       end_item(m, i, OP_TIMED_OUT, false, true);
@@ -482,6 +530,8 @@ static happening model_take(model *m) {
     return h;
   m->items[h.item].handler = HANDLER_RUNNING;
   m->items[h.item].state = OP_RUNNING;
+  m->items[h.item].attempts++;
+  m->items[h.item].started = m->now;
   op_counts *ended = &m->sides[h.scope].ended;
   uint32_t here = counts_of(m, h.scope).running, all = counts_of(m, NOBODY).running;
   ended->running_max = here > ended->running_max ? here : ended->running_max;

@@ -23,6 +23,7 @@ static void step_open(sim *s) {
       .operations_max = chance(s, 20) ? 1 + below(s, 80) : 0,
       .concurrent_max = chance(s, 60) ? 1 + (uint32_t)below(s, 5) : 0,
       .timers_max = chance(s, 30) ? 1 + (uint32_t)below(s, 4) : 0,
+      .retries_max = chance(s, 30) ? 1 + below(s, 6) : 0,
   };
   uint64_t wall = chance(s, 50) ? OP_NEVER : s->now + below(s, 100);
   uint64_t now = some_now(s);
@@ -43,6 +44,11 @@ static void step_open_kind(sim *s) {
       .queue_max = chance(s, 40) ? 1 + (uint32_t)below(s, 6) : 0,
       .priority = (uint8_t)(chance(s, 60) ? 0 : below(s, OP_PRIORITIES)),
   };
+  if (chance(s, 60)) {
+    policy.attempts = (uint32_t)below(s, 6);
+    policy.backoff_ns = chance(s, 10) ? OP_NEVER / 3 : below(s, 20);
+    policy.backoff_max_ns = chance(s, 50) ? 0 : below(s, 40);
+  }
   op_kind *kind = op_kind_open(s->table, "kind", &policy);
   if (kind)
     model_open_kind(&s->m, kind, &policy);
@@ -140,6 +146,14 @@ static void step_settle(sim *s) {
   else
     same_status(s, "reject", op_reject(s->table, id, now),
                 model_settle(&s->m, i, OP_REJECTED, now));
+}
+
+static void step_retry(sim *s) {
+  int i = pick(s, handled);
+  op_id id = id_of(s, i);
+  uint64_t now = some_now(s), random = rnd(s);
+  i = operation_or_nobody(s, i);
+  same_status(s, "retry", op_retry(s->table, id, now, random), model_retry(&s->m, i, now, random));
 }
 
 static void step_cancel(sim *s) {
@@ -269,11 +283,11 @@ static const struct {
   void (*run)(sim *s);
   unsigned weight;
 } STEPS[] = {
-    {step_submit, 60},    {step_events, 60},     {step_settle, 30},    {step_done, 30},
-    {step_cancel, 10},    {step_time, 30},       {step_expire, 25},    {step_timer_start, 20},
-    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},     {step_list, 8},
-    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},      {step_close, 3},
-    {step_release, 4},    {step_open_kind, 8},   {step_close_kind, 2},
+    {step_submit, 60},    {step_events, 60},     {step_settle, 30},   {step_done, 30},
+    {step_cancel, 10},    {step_time, 30},       {step_expire, 25},   {step_timer_start, 20},
+    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},    {step_list, 8},
+    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},     {step_close, 3},
+    {step_release, 4},    {step_retry, 20},      {step_open_kind, 8}, {step_close_kind, 2},
 };
 enum { STEPS_LEN = sizeof STEPS / sizeof *STEPS };
 
@@ -362,7 +376,7 @@ static void print_line(const char *what, const uint64_t *count, size_t len, size
 
 static const char *status_name(size_t i) {
   static const char *const NAMES[] = {"ok",   "late",   "gone", "state", "total",
-                                      "live", "closed", "full", "nomem"};
+                                      "live", "closed", "full", "spent", "nomem"};
   return NAMES[i];
 }
 

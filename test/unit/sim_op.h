@@ -187,6 +187,7 @@ static void compare_counts(const sim *s, op_counts is, op_counts should_be) {
   same(s, "rejected", is.rejected, should_be.rejected);
   same(s, "timed_out", is.timed_out, should_be.timed_out);
   same(s, "cancelled", is.cancelled, should_be.cancelled);
+  same(s, "retries", is.retries, should_be.retries);
   same(s, "late", is.late, should_be.late);
   same(s, "live", is.live, should_be.live);
   same(s, "running", is.running, should_be.running);
@@ -207,6 +208,7 @@ static void compare_info(const sim *s, const op_info *info, int i) {
   same(s, "age", info->age_ns, s->now - it->created);
   same(s, "deadline", info->deadline, it->deadline);
   same(s, "tag", info->tag, it->tag);
+  same(s, "attempts", info->attempts, it->attempts);
   same(s, "queued", info->queued, it->handler == HANDLER_WAITING);
   if (strcmp(info->name, it->timer == TIMER_NOT ? name_of(it) : "timer") != 0)
     fail(s, "the name is %s", info->name);
