@@ -79,6 +79,7 @@ static void settle(op_rec *rec, op_state state) {
   rec->state = (uint8_t)state;
   count_settled(&scope->counts, state);
   count_settled(&scope->table->counts, state);
+  op_flight_leave(rec);
 }
 
 void op_reap(op_rec *rec) {
@@ -210,28 +211,92 @@ static void fill(op_rec *rec, const op_spec *spec, op_rec *parent, uint64_t now)
     adopt(parent, rec);
 }
 
-op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id) {
-  op_table *table = scope->table;
-  now = op_time_seen(table, now);
-  op_status status = may_submit(scope);
-  if (status != OP_OK)
-    return status;
-  op_rec *parent = NULL;
-  if (spec->parent) {
-    parent = op_rec_find(table, spec->parent, REC_OPERATION);
-    if (!parent || parent->scope != scope || !op_is_live(parent))
-      return OP_E_GONE;
+/* What an earlier operation with the same key has to do with a new one. */
+typedef struct relation {
+  const op_kept *kept; /* settles it */
+  op_flight *followed; /* that it joins */
+  op_flight *own;      /* that it leads */
+} relation;
+
+static op_status relate(const op_spec *spec, const op_rec *parent, uint64_t now, bool full,
+                        relation *to) {
+  op_kind *kind = spec->kind;
+  bool leads = false;
+  *to = (relation){.kept = NULL};
+  if (kind && spec->key && (kind->policy.single_flight || op_kind_keeps(kind))) {
+    uint64_t hash = op_key_hash(spec->key, spec->key_len, kind->seed);
+    if (spec->answer)
+      to->kept = op_cache_find(kind, spec->key, spec->key_len, hash, now);
+    if (to->kept)
+      return OP_HIT;
+    to->followed = op_flight_find(kind, spec, hash, parent, &leads);
+    if (leads && !full && !(to->own = op_flight_open(kind, spec, hash)))
+      return OP_E_NOMEM;
   }
-  if (queue_full(scope, spec->kind))
-    return OP_E_FULL;
+  return full && !to->followed ? OP_E_FULL : OP_OK;
+}
+
+static void count_hit(op_counts *counts, op_state state) {
+  count_created(counts);
+  count_settled(counts, state);
+  counts->cache_hits++;
+}
+
+static op_status settle_by_hit(op_scope *scope, const op_spec *spec, const op_kept *kept,
+                               op_id *id) {
+  *spec->answer = (op_answer){.bytes = kept->bytes, .len = kept->len, .state = kept->state};
+  count_hit(&scope->counts, kept->state);
+  count_hit(&scope->table->counts, kept->state);
+  *id = 0;
+  return OP_HIT;
+}
+
+static op_status find_parent(const op_scope *scope, const op_spec *spec, op_rec **parent) {
+  *parent = NULL;
+  if (!spec->parent)
+    return OP_OK;
+  *parent = op_rec_find(scope->table, spec->parent, REC_OPERATION);
+  bool fits = *parent && (*parent)->scope == scope && op_is_live(*parent);
+  return fits ? OP_OK : OP_E_GONE;
+}
+
+static op_rec *new_operation(op_scope *scope, const op_spec *spec, op_rec *parent, uint64_t now) {
   op_rec *rec = op_rec_new(scope, REC_OPERATION, now);
   if (!rec)
-    return OP_E_NOMEM;
+    return NULL;
   fill(rec, spec, parent, now);
   op_list_append(&scope->operations, rec);
   count_created(&scope->counts);
-  count_created(&table->counts);
-  op_admit(rec);
+  count_created(&scope->table->counts);
+  return rec;
+}
+
+op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id) {
+  now = op_time_seen(scope->table, now);
+  op_rec *parent;
+  relation to;
+  op_status status = may_submit(scope);
+  if (status == OP_OK)
+    status = find_parent(scope, spec, &parent);
+  if (status == OP_OK)
+    status = relate(spec, parent, now, queue_full(scope, spec->kind), &to);
+  if (status == OP_HIT)
+    return settle_by_hit(scope, spec, to.kept, id);
+  if (status != OP_OK)
+    return status;
+  op_rec *rec = new_operation(scope, spec, parent, now);
+  if (!rec) {
+    if (to.own)
+      op_flight_free(spec->kind, to.own);
+    return OP_E_NOMEM;
+  }
+  if (to.followed) {
+    op_flight_follow(to.followed, rec);
+  } else {
+    if (to.own)
+      op_flight_lead(to.own, rec);
+    op_admit(rec);
+  }
   *id = op_rec_id(rec);
   return OP_OK;
 }

@@ -26,8 +26,8 @@
  * An id names a slot and a generation, so an id that outlived its operation is
  * harmless: calls with it answer OP_E_GONE (settling: OP_LATE).
  *
- * Memory is taken by the calls to open, op_submit() and op_timer_start() alone;
- * nothing else can fail for it. A `now` before one the
+ * Memory is taken by the calls to open, op_submit() and op_timer_start() alone,
+ * nothing else can fail for it; op_keep() takes some and does without. A `now` before one the
  * table has seen counts as the latest seen. Times that do not fit count as
  * OP_NEVER. */
 #ifndef VOW_CORE_OP_H
@@ -53,6 +53,7 @@ typedef enum {
 
 typedef enum {
   OP_OK = 0,
+  OP_HIT,      /* an earlier answer settled it at once */
   OP_LATE,     /* already settled, or gone; counted in the table, and in the scope if known */
   OP_E_GONE,   /* no such operation, timer or scope any more */
   OP_E_STATE,  /* not possible in this state */
@@ -108,20 +109,35 @@ typedef struct op_policy {
   /* Before attempt n: anything up to backoff_ns * 2^(n-2), at most backoff_max_ns
    * (0: no such bound). */
   uint64_t backoff_ns, backoff_max_ns;
+  /* How long a kept value, a kept error serves equal operations. */
+  uint64_t cache_ns, cache_error_ns;
+  size_t cache_bytes; /* of what is kept, with its keys; 0: OP_CACHE_BYTES */
+  bool single_flight; /* equal operations in progress share one handler */
 } op_policy;
 
-/* The state that operations of one kind share. Whoever opens a kind decides by
- * that who shares it. `name` and `policy`: as in op_spec; the policy is copied,
- * a priority past the last counts as the last. NULL when memory is short. */
-op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy);
+#define OP_CACHE_BYTES ((size_t)1 << 20)
+/* Beside its key and its bytes, each kept answer counts as this much. */
+#define OP_ANSWER_BYTES 96u
+
+/* The state that operations of one kind share: places, answers that are kept, and
+ * handlers that work for several. Whoever opens a kind decides by that who shares
+ * it: where answers are kept or handlers shared, only callers that may see each
+ * other's answers. One kind for two tenants gives one the secrets of the other.
+ *
+ * `name`: as in op_spec. The policy is copied; a priority past the last counts as
+ * the last. `seed`: anything that those who choose keys do not know, against keys
+ * made to collide. NULL when memory is short. */
+op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy, uint64_t seed);
 /* Gives the kind up, before op_table_close(): every operation of it must be
  * settled and its events taken. Its memory goes when the last handler has ended.
  * NULL is allowed. */
 void op_kind_close(op_kind *kind);
 
 typedef struct op_kind_counts {
-  uint32_t places; /* in use: handlers that start, run or have not ended */
-  uint32_t queued; /* operations waiting for a place of any sort */
+  uint32_t places;  /* in use: handlers that start, run or have not ended */
+  uint32_t queued;  /* operations waiting for a place of any sort */
+  uint32_t answers; /* kept; some may be past their time */
+  size_t answer_bytes;
 } op_kind_counts;
 
 op_kind_counts op_kind_look(const op_kind *kind);
@@ -161,6 +177,13 @@ void op_scope_drop_timers(op_scope *scope);
 
 /* ---- operations ---- */
 
+/* An answer that was kept; valid until the next call of the table. */
+typedef struct op_answer {
+  const void *bytes;
+  size_t len;
+  op_state state; /* OP_FULFILLED or OP_REJECTED */
+} op_answer;
+
 typedef struct op_spec {
   op_kind *kind;       /* NULL: one without shared state */
   const char *name;    /* without a kind; borrowed, must outlive the table */
@@ -169,13 +192,26 @@ typedef struct op_spec {
   uint8_t priority;    /* as asked; never higher than the kind's and the parent's */
   uint64_t tag;        /* the owner's cookie; comes back with events */
   void *user;          /* likewise */
+  /* Operations of one kind are equal when their keys are (the deterministic
+   * encoding of their arguments). Copied if the kind keeps or shares anything;
+   * NULL: it shares nothing with others. */
+  const void *key;
+  size_t key_len;
+  op_answer *answer; /* where OP_HIT puts the answer; NULL: none is wanted */
 } op_spec;
 
 /* Creates an operation. If its places are free a START event follows, else it
  * waits; a place counts as used from then on. Checked in this order:
  * OP_E_CLOSED, OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live
  * operation of this scope), OP_E_FULL (it would have to wait, and `queue_max` of
- * its kind do already), OP_E_NOMEM; then nothing was created. */
+ * its kind do already), OP_E_NOMEM; then nothing was created.
+ *
+ * OP_HIT: an answer to an equal operation was kept. The operation is created,
+ * counted and settled with it, without a record: no id (0), no event.
+ * If an equal one leads a flight (single_flight), the new one follows it: it needs
+ * no handler and no place, and whoever settles the leader by result settles it
+ * first (op_follower()). One that is nested in the leader does not follow, but
+ * goes its own way and shares nothing. */
 op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id);
 /* Settles by result. OP_OK: this is the settlement, deliver it now (no event
  * comes). OP_LATE: drop it. An operation that has not started may be settled as
@@ -194,6 +230,19 @@ op_status op_cancel(op_table *table, op_id id, uint64_t now);
  * the record is gone; OP_E_STATE when no handler runs: before the START event
  * was taken, or a second time. */
 op_status op_handler_done(op_table *table, op_id id, uint64_t now);
+
+/* The first of those that follow the live operation `id`, with its cookie in
+ * `user`; 0: there is none. One that settles `id` by result settles these before,
+ * with the same answer, until there is none. If it is settled in any other way, or
+ * before them, the first of them starts its own handler and leads the others. */
+op_id op_follower(const op_table *table, op_id id, void **user);
+/* Keeps a copy of the answer with which the live operation `id` is about to be
+ * settled, for equal ones to come; an older one goes. False, and nothing is kept
+ * for it then: the kind keeps no such answers, the operation has no key or follows
+ * another, it is larger than cache_bytes, or memory is short. The answer used
+ * longest ago goes first when there is no room. */
+bool op_keep(op_table *table, op_id id, op_state state, const void *bytes, size_t len,
+             uint64_t now);
 
 /* In place of op_reject() and op_handler_done() when an attempt failed and
  * another one may help. OP_OK: the handler counts as ended, its places are free,
@@ -255,6 +304,7 @@ bool op_next_event(op_table *table, op_event *event);
 typedef struct op_counts {
   uint64_t created, fulfilled, rejected, timed_out, cancelled, late;
   uint64_t retries;     /* attempts after the first that were granted */
+  uint64_t cache_hits;  /* settled at once by an earlier answer */
   uint64_t live;        /* created and not settled */
   uint32_t running;     /* handlers that have started and not ended */
   uint32_t running_max; /* the most there were at once */
@@ -276,6 +326,7 @@ typedef struct op_info {
   uint64_t age_ns, tag;
   uint64_t deadline; /* effective, absolute */
   bool queued;       /* waits for a place */
+  bool follows;      /* waits for the handler of an equal one */
   uint32_t attempts; /* handlers started for it */
 } op_info;
 

@@ -48,6 +48,9 @@ static bool check_run(const op_rec *rec) {
   case RUN_ACTIVE:
     fits = rec->state != OP_PENDING && rec->attempts > 0;
     break;
+  case RUN_FOLLOWING:
+    fits = rec->state == OP_PENDING && !rec->events && rec->flight && rec->flight->leader != rec;
+    break;
   case RUN_DELAYED:
     fits = rec->state == OP_PENDING && !rec->events && rec->attempts > 0 && rec->of &&
            rec->attempts < rec->of->policy.attempts;
@@ -78,6 +81,25 @@ static bool check_due(const op_rec *rec) {
                  "a time that nothing waits for", rec->due.at, rec->deadline_ns);
 }
 
+/* Of an operation that leads a flight, the flight; of any, that it is in one alone. */
+static bool check_flight(const op_rec *rec) {
+  const op_flight *flight = rec->flight;
+  if (!flight)
+    return true;
+  if (!require(op_is_live(rec) && rec->of, "a settled operation in a flight", rec->slot, rec->run))
+    return false;
+  if (flight->leader != rec)
+    return require(rec->run == RUN_FOLLOWING && flight->leader &&
+                       flight->leader->flight == flight && op_is_live(flight->leader),
+                   "a flight without leader", rec->slot, rec->run);
+  const op_rec *prev = NULL;
+  for (const op_rec *next = flight->followers.first; next; prev = next, next = next->queue_next)
+    if (!require(next->flight == flight && next->run == RUN_FOLLOWING && next->queue_prev == prev,
+                 "a broken flight", rec->slot, next->slot))
+      return false;
+  return require(flight->followers.last == prev, "a flight without its end", rec->slot, 0);
+}
+
 static bool check_operation(const op_rec *rec, tally *sum) {
   bool live = op_is_live(rec);
   sum->live += live;
@@ -85,7 +107,7 @@ static bool check_operation(const op_rec *rec, tally *sum) {
   sum->queued += rec->run == RUN_WAITING;
   bool in_heap = rec->due.place != DEADLINE_OUT;
   sum->timed += in_heap;
-  if (!check_run(rec) || !check_places(rec, sum) ||
+  if (!check_run(rec) || !check_places(rec, sum) || !check_flight(rec) ||
       !require(in_heap == (live && rec->due.at != OP_NEVER), "heap and operation disagree",
                rec->slot, rec->due.at))
     return false;
@@ -249,8 +271,34 @@ static bool check_scope(const op_scope *scope, tally *sum) {
 
 /* ---- kinds ---- */
 
+static bool check_answers(const op_kind *kind) {
+  uint64_t count = 0, bytes = 0;
+  const op_kept *prev = NULL;
+  for (const op_kept *kept = kind->oldest; kept; prev = kept, kept = kept->newer) {
+    const op_keyed *keyed = &kept->keyed;
+    if (!require(kept->older == prev, "answers not linked", count, 0) ||
+        !require(op_set_find(&kind->answers, keyed->key, keyed->key_len, keyed->hash) == keyed,
+                 "an answer that is not found", count, keyed->hash))
+      return false;
+    bytes += OP_ANSWER_BYTES + keyed->key_len + kept->len;
+    count++;
+  }
+  return require(kind->newest == prev, "answers without their end", count, 0) &&
+         same(kind->answers.count, count, "answers kept") &&
+         same(kind->answer_bytes, bytes, "bytes of answers") &&
+         require(bytes <= kind->policy.cache_bytes, "more answers than fit", bytes,
+                 kind->policy.cache_bytes);
+}
+
+static bool leads_in_set(const op_kind *kind, const op_rec *rec) {
+  const op_flight *flight = rec->flight;
+  return kind->policy.single_flight && flight && flight->leader == rec &&
+         op_set_find(&kind->flights, flight->keyed.key, flight->keyed.key_len,
+                     flight->keyed.hash) == &flight->keyed;
+}
+
 static bool check_kind(const op_table *table, const op_kind *kind, tally *sum) {
-  uint64_t used = 0, queued = 0, records = 0;
+  uint64_t used = 0, queued = 0, records = 0, flights = 0;
   for (uint32_t i = 0; i < table->slots_used; i++) {
     const op_rec *rec = op_slot(table, i);
     if (rec->kind != REC_OPERATION || rec->of != kind)
@@ -258,9 +306,11 @@ static bool check_kind(const op_table *table, const op_kind *kind, tally *sum) {
     records++;
     used += rec->places > GATE_KIND;
     queued += rec->run == RUN_WAITING;
+    flights += leads_in_set(kind, rec);
   }
   sum->of_kind += records;
   return check_gate(&kind->gate, GATE_KIND, kind, used) &&
+         same(kind->flights.count, flights, "flights and leaders") && check_answers(kind) &&
          same(kind->queued, queued, "operations of a kind that wait") &&
          same(kind->records, records, "records of a kind") &&
          require(!kind->closed || kind->records, "a closed kind nobody needs", 0, 0) &&

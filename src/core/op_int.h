@@ -11,8 +11,9 @@
  * their room), and lists and queues are threaded through the records: settling,
  * cancelling, expiring and closing need no memory.
  *
- * A record is on at most one of: the queue of a gate (RUN_WAITING) and the
- * table's event queue (events != 0), which is why they share their links.
+ * A record is on at most one of: the queue of a gate (RUN_WAITING), the followers
+ * of a flight (RUN_FOLLOWING) and the table's event queue (events != 0), which is
+ * why they share their links.
  * It is on its scope's list of operations exactly while it is live. */
 #ifndef VOW_CORE_OP_INT_H
 #define VOW_CORE_OP_INT_H
@@ -38,11 +39,12 @@ typedef enum {
 
 /* Where the handler of an operation is; apart from whether it is settled. */
 typedef enum {
-  RUN_NONE,     /* has ended, or will never start */
-  RUN_WAITING,  /* in the queue of gate number `places` */
-  RUN_STARTING, /* has its places; START is queued */
-  RUN_ACTIVE,   /* has its places; START was taken */
-  RUN_DELAYED,  /* between two attempts, without places; `due` is the end of the delay */
+  RUN_NONE,      /* has ended, or will never start */
+  RUN_WAITING,   /* in the queue of gate number `places` */
+  RUN_STARTING,  /* has its places; START is queued */
+  RUN_ACTIVE,    /* has its places; START was taken */
+  RUN_DELAYED,   /* between two attempts, without places; `due` is the end of the delay */
+  RUN_FOLLOWING, /* another's handler; among the followers of its flight */
 } op_run;
 
 /* The gates on the way to a handler, in order. */
@@ -71,6 +73,39 @@ typedef struct op_gate {
   op_list queues[OP_PRIORITIES];
 } op_gate;
 
+/* What can be found by key: flights, and answers that are kept. */
+typedef struct op_keyed op_keyed;
+struct op_keyed {
+  op_keyed *next; /* in its place of the set */
+  uint64_t hash;
+  size_t key_len;
+  const uint8_t *key; /* in the same block */
+};
+
+typedef struct op_set {
+  op_keyed **places; /* 2^bits, or NULL while there are none */
+  unsigned bits;
+  uint32_t count;
+} op_set;
+
+/* A handler that works for equal operations; also where a kind shares no handlers
+ * but keeps answers: then it only holds the key. */
+typedef struct op_flight {
+  op_keyed keyed; /* must stay first; in the set if the kind shares handlers */
+  op_rec *leader;
+  op_list followers; /* by queue links, in the order they came */
+} op_flight;
+
+typedef struct op_kept op_kept;
+struct op_kept {
+  op_keyed keyed; /* must stay first */
+  op_kept *older, *newer;
+  uint64_t until_ns;
+  op_state state;
+  size_t len;
+  const uint8_t *bytes; /* in the same block */
+};
+
 struct op_rec {
   /* Must stay first: the heap hands out pointers to it. Of operations: the
    * deadline, or an earlier time at which the table has to do with it. */
@@ -85,7 +120,8 @@ struct op_rec {
   uint8_t places; /* gates passed, in order: the places it holds */
   uint16_t attempts;
   op_scope *scope;
-  op_kind *of; /* NULL: none */
+  op_kind *of;       /* NULL: none */
+  op_flight *flight; /* that it leads or follows; NULL: none; live operations only */
   const char *name;
   uint64_t tag;
   void *user;
@@ -104,7 +140,11 @@ struct op_kind {
   const char *name;
   op_policy policy;
   op_gate gate;
-  uint32_t queued;  /* operations of the kind in the queue of any gate */
+  uint32_t queued; /* operations of the kind in the queue of any gate */
+  uint64_t seed;
+  op_set flights, answers;
+  op_kept *oldest, *newest; /* by their last use */
+  size_t answer_bytes;
   uint64_t records; /* that point here; a closed kind goes with the last */
   bool closed;
   bool freed; /* on the table's list of kinds whose places came free */
@@ -257,6 +297,37 @@ void op_dispatch(op_scope *scope);
 
 /* The delay is over: the next attempt. */
 void op_retry_now(op_rec *rec);
+
+/* ---- what is found by key (op_keyed.c) ---- */
+
+uint64_t op_key_hash(const void *key, size_t len, uint64_t seed);
+op_keyed *op_set_find(const op_set *set, const void *key, size_t len, uint64_t hash);
+/* False when memory is short; only the first one can fail. */
+bool op_set_add(op_set *set, op_keyed *keyed, const vow_allocator *allocator);
+void op_set_remove(op_set *set, op_keyed *keyed);
+void op_set_free(op_set *set, const vow_allocator *allocator);
+
+/* ---- answers that are kept (op_cache.c) ---- */
+
+bool op_kind_keeps(const op_kind *kind);
+/* The answer that serves at `now`, the newest used from now on; NULL: none. */
+const op_kept *op_cache_find(op_kind *kind, const void *key, size_t len, uint64_t hash,
+                             uint64_t now);
+void op_cache_free(op_kind *kind);
+
+/* ---- handlers that are shared (op_flight.c) ---- */
+
+/* The flight that an operation with this key, nested in `parent` (may be NULL),
+ * follows; NULL: none. `*own` is false when it may lead none either. */
+op_flight *op_flight_find(const op_kind *kind, const op_spec *spec, uint64_t hash,
+                          const op_rec *parent, bool *own);
+/* A flight without a leader; NULL when memory is short. */
+op_flight *op_flight_open(op_kind *kind, const op_spec *spec, uint64_t hash);
+void op_flight_free(op_kind *kind, op_flight *flight);
+void op_flight_lead(op_flight *flight, op_rec *rec);
+void op_flight_follow(op_flight *flight, op_rec *rec);
+/* For an operation that is being settled: if it led, the first follower does. */
+void op_flight_leave(op_rec *rec);
 
 /* ---- kinds (op_kind.c) ---- */
 

@@ -7,7 +7,7 @@ static void link_kind(op_table *table, op_kind *kind) {
   table->kinds = kind;
 }
 
-op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy) {
+op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy, uint64_t seed) {
   op_kind *kind = mem_new(table->allocator, 1, sizeof *kind);
   if (!kind)
     return NULL;
@@ -18,6 +18,9 @@ op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy
     kind->policy.priority = OP_PRIORITIES - 1;
   if (kind->policy.attempts > UINT16_MAX)
     kind->policy.attempts = UINT16_MAX;
+  if (!kind->policy.cache_bytes)
+    kind->policy.cache_bytes = OP_CACHE_BYTES;
+  kind->seed = seed;
   kind->gate.max = policy->concurrent_max;
   link_kind(table, kind);
   return kind;
@@ -39,12 +42,17 @@ void op_kind_unref(op_kind *kind) {
 void op_kind_close(op_kind *kind) {
   if (!kind)
     return;
-  assert(!kind->closed && !kind->queued);
+  assert(!kind->closed && !kind->queued && !kind->flights.count);
+  op_cache_free(kind);
+  op_set_free(&kind->flights, kind->table->allocator);
   kind->closed = true;
   if (kind->records == 0)
     free_kind(kind);
 }
 
 op_kind_counts op_kind_look(const op_kind *kind) {
-  return (op_kind_counts){.places = kind->gate.used, .queued = kind->queued};
+  return (op_kind_counts){.places = kind->gate.used,
+                          .queued = kind->queued,
+                          .answers = kind->answers.count,
+                          .answer_bytes = kind->answer_bytes};
 }

@@ -7,6 +7,7 @@ static const char *const STATE_TEXT[] = {
 
 static const char *const STATUS_TEXT[] = {
     [OP_OK] = "ok",
+    [OP_HIT] = "settled by an earlier answer",
     [OP_LATE] = "the operation was settled already",
     [OP_E_GONE] = "no such operation, timer or scope any more",
     [OP_E_STATE] = "not possible in this state",

@@ -6,18 +6,27 @@
 #ifndef VOW_TEST_OP_MODEL_H
 #define VOW_TEST_OP_MODEL_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/op.h"
 
-enum { ITEMS_MAX = 2048, SCOPES_MAX = 40, KINDS_MAX = 10, SWITCHES_MAX = 64, NOBODY = -1 };
+enum {
+  ITEMS_MAX = 2048,
+  SCOPES_MAX = 40,
+  KINDS_MAX = 10,
+  ANSWERS_MAX = 2048,
+  SWITCHES_MAX = 64,
+  NOBODY = -1
+};
 
 typedef enum {
   HANDLER_NONE,
   HANDLER_WAITING,
   HANDLER_STARTING,
   HANDLER_RUNNING,
-  HANDLER_DELAYED
+  HANDLER_DELAYED,
+  HANDLER_FOLLOWING
 } handler_phase;
 typedef enum { TIMER_NOT, TIMER_ARMED, TIMER_FIRED, TIMER_OVER } timer_phase;
 
@@ -36,6 +45,7 @@ typedef struct item { /* an operation or a timer */
   uint32_t attempts;
   uint64_t started; /* the last one */
   uint64_t wake;    /* when the delay before the next ends; OP_NEVER: none */
+  int key, leader;  /* NOBODY: none; itself: it leads, or holds the key alone */
 } item;
 
 typedef struct family { /* a kind */
@@ -44,6 +54,14 @@ typedef struct family { /* a kind */
   uint32_t picks;
   bool closed;
 } family;
+
+typedef struct answer {
+  int kind, key;
+  op_state state;
+  size_t len;
+  uint64_t until, used;
+  bool gone;
+} answer;
 
 typedef struct side { /* a scope */
   op_scope *scope;
@@ -70,7 +88,10 @@ typedef struct model {
   int items_len, sides_len, kinds_len, queue_len;
   int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
   family kinds[KINDS_MAX];
+  int answers_len;
+  uint64_t promoted;
   item items[ITEMS_MAX];
+  answer answers[ANSWERS_MAX];
   side sides[SCOPES_MAX];
   happening queue[2 * ITEMS_MAX + SCOPES_MAX];
 } model;
@@ -109,6 +130,7 @@ static void untell(model *m, op_event_kind kind, int i, int scope) {
 }
 
 #include "op_model_gates.h"
+#include "op_model_keys.h"
 
 /* ---- questions ---- */
 
@@ -153,6 +175,7 @@ static op_counts counts_of(const model *m, int scope) {
     c.timed_out += ended->timed_out;
     c.cancelled += ended->cancelled;
     c.retries += ended->retries;
+    c.cache_hits += ended->cache_hits;
     c.late = ended->late;
     c.running_max = ended->running_max;
   }
@@ -224,6 +247,7 @@ static void end_item(model *m, int i, op_state state, bool by_result, bool telli
     it->handler = HANDLER_NONE;
     give_back(m, i);
   }
+  leave_flight(m, i);
   if (telling)
     tell(m, OP_EVENT_SETTLED, i, it->scope);
   if (!by_result && it->handler == HANDLER_RUNNING)
@@ -324,6 +348,8 @@ static item *add_item(model *m, int scope, uint64_t deadline) {
   *it = (item){.scope = scope,
                .parent = NOBODY,
                .kind = NOBODY,
+               .key = NOBODY,
+               .leader = NOBODY,
                .wake = OP_NEVER,
                .deadline = deadline,
                .created = m->now,
@@ -333,9 +359,10 @@ static item *add_item(model *m, int scope, uint64_t deadline) {
   return it;
 }
 
-/* `has_parent` with `parent` NOBODY: an id that never was. */
+/* `has_parent` with `parent` NOBODY: an id that never was. `hit`: NOBODY, no earlier
+ * answer is wanted; the answer for OP_HIT. */
 static op_status model_may_submit(model *m, int scope, bool has_parent, int parent, int kind,
-                                  uint64_t now) {
+                                  int key, int *hit, uint64_t now) {
   see(m, now);
   const side *sd = &m->sides[scope];
   if (sd->closed)
@@ -347,6 +374,15 @@ static op_status model_may_submit(model *m, int scope, bool has_parent, int pare
   if (has_parent &&
       (parent == NOBODY || m->items[parent].scope != scope || !is_live(&m->items[parent])))
     return OP_E_GONE;
+  bool asked = *hit != NOBODY;
+  *hit = NOBODY;
+  if (shares(m, kind, key)) {
+    if (asked && (*hit = model_hit(m, kind, key)) != NOBODY)
+      return OP_HIT;
+    int leader = leader_for(m, kind, key);
+    if (leader != NOBODY && !nested_in_flight(m, parent, leader))
+      return OP_OK;
+  }
   return queue_full(m, scope, kind) ? OP_E_FULL : OP_OK;
 }
 
@@ -358,7 +394,21 @@ static unsigned lower_of(unsigned a, unsigned b) {
   return a > b ? a : b;
 }
 
-static void model_submit(model *m, int scope, int parent, int kind, uint64_t timeout,
+static void model_settle_by_hit(model *m, int scope, int hit) {
+  op_counts *ended = &m->sides[scope].ended;
+  ended->created++;
+  ended->cache_hits++;
+  ended->fulfilled += m->answers[hit].state == OP_FULFILLED;
+  ended->rejected += m->answers[hit].state == OP_REJECTED;
+}
+
+static void join_flight(model *m, int i, int leader) {
+  m->items[i].leader = leader;
+  m->items[i].handler = HANDLER_FOLLOWING;
+  m->items[i].joined = ++m->joined;
+}
+
+static void model_submit(model *m, int scope, int parent, int kind, int key, uint64_t timeout,
                          unsigned priority, op_id id) {
   uint64_t most = kind == NOBODY ? 0 : m->kinds[kind].policy.timeout_ns;
   uint64_t deadline =
@@ -376,7 +426,17 @@ static void model_submit(model *m, int scope, int parent, int kind, uint64_t tim
   if (parent != NOBODY)
     it->priority = lower_of(it->priority, m->items[parent].priority);
   m->sides[scope].ended.created++;
-  go_on(m, m->items_len - 1);
+  int self = m->items_len - 1, leader = shares(m, kind, key) ? leader_for(m, kind, key) : NOBODY;
+  if (leader != NOBODY && !nested_in_flight(m, parent, leader)) {
+    it->key = key;
+    join_flight(m, self, leader);
+    return;
+  }
+  if (shares(m, kind, key) && leader == NOBODY) {
+    it->key = key;
+    it->leader = self;
+  }
+  go_on(m, self);
 }
 
 static op_status model_may_time(model *m, int scope, uint64_t now) {

@@ -49,7 +49,13 @@ static void step_open_kind(sim *s) {
     policy.backoff_ns = chance(s, 10) ? OP_NEVER / 3 : below(s, 20);
     policy.backoff_max_ns = chance(s, 50) ? 0 : below(s, 40);
   }
-  op_kind *kind = op_kind_open(s->table, "kind", &policy);
+  if (chance(s, 50)) {
+    policy.cache_ns = chance(s, 70) ? 1 + some_time(s) / 2 : 0;
+    policy.cache_error_ns = chance(s, 40) ? 1 + below(s, 20) : 0;
+    policy.cache_bytes = chance(s, 30) ? 0 : OP_ANSWER_BYTES + below(s, 4 * OP_ANSWER_BYTES);
+  }
+  policy.single_flight = chance(s, 50);
+  op_kind *kind = op_kind_open(s->table, "kind", &policy, rnd(s));
   if (kind)
     model_open_kind(&s->m, kind, &policy);
   else if (!s->failed)
@@ -79,6 +85,16 @@ static bool created(sim *s, const char *what, op_status status, op_status expect
   return status == OP_OK;
 }
 
+static void settled_by_hit(sim *s, int scope, op_id id, int hit, const op_answer *got) {
+  const answer *a = &s->m.answers[hit];
+  same(s, "the id of a hit", id, 0);
+  same(s, "the state of an answer", got->state, a->state);
+  same(s, "the length of an answer", got->len, a->len);
+  for (size_t i = 0; i < a->len; i++)
+    same(s, "a byte of an answer", ((const uint8_t *)got->bytes)[i], (uint8_t)hit);
+  model_settle_by_hit(&s->m, scope, hit);
+}
+
 static void submit_one(sim *s) {
   int scope = pick_scope(s);
   if (scope == NOBODY || s->m.items_len == ITEMS_MAX)
@@ -93,17 +109,28 @@ static void submit_one(sim *s) {
   uint8_t priority = (uint8_t)(chance(s, 70) ? 0 : below(s, 6));
   op_id parent_id = nested ? id_of(s, parent) : 0, id = 0;
   nested = parent_id != 0;
+  int key = chance(s, 30) ? NOBODY : (int)below(s, s->big ? 30 : 4);
+  int hit = chance(s, 80) ? 0 : NOBODY;
+  op_answer got = {.bytes = NULL};
+  char text[32];
   op_spec spec = {.kind = kind == NOBODY ? NULL : s->m.kinds[kind].kind,
                   .name = "sim",
                   .priority = priority,
                   .parent = parent_id,
                   .timeout_ns = timeout,
                   .tag = 1000 + (uint64_t)s->m.items_len,
-                  .user = &s->m.items[s->m.items_len]};
-  op_status expected = model_may_submit(&s->m, scope, nested, parent, kind, now);
+                  .user = &s->m.items[s->m.items_len],
+                  .key = key == NOBODY ? NULL : text,
+                  .key_len = key == NOBODY ? 0 : key_text(key, text),
+                  .answer = hit == NOBODY ? NULL : &got};
+  op_status expected = model_may_submit(&s->m, scope, nested, parent, kind, key, &hit, now);
   op_status status = op_submit(s->m.sides[scope].scope, &spec, now, &id);
   if (created(s, "submit", status, expected, id))
-    model_submit(&s->m, scope, parent, kind, timeout, priority, id);
+    model_submit(&s->m, scope, parent, kind, key, timeout, priority, id);
+  else if (status == OP_HIT)
+    settled_by_hit(s, scope, id, hit, &got);
+  covered.followed +=
+      status == OP_OK && s->m.items[s->m.items_len - 1].handler == HANDLER_FOLLOWING;
 }
 
 static void step_submit(sim *s) {
@@ -135,17 +162,53 @@ static int operation_or_nobody(const sim *s, int i) {
   return i != NOBODY && s->m.items[i].timer != TIMER_NOT ? NOBODY : i;
 }
 
+static void settle_one(sim *s, int i, op_id id, op_state state, uint64_t now) {
+  op_status status =
+      state == OP_FULFILLED ? op_fulfil(s->table, id, now) : op_reject(s->table, id, now);
+  same_status(s, "settling", status, model_settle(&s->m, i, state, now));
+}
+
+/* As an owner does it, with the answer for all who wait for it; or without. */
+static void settle_followers(sim *s, int i, op_id id, op_state state, uint64_t now) {
+  for (int f;;) {
+    void *user = NULL;
+    op_id follower = op_follower(s->table, id, &user);
+    f = i == NOBODY ? NOBODY : model_follower(&s->m, i);
+    same(s, "a follower", follower, f == NOBODY ? 0 : s->m.items[f].id);
+    if (f == NOBODY || chance(s, 5))
+      break;
+    if (user != &s->m.items[f])
+      fail(s, "a follower of another user");
+    settle_one(s, f, follower, state, now);
+  }
+}
+
+static void keep(sim *s, int i, op_id id, op_state state, uint64_t now) {
+  uint8_t bytes[64];
+  size_t len = below(s, sizeof bytes);
+  if (s->m.answers_len == ANSWERS_MAX)
+    return;
+  memset(bytes, s->m.answers_len, sizeof bytes);
+  bool kept = op_keep(s->table, id, state, bytes, len, now);
+  bool expected = model_may_keep(&s->m, i, state, len, now);
+  if (!(expected && !kept && s->failed))
+    same(s, "whether an answer is kept", kept, expected);
+  if (kept)
+    model_keep(&s->m, i, state, len);
+  covered.kept += kept;
+}
+
 static void step_settle(sim *s) {
   int i = pick(s, settleable);
   op_id id = id_of(s, i);
   uint64_t now = some_now(s);
+  op_state state = chance(s, 50) ? OP_FULFILLED : OP_REJECTED;
   i = operation_or_nobody(s, i);
-  if (chance(s, 50))
-    same_status(s, "fulfil", op_fulfil(s->table, id, now),
-                model_settle(&s->m, i, OP_FULFILLED, now));
-  else
-    same_status(s, "reject", op_reject(s->table, id, now),
-                model_settle(&s->m, i, OP_REJECTED, now));
+  if (chance(s, 80))
+    settle_followers(s, i, id, state, now);
+  if (chance(s, 90))
+    keep(s, i, id, state, now);
+  settle_one(s, i, id, state, now);
 }
 
 static void step_retry(sim *s) {
@@ -362,6 +425,7 @@ static void run_seed(sim *s, uint64_t seed) {
   for (s->step = 1; s->step <= steps; s->step++)
     one_step(s);
   finish(s);
+  covered.promoted += s->m.promoted;
 }
 
 /* ---- all seeds ---- */
@@ -375,7 +439,7 @@ static void print_line(const char *what, const uint64_t *count, size_t len, size
 }
 
 static const char *status_name(size_t i) {
-  static const char *const NAMES[] = {"ok",   "late",   "gone", "state", "total",
+  static const char *const NAMES[] = {"ok",   "hit",    "late", "gone",  "state", "total",
                                       "live", "closed", "full", "spent", "nomem"};
   return NAMES[i];
 }
@@ -397,7 +461,7 @@ static bool all_reached(void) {
     all = all && covered.event[i];
   for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
     all = all && covered.end[i];
-  return all;
+  return all && covered.followed && covered.promoted && covered.kept;
 }
 
 static bool read_number(const char *text, uint64_t *number) {
@@ -431,6 +495,8 @@ int main(int argc, char **argv) {
   print_line("answers", covered.status, OP_E_NOMEM + 1, 0, status_name);
   print_line("events", covered.event, OP_EVENT_WALL + 1, 0, event_name);
   print_line("SETTLED as", covered.end, OP_CANCELLED + 1, OP_REJECTED, state_name);
+  printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " kept %" PRIu64 "\n",
+         covered.followed, covered.promoted, covered.kept);
   if (seeds >= 1000 && !all_reached()) {
     printf("sim_op: something above was never reached\n");
     return 1;

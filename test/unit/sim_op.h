@@ -31,6 +31,7 @@ typedef struct coverage {
   uint64_t status[OP_E_NOMEM + 1];
   uint64_t event[OP_EVENT_WALL + 1];
   uint64_t end[OP_CANCELLED + 1];
+  uint64_t followed, promoted, kept;
 } coverage;
 
 static coverage covered;
@@ -188,6 +189,7 @@ static void compare_counts(const sim *s, op_counts is, op_counts should_be) {
   same(s, "timed_out", is.timed_out, should_be.timed_out);
   same(s, "cancelled", is.cancelled, should_be.cancelled);
   same(s, "retries", is.retries, should_be.retries);
+  same(s, "cache_hits", is.cache_hits, should_be.cache_hits);
   same(s, "late", is.late, should_be.late);
   same(s, "live", is.live, should_be.live);
   same(s, "running", is.running, should_be.running);
@@ -209,6 +211,7 @@ static void compare_info(const sim *s, const op_info *info, int i) {
   same(s, "deadline", info->deadline, it->deadline);
   same(s, "tag", info->tag, it->tag);
   same(s, "attempts", info->attempts, it->attempts);
+  same(s, "follows", info->follows, it->handler == HANDLER_FOLLOWING);
   same(s, "queued", info->queued, it->handler == HANDLER_WAITING);
   if (strcmp(info->name, it->timer == TIMER_NOT ? name_of(it) : "timer") != 0)
     fail(s, "the name is %s", info->name);
@@ -262,6 +265,9 @@ static void compare_scope(sim *s, int scope) {
 static void compare_kind(const sim *s, int kind) {
   op_kind_counts c = op_kind_look(s->m.kinds[kind].kind);
   same(s, "places of a kind", c.places, used_of(&s->m, (gate){OF_KIND, kind}));
+  uint32_t answers;
+  same(s, "bytes of answers", c.answer_bytes, room_of_kind(&s->m, kind, &answers));
+  same(s, "answers kept", c.answers, answers);
   same(s, "operations of a kind that wait", c.queued, queued_of(&s->m, kind));
 }
 
