@@ -61,6 +61,7 @@ void op_scope_cancel_all(op_scope *scope, uint64_t now) {
 void op_scope_close(op_scope *scope, uint64_t now) {
   if (scope->closed)
     return;
+  op_time_seen(scope->table, now); /* its clock may have been stopped before */
   op_scope_clock(scope, OP_CLOCK_STOPPED, now);
   scope->closed = true;
   op_cancel_scope(scope, false);
