@@ -65,6 +65,8 @@ static void forget_start(op_rec *rec) {
   if (rec->run == RUN_ACTIVE)
     return;
   op_event_withdraw(rec, EVENT_START);
+  if (rec->run == RUN_GATHERING)
+    op_batch_leave(rec);
   op_leave_gates(rec);
   rec->run = RUN_NONE;
 }
@@ -380,7 +382,10 @@ static void come_due(op_rec *rec) {
     return;
   }
   if (rec->due.at < rec->deadline_ns) {
-    op_retry_now(rec);
+    if (rec->run == RUN_GATHERING)
+      op_batch_start(rec->of);
+    else
+      op_retry_now(rec);
     return;
   }
   leave_tree(rec);

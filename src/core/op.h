@@ -99,7 +99,13 @@ void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
 
 /* ---- kinds ---- */
 
-/* What holds for every operation of a kind. Zero: not used. */
+/* What holds for every operation of a kind. Zero: not used.
+ *
+ * Batches: operations that have all their places gather until there are batch_max
+ * of them, or the window of the first one is over; without a window, until
+ * op_next_event() has no other event. Then their START events come one after the
+ * other, and the owner may begin them with one call. Each is settled, cancelled,
+ * retried and ended alone, and holds places of its own. */
 typedef struct op_policy {
   uint64_t timeout_ns;     /* of one operation, at most */
   uint32_t concurrent_max; /* handlers at once */
@@ -113,7 +119,12 @@ typedef struct op_policy {
   uint64_t cache_ns, cache_error_ns;
   size_t cache_bytes; /* of what is kept, with its keys; 0: OP_CACHE_BYTES */
   bool single_flight; /* equal operations in progress share one handler */
+  uint32_t
+      batch_max; /* handlers begun as one; 0 and 1: none; more than OP_BATCH_MAX count as that */
+  uint64_t batch_window_ns; /* how long the first one waits for others; 0: until no event is left */
 } op_policy;
+
+#define OP_BATCH_MAX 256u
 
 #define OP_CACHE_BYTES ((size_t)1 << 20)
 /* Beside its key and its bytes, each kept answer counts as this much. */
@@ -134,9 +145,10 @@ op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy
 void op_kind_close(op_kind *kind);
 
 typedef struct op_kind_counts {
-  uint32_t places;  /* in use: handlers that start, run or have not ended */
-  uint32_t queued;  /* operations waiting for a place of any sort */
-  uint32_t answers; /* kept; some may be past their time */
+  uint32_t places;    /* in use: handlers that start, run or have not ended */
+  uint32_t queued;    /* operations waiting for a place of any sort */
+  uint32_t gathering; /* operations of the batch that has not started */
+  uint32_t answers;   /* kept; some may be past their time */
   size_t answer_bytes;
 } op_kind_counts;
 
@@ -269,9 +281,9 @@ op_status op_timer_stop(op_table *table, op_id id);
 
 /* When op_expire() has something to do next; OP_NEVER: nothing waits for a time. */
 uint64_t op_next_deadline(const op_table *table);
-/* Times out every operation, sends on those whose delay before the next attempt
- * is over, and fires every timer and wall deadline that is due (time <= now), in
- * the order of times, equal ones in the order of creation (a wall: of its scope).
+/* Times out every operation, sends on those whose delay before the next attempt is
+ * over, starts the batches whose window is, and fires every timer and wall deadline that is due
+ * (time <= now), in the order of times, equal ones in the order of creation (a wall: of its scope).
  * Bounded: at most `max` of them per call (0: all); returns how many. */
 size_t op_expire(op_table *table, uint64_t now, size_t max);
 
@@ -292,6 +304,8 @@ typedef struct op_event {
   const char *name; /* NULL for timers and WALL */
   uint64_t tag;     /* 0 for WALL */
   void *user;       /* the operation's; NULL for timers and WALL */
+  bool batch_more;  /* of START: the next event is a START of the same batch, unless a call
+                       comes between that settles it */
 } op_event;
 
 /* Takes the next event, oldest first; false when there is none. An operation
@@ -305,6 +319,7 @@ typedef struct op_counts {
   uint64_t created, fulfilled, rejected, timed_out, cancelled, late;
   uint64_t retries;     /* attempts after the first that were granted */
   uint64_t cache_hits;  /* settled at once by an earlier answer */
+  uint64_t batched;     /* started together with others of their batch */
   uint64_t live;        /* created and not settled */
   uint32_t running;     /* handlers that have started and not ended */
   uint32_t running_max; /* the most there were at once */

@@ -48,6 +48,9 @@ static bool check_run(const op_rec *rec) {
   case RUN_ACTIVE:
     fits = rec->state != OP_PENDING && rec->attempts > 0;
     break;
+  case RUN_GATHERING:
+    fits = rec->state == OP_PENDING && !rec->events && rec->of;
+    break;
   case RUN_FOLLOWING:
     fits = rec->state == OP_PENDING && !rec->events && rec->flight && rec->flight->leader != rec;
     break;
@@ -62,7 +65,7 @@ static bool check_run(const op_rec *rec) {
 }
 
 static bool check_places(const op_rec *rec, tally *sum) {
-  bool through = rec->run == RUN_STARTING || rec->run == RUN_ACTIVE;
+  bool through = rec->run == RUN_STARTING || rec->run == RUN_ACTIVE || rec->run == RUN_GATHERING;
   bool fits = through                   ? rec->places == GATES
               : rec->run == RUN_WAITING ? rec->places < GATES
                                         : rec->places == 0;
@@ -76,8 +79,13 @@ static bool check_places(const op_rec *rec, tally *sum) {
 
 /* The heap has the deadline, or an earlier time that is waited for. */
 static bool check_due(const op_rec *rec) {
+  uint64_t at = rec->deadline_ns;
+  const op_kind *kind = rec->of;
+  if (rec->run == RUN_GATHERING && kind->batch.first == rec && kind->policy.batch_window_ns &&
+      kind->batch_due < at)
+    at = kind->batch_due;
   bool early = rec->run == RUN_DELAYED;
-  return require(early ? rec->due.at < rec->deadline_ns : rec->due.at == rec->deadline_ns,
+  return require(early ? rec->due.at < rec->deadline_ns : rec->due.at == at,
                  "a time that nothing waits for", rec->due.at, rec->deadline_ns);
 }
 
@@ -290,6 +298,20 @@ static bool check_answers(const op_kind *kind) {
                  kind->policy.cache_bytes);
 }
 
+static bool check_batch(const op_kind *kind, uint64_t gathering) {
+  for (const op_rec *rec = kind->batch.first; rec; rec = rec->queue_next)
+    if (!require(rec->of == kind && rec->run == RUN_GATHERING, "not of the batch", rec->slot, 0))
+      return false;
+  bool listed = false;
+  for (const op_kind *open = kind->table->open_first; open; open = open->open_next)
+    listed = listed || open == kind;
+  return check_queue(&kind->batch, gathering) &&
+         same(kind->batch_count, gathering, "operations that gather") &&
+         require(!gathering || gathering < kind->policy.batch_max, "a full batch that waits",
+                 gathering, kind->policy.batch_max) &&
+         same(listed, gathering && !kind->policy.batch_window_ns, "batches that end with the turn");
+}
+
 static bool leads_in_set(const op_kind *kind, const op_rec *rec) {
   const op_flight *flight = rec->flight;
   return kind->policy.single_flight && flight && flight->leader == rec &&
@@ -298,7 +320,7 @@ static bool leads_in_set(const op_kind *kind, const op_rec *rec) {
 }
 
 static bool check_kind(const op_table *table, const op_kind *kind, tally *sum) {
-  uint64_t used = 0, queued = 0, records = 0, flights = 0;
+  uint64_t used = 0, queued = 0, records = 0, flights = 0, gathering = 0;
   for (uint32_t i = 0; i < table->slots_used; i++) {
     const op_rec *rec = op_slot(table, i);
     if (rec->kind != REC_OPERATION || rec->of != kind)
@@ -307,10 +329,12 @@ static bool check_kind(const op_table *table, const op_kind *kind, tally *sum) {
     used += rec->places > GATE_KIND;
     queued += rec->run == RUN_WAITING;
     flights += leads_in_set(kind, rec);
+    gathering += rec->run == RUN_GATHERING;
   }
   sum->of_kind += records;
   return check_gate(&kind->gate, GATE_KIND, kind, used) &&
          same(kind->flights.count, flights, "flights and leaders") && check_answers(kind) &&
+         check_batch(kind, gathering) &&
          same(kind->queued, queued, "operations of a kind that wait") &&
          same(kind->records, records, "records of a kind") &&
          require(!kind->closed || kind->records, "a closed kind nobody needs", 0, 0) &&

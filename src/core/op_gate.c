@@ -67,6 +67,10 @@ static void advance(op_rec *rec) {
     }
     gate->used++;
   }
+  if (rec->of && rec->of->policy.batch_max > 1) {
+    op_gather(rec);
+    return;
+  }
   rec->run = RUN_STARTING;
   op_event_raise(rec, EVENT_START);
 }

@@ -11,10 +11,10 @@
  * their room), and lists and queues are threaded through the records: settling,
  * cancelling, expiring and closing need no memory.
  *
- * A record is on at most one of: the queue of a gate (RUN_WAITING), the followers
- * of a flight (RUN_FOLLOWING) and the table's event queue (events != 0), which is
- * why they share their links.
- * It is on its scope's list of operations exactly while it is live. */
+ * A record is on at most one of: the queue of a gate (RUN_WAITING), the batch of its
+ * kind (RUN_GATHERING), the followers of a flight (RUN_FOLLOWING) and the table's event queue
+ * (events != 0), which is why they share their links. It is on its scope's list of operations
+ * exactly while it is live. */
 #ifndef VOW_CORE_OP_INT_H
 #define VOW_CORE_OP_INT_H
 
@@ -44,6 +44,7 @@ typedef enum {
   RUN_STARTING,  /* has its places; START is queued */
   RUN_ACTIVE,    /* has its places; START was taken */
   RUN_DELAYED,   /* between two attempts, without places; `due` is the end of the delay */
+  RUN_GATHERING, /* has its places; in the batch of its kind, which has not started */
   RUN_FOLLOWING, /* another's handler; among the followers of its flight */
 } op_run;
 
@@ -119,6 +120,7 @@ struct op_rec {
   uint8_t priority;
   uint8_t places; /* gates passed, in order: the places it holds */
   uint16_t attempts;
+  uint32_t batch; /* that it was started with last; 0: none */
   op_scope *scope;
   op_kind *of;       /* NULL: none */
   op_flight *flight; /* that it leads or follows; NULL: none; live operations only */
@@ -141,6 +143,9 @@ struct op_kind {
   op_policy policy;
   op_gate gate;
   uint32_t queued; /* operations of the kind in the queue of any gate */
+  op_list batch;   /* that gathers */
+  uint32_t batch_count;
+  uint64_t batch_due; /* of the batch, if there is a window */
   uint64_t seed;
   op_set flights, answers;
   op_kept *oldest, *newest; /* by their last use */
@@ -149,7 +154,8 @@ struct op_kind {
   bool closed;
   bool freed; /* on the table's list of kinds whose places came free */
   op_kind *freed_next;
-  op_kind *prev, *next; /* all kinds of the table */
+  op_kind *open_prev, *open_next; /* kinds with a batch that ends with the turn */
+  op_kind *prev, *next;           /* all kinds of the table */
 };
 
 struct op_scope {
@@ -186,6 +192,9 @@ struct op_table {
   op_scope *scopes;
   op_kind *kinds;
   op_gate gate;
+  op_kind *open_first, *open_last;   /* kinds with a batch that ends with the turn */
+  uint32_t batches;                  /* the number of the last one */
+  uint32_t batch_taken;              /* of the START taken last */
   op_kind *freed_first, *freed_last; /* kinds of which a place came free in this call */
   op_counts counts;
 };
@@ -292,6 +301,16 @@ void op_leave_gates(op_rec *rec);
 /* Gives the places that came free in this call to those that wait; `scope` is
  * the one of which some may have. */
 void op_dispatch(op_scope *scope);
+
+/* ---- batches (op_batch.c) ---- */
+
+/* The operation has its places. May start the batch. */
+void op_gather(op_rec *rec);
+/* It does not start with the batch. */
+void op_batch_leave(op_rec *rec);
+void op_batch_start(op_kind *kind);
+/* No event is left: starts the batches that have no window. */
+void op_batch_end_turn(op_table *table);
 
 /* ---- retries (op_retry.c) ---- */
 

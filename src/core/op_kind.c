@@ -20,6 +20,8 @@ op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy
     kind->policy.attempts = UINT16_MAX;
   if (!kind->policy.cache_bytes)
     kind->policy.cache_bytes = OP_CACHE_BYTES;
+  if (kind->policy.batch_max > OP_BATCH_MAX)
+    kind->policy.batch_max = OP_BATCH_MAX;
   kind->seed = seed;
   kind->gate.max = policy->concurrent_max;
   link_kind(table, kind);
@@ -42,7 +44,7 @@ void op_kind_unref(op_kind *kind) {
 void op_kind_close(op_kind *kind) {
   if (!kind)
     return;
-  assert(!kind->closed && !kind->queued && !kind->flights.count);
+  assert(!kind->closed && !kind->queued && !kind->batch_count && !kind->flights.count);
   op_cache_free(kind);
   op_set_free(&kind->flights, kind->table->allocator);
   kind->closed = true;
@@ -53,6 +55,7 @@ void op_kind_close(op_kind *kind) {
 op_kind_counts op_kind_look(const op_kind *kind) {
   return (op_kind_counts){.places = kind->gate.used,
                           .queued = kind->queued,
+                          .gathering = kind->batch_count,
                           .answers = kind->answers.count,
                           .answer_bytes = kind->answer_bytes};
 }

@@ -26,7 +26,8 @@ typedef enum {
   HANDLER_STARTING,
   HANDLER_RUNNING,
   HANDLER_DELAYED,
-  HANDLER_FOLLOWING
+  HANDLER_FOLLOWING,
+  HANDLER_GATHERING,
 } handler_phase;
 typedef enum { TIMER_NOT, TIMER_ARMED, TIMER_FIRED, TIMER_OVER } timer_phase;
 
@@ -41,7 +42,8 @@ typedef struct item { /* an operation or a timer */
   uint64_t rank;  /* among the children of its parent */
   unsigned priority;
   int places;      /* held: of the scope, of the kind, of the table */
-  uint64_t joined; /* the queue it waits in */
+  uint64_t joined; /* the queue, flight or batch it waits in */
+  uint64_t batch;  /* that it was started with; 0: none */
   uint32_t attempts;
   uint64_t started; /* the last one */
   uint64_t wake;    /* when the delay before the next ends; OP_NEVER: none */
@@ -53,6 +55,7 @@ typedef struct family { /* a kind */
   op_policy policy;
   uint32_t picks;
   bool closed;
+  uint64_t opened, window_end; /* of the batch that gathers */
 } family;
 
 typedef struct answer {
@@ -89,7 +92,7 @@ typedef struct model {
   int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
   family kinds[KINDS_MAX];
   int answers_len;
-  uint64_t promoted;
+  uint64_t promoted, batches, taken_batch;
   item items[ITEMS_MAX];
   answer answers[ANSWERS_MAX];
   side sides[SCOPES_MAX];
@@ -176,6 +179,7 @@ static op_counts counts_of(const model *m, int scope) {
     c.cancelled += ended->cancelled;
     c.retries += ended->retries;
     c.cache_hits += ended->cache_hits;
+    c.batched += ended->batched;
     c.late = ended->late;
     c.running_max = ended->running_max;
   }
@@ -533,7 +537,8 @@ static uint64_t earliest(const model *m, int *i, int *scope) {
   *i = *scope = NOBODY;
   for (int j = 0; j < m->items_len; j++) {
     const item *it = &m->items[j];
-    uint64_t due = it->wake < it->deadline ? it->wake : it->deadline;
+    uint64_t due = early_time(m, j);
+    due = due < it->deadline ? due : it->deadline;
     if (due == OP_NEVER || (!is_live(it) && it->timer != TIMER_ARMED))
       continue;
     if (due < at || (due == at && it->order < order)) {
@@ -567,6 +572,8 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
     } else if (m->items[i].timer != TIMER_NOT) {
       m->items[i].timer = TIMER_FIRED;
       tell(m, OP_EVENT_TIMER, i, m->items[i].scope);
+    } else if (m->items[i].handler == HANDLER_GATHERING && at < m->items[i].deadline) {
+      start_batch(m, m->items[i].kind);
     } else if (m->items[i].wake < m->items[i].deadline) {
       m->items[i].wake = OP_NEVER;
       m->items[i].handler = HANDLER_NONE;
@@ -580,10 +587,20 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
   return count;
 }
 
+/* Starts what waits for the end of the turn; whether there is an event. */
+static bool model_has_event(model *m) {
+  if (m->queue_len == 0)
+    start_open_batches(m);
+  return m->queue_len > 0;
+}
+
 /* There must be one. */
-static happening model_take(model *m) {
+static happening model_take(model *m, bool *batch_more) {
   happening h = m->queue[0];
   take_out(m, 0);
+  *batch_more = h.kind == OP_EVENT_START && m->queue_len && m->queue[0].kind == OP_EVENT_START &&
+                m->items[h.item].batch &&
+                m->items[m->queue[0].item].batch == m->items[h.item].batch;
   if (h.kind == OP_EVENT_TIMER)
     m->items[h.item].timer = TIMER_OVER;
   if (h.kind != OP_EVENT_START)
@@ -591,6 +608,9 @@ static happening model_take(model *m) {
   m->items[h.item].handler = HANDLER_RUNNING;
   m->items[h.item].state = OP_RUNNING;
   m->items[h.item].attempts++;
+  uint64_t batch = m->items[h.item].batch;
+  m->sides[h.scope].ended.batched += *batch_more || (batch && batch == m->taken_batch);
+  m->taken_batch = batch;
   m->items[h.item].started = m->now;
   op_counts *ended = &m->sides[h.scope].ended;
   uint32_t here = counts_of(m, h.scope).running, all = counts_of(m, NOBODY).running;

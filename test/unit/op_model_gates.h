@@ -80,6 +80,71 @@ static int next_of(model *m, gate g) {
   return chosen;
 }
 
+/* ---- batches ---- */
+
+static uint32_t gathering_of(const model *m, int kind) {
+  uint32_t count = 0;
+  for (int i = 0; i < m->items_len; i++)
+    count += m->items[i].kind == kind && m->items[i].handler == HANDLER_GATHERING;
+  return count;
+}
+
+static int first_of_batch(const model *m, int kind) {
+  int first = NOBODY;
+  for (int i = 0; i < m->items_len; i++)
+    if (m->items[i].kind == kind && m->items[i].handler == HANDLER_GATHERING &&
+        (first == NOBODY || m->items[i].joined < m->items[first].joined))
+      first = i;
+  return first;
+}
+
+static void start_batch(model *m, int kind) {
+  m->batches++;
+  for (int i; (i = first_of_batch(m, kind)) != NOBODY;) {
+    m->items[i].handler = HANDLER_STARTING;
+    m->items[i].batch = m->batches;
+    tell(m, OP_EVENT_START, i, m->items[i].scope);
+  }
+}
+
+static void gather(model *m, int i) {
+  int kind = m->items[i].kind;
+  family *f = &m->kinds[kind];
+  m->items[i].joined = ++m->joined;
+  if (gathering_of(m, kind) == 0) {
+    f->opened = m->joined;
+    f->window_end = later(m->now, f->policy.batch_window_ns);
+  }
+  m->items[i].handler = HANDLER_GATHERING;
+  if (gathering_of(m, kind) == f->policy.batch_max)
+    start_batch(m, kind);
+}
+
+/* Those without a window, in the order they were begun. */
+static void start_open_batches(model *m) {
+  for (int next;;) {
+    next = NOBODY;
+    for (int k = 0; k < m->kinds_len; k++)
+      if (!m->kinds[k].policy.batch_window_ns && gathering_of(m, k) &&
+          (next == NOBODY || m->kinds[k].opened < m->kinds[next].opened))
+        next = k;
+    if (next == NOBODY)
+      return;
+    start_batch(m, next);
+  }
+}
+
+/* A time before its deadline at which something is done with the item. */
+static uint64_t early_time(const model *m, int i) {
+  const item *it = &m->items[i];
+  if (it->handler != HANDLER_GATHERING)
+    return it->wake;
+  const family *f = &m->kinds[it->kind];
+  return f->policy.batch_window_ns && first_of_batch(m, it->kind) == i ? f->window_end : OP_NEVER;
+}
+
+/* ---- on the way ---- */
+
 static void go_on(model *m, int i) {
   item *it = &m->items[i];
   for (; it->places < PLACES; it->places++)
@@ -88,6 +153,10 @@ static void go_on(model *m, int i) {
       it->joined = ++m->joined;
       return;
     }
+  if (it->kind != NOBODY && m->kinds[it->kind].policy.batch_max > 1) {
+    gather(m, i);
+    return;
+  }
   it->handler = HANDLER_STARTING;
   tell(m, OP_EVENT_START, i, it->scope);
 }

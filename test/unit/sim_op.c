@@ -55,6 +55,10 @@ static void step_open_kind(sim *s) {
     policy.cache_bytes = chance(s, 30) ? 0 : OP_ANSWER_BYTES + below(s, 4 * OP_ANSWER_BYTES);
   }
   policy.single_flight = chance(s, 50);
+  if (chance(s, 50)) {
+    policy.batch_max = 1 + (uint32_t)below(s, 6);
+    policy.batch_window_ns = chance(s, 50) ? 0 : some_time(s);
+  }
   op_kind *kind = op_kind_open(s->table, "kind", &policy, rnd(s));
   if (kind)
     model_open_kind(&s->m, kind, &policy);
@@ -255,13 +259,16 @@ static void compare_event(const sim *s, const op_event *event, happening h) {
 static void take_event(sim *s) {
   op_event event;
   bool some = op_next_event(s->table, &event);
-  same(s, "whether there is an event", some, s->m.queue_len > 0);
+  same(s, "whether there is an event", some, model_has_event(&s->m));
   if (!some)
     return;
   covered.event[event.kind]++;
   if (event.kind == OP_EVENT_SETTLED)
     covered.end[event.state]++;
-  compare_event(s, &event, model_take(&s->m));
+  bool batch_more;
+  compare_event(s, &event, model_take(&s->m, &batch_more));
+  same(s, "whether the batch goes on", event.batch_more, batch_more);
+  covered.batched += batch_more;
 }
 
 static void step_events(sim *s) {
@@ -461,7 +468,7 @@ static bool all_reached(void) {
     all = all && covered.event[i];
   for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
     all = all && covered.end[i];
-  return all && covered.followed && covered.promoted && covered.kept;
+  return all && covered.followed && covered.promoted && covered.kept && covered.batched;
 }
 
 static bool read_number(const char *text, uint64_t *number) {
@@ -495,8 +502,9 @@ int main(int argc, char **argv) {
   print_line("answers", covered.status, OP_E_NOMEM + 1, 0, status_name);
   print_line("events", covered.event, OP_EVENT_WALL + 1, 0, event_name);
   print_line("SETTLED as", covered.end, OP_CANCELLED + 1, OP_REJECTED, state_name);
-  printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " kept %" PRIu64 "\n",
-         covered.followed, covered.promoted, covered.kept);
+  printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " kept %" PRIu64
+         ", batched %" PRIu64 "\n",
+         covered.followed, covered.promoted, covered.kept, covered.batched);
   if (seeds >= 1000 && !all_reached()) {
     printf("sim_op: something above was never reached\n");
     return 1;

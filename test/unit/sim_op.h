@@ -31,7 +31,7 @@ typedef struct coverage {
   uint64_t status[OP_E_NOMEM + 1];
   uint64_t event[OP_EVENT_WALL + 1];
   uint64_t end[OP_CANCELLED + 1];
-  uint64_t followed, promoted, kept;
+  uint64_t followed, promoted, kept, batched;
 } coverage;
 
 static coverage covered;
@@ -190,6 +190,7 @@ static void compare_counts(const sim *s, op_counts is, op_counts should_be) {
   same(s, "cancelled", is.cancelled, should_be.cancelled);
   same(s, "retries", is.retries, should_be.retries);
   same(s, "cache_hits", is.cache_hits, should_be.cache_hits);
+  same(s, "batched", is.batched, should_be.batched);
   same(s, "late", is.late, should_be.late);
   same(s, "live", is.live, should_be.live);
   same(s, "running", is.running, should_be.running);
@@ -265,6 +266,7 @@ static void compare_scope(sim *s, int scope) {
 static void compare_kind(const sim *s, int kind) {
   op_kind_counts c = op_kind_look(s->m.kinds[kind].kind);
   same(s, "places of a kind", c.places, used_of(&s->m, (gate){OF_KIND, kind}));
+  same(s, "operations that gather", c.gathering, gathering_of(&s->m, kind));
   uint32_t answers;
   same(s, "bytes of answers", c.answer_bytes, room_of_kind(&s->m, kind, &answers));
   same(s, "answers kept", c.answers, answers);
