@@ -346,6 +346,28 @@ shard *host_call_shard(const host_call *call) {
   return call->shard;
 }
 
+uint64_t host_call_number(const host_call *call) {
+  return call->number;
+}
+
+/* A run has a wall limit of its own, which operations do not inherit. */
+uint64_t host_call_remaining(const host_call *call) {
+  op_info info;
+  uint64_t now = run_now();
+  if (!call->run || call->answered ||
+      op_find(shard_operations(call->shard), call->id, &info, now) != OP_OK)
+    return 0;
+  uint64_t wall = run_wall_deadline(call->run);
+  uint64_t deadline = info.deadline < wall ? info.deadline : wall;
+  if (deadline == OP_NEVER)
+    return UINT64_MAX;
+  return deadline > now ? deadline - now : 0;
+}
+
+void *host_call_run_user(const host_call *call) {
+  return call->run ? call->run->options.user : NULL;
+}
+
 static void end_handler(host_call *call) {
   shard *shard = call->shard;
   run *run = call->run;
