@@ -1,6 +1,6 @@
 #include "cli/host.h"
 
-#include <string.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "api/db.h"
@@ -61,6 +61,14 @@ static bool complain(const char *message) {
 }
 
 /* ---- set-up ---- */
+
+/* The first thing of all: whatever is opened next would take the place of one that
+ * is closed. */
+static bool check_descriptors(void) {
+  if (fcntl(STDIN_FILENO, F_GETFD) < 0)
+    return complain("standard input is closed");
+  return fcntl(STDOUT_FILENO, F_GETFD) >= 0 || complain("standard output is closed");
+}
 
 static bool check_options(hosting *h) {
   char message[512];
@@ -155,7 +163,7 @@ int cmd_host(int argc, char **argv) {
     return EXIT_USAGE;
   }
   int status = EXIT_USAGE;
-  if (check_options(&h) && open_shard(&h) && open_api(&h) && open_session(&h))
+  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) && open_session(&h))
     status = serve_all(&h);
   close_parts(&h);
   return status;
