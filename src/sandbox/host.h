@@ -75,6 +75,10 @@ struct shard *host_call_shard(const host_call *call);
 uint64_t host_call_remaining_ms(const host_call *call);
 /* Operations its run may still create; UINT64_MAX without a limit. */
 uint64_t host_call_calls_left(const host_call *call);
+/* The call's number in its run, from 1: `operation.id` of errors and reports. */
+uint64_t host_call_number(const host_call *call);
+/* `user` of the run's options; NULL once the run has finished. */
+void *host_call_run_user(const host_call *call);
 
 /* Ends the handler with a value (one CBOR item, copied) or an error, on the loop
  * thread. `call` is invalid afterwards: where the policy grants another attempt for

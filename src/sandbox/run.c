@@ -55,6 +55,10 @@ static uint64_t wall_deadline(const run *run, uint64_t ms) {
   return ns < OP_NEVER - run->opened_ns ? run->opened_ns + ns : OP_NEVER;
 }
 
+uint64_t run_wall_deadline(const run *run) {
+  return wall_deadline(run, run->options.limits.wall_ms);
+}
+
 static void note_memory(run *run) {
   size_t held = engine_memory(run->instance) + run->payload_bytes;
   if (held > run->memory_peak)

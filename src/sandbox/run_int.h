@@ -137,6 +137,8 @@ void run_fail_for_places(run *run);
 void run_on_wall(run *run);
 void run_free_if_disposed(run *run);
 uint64_t run_now(void);
+/* Absolute; OP_NEVER: none. */
+uint64_t run_wall_deadline(const run *run);
 
 /* Limits are the embedder's: any number is one. */
 static inline uint64_t run_ns(uint64_t ms) {
