@@ -27,7 +27,7 @@ typedef struct host_policy {
 } host_policy;
 
 typedef struct host_kind {
-  const char *name;   /* "notes.get"; borrowed for as long as runs use the kind */
+  const char *name;   /* "notes.get"; borrowed until shard_close() */
   uint32_t arguments; /* positional ones */
   bool options_last;  /* the last one is options: {timeout, signal, priority} may be in it */
   /* Begins the work, on the loop thread. It must lead to exactly one
@@ -52,6 +52,12 @@ const uint8_t *host_call_arguments(const host_call *call, size_t *len);
 void host_call_set_data(host_call *call, void *data);
 void *host_call_data(const host_call *call);
 struct shard *host_call_shard(const host_call *call);
+/* The call's number in its run, from 1: `operation.id` of errors and reports. */
+uint64_t host_call_number(const host_call *call);
+/* Nanoseconds until the caller gives up; 0: it has. UINT64_MAX: never. */
+uint64_t host_call_remaining(const host_call *call);
+/* `user` of the run's options; NULL once the run has finished. */
+void *host_call_run_user(const host_call *call);
 
 /* Ends the handler with a value (one CBOR item, copied) or an error, on the loop
  * thread. `call` is invalid afterwards. If the operation was settled before

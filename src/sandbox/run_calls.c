@@ -133,6 +133,7 @@ static void unlink_call(host_call *call) {
 
 static void free_call(host_call *call) {
   unlink_call(call);
+  run_kinds_release(shard_allocator(call->shard), call->kinds);
   mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call);
 }
@@ -147,6 +148,7 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
                       .wire_id = wire_id,
                       .number = ++run->calls_made,
                       .kind = &run->options.kinds[fields->kind],
+                      .kinds = run_kinds_hold(run->kinds),
                       .arguments_len = fields->arguments_len};
   memcpy(call->arguments, fields->arguments, fields->arguments_len);
   call->created_ns = run_now();
@@ -344,6 +346,28 @@ void *host_call_data(const host_call *call) {
 
 shard *host_call_shard(const host_call *call) {
   return call->shard;
+}
+
+uint64_t host_call_number(const host_call *call) {
+  return call->number;
+}
+
+/* A run has a wall limit of its own, which operations do not inherit. */
+uint64_t host_call_remaining(const host_call *call) {
+  op_info info;
+  uint64_t now = run_now();
+  if (!call->run || call->answered ||
+      op_find(shard_operations(call->shard), call->id, &info, now) != OP_OK)
+    return 0;
+  uint64_t wall = run_wall_deadline(call->run);
+  uint64_t deadline = info.deadline < wall ? info.deadline : wall;
+  if (deadline == OP_NEVER)
+    return UINT64_MAX;
+  return deadline > now ? deadline - now : 0;
+}
+
+void *host_call_run_user(const host_call *call) {
+  return call->run ? call->run->options.user : NULL;
 }
 
 static void end_handler(host_call *call) {
