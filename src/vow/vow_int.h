@@ -129,7 +129,7 @@ struct vow_run {
   void (*on_progress)(vow_run *run, uint64_t number, const char *name, const void *bytes,
                       size_t len, void *user);
   void *user;
-  bool by_itself; /* disposed after on_done */
+  bool by_itself;           /* disposed after on_done */
   const run_report *source; /* NULL: it has not finished */
   vow_report report;
   vow_pending *pending;
