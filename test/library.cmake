@@ -18,6 +18,6 @@ add_test(NAME vow_exports COMMAND ${CMAKE_CURRENT_LIST_DIR}/exports_test.sh ${CM
   $<TARGET_FILE:vow_shared> ${CMAKE_BINARY_DIR}/libvow.a)
 set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)
 
-foreach(name test_vow)
+foreach(name test_vow test_vow_threads)
   vow_test(${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
 endforeach()
