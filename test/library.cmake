@@ -1,12 +1,14 @@
 # Tests of the C library: include/vow, src/vow.
 
 # The examples, as a program would be built that uses the shared library.
-foreach(name embed)
+set(example_tools_arguments ${CMAKE_SOURCE_DIR}/examples/tools.js audit.jsonl)
+foreach(name embed foreign_loop tools)
   add_executable(example_${name} ${CMAKE_SOURCE_DIR}/examples/${name}.c)
   target_compile_options(example_${name} PRIVATE ${VOW_WARNINGS} -pedantic)
   target_link_libraries(example_${name} PRIVATE vow_shared Threads::Threads)
   add_test(NAME example.${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/example_test.sh
-    $<TARGET_FILE:example_${name}> ${CMAKE_CURRENT_LIST_DIR}/examples/${name}.txt)
+    $<TARGET_FILE:example_${name}> ${CMAKE_CURRENT_LIST_DIR}/examples/${name}.txt
+    ${example_${name}_arguments})
   set_tests_properties(example.${name} PROPERTIES TIMEOUT 60)
 endforeach()
 
