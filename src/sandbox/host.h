@@ -30,7 +30,7 @@ typedef struct host_policy {
 } host_policy;
 
 typedef struct host_kind {
-  const char *name;   /* "notes.get"; borrowed for as long as runs use the kind */
+  const char *name;   /* "notes.get"; borrowed until shard_close() */
   uint32_t arguments; /* positional ones */
   bool options_last;  /* the last one is options: {timeout, signal, priority} may be in it */
   /* Begins the work, on the loop thread. It must lead to exactly one
