@@ -92,11 +92,14 @@ static void answer(api_item *item) {
 static void work_done(pool_work *base) {
   api_work *work = (api_work *)base;
   const vow_allocator *allocator = work->entry->host->allocator;
+  shard *shard = host_call_shard(work->items[0].call);
+  host_answers_begin(shard);
   for (size_t i = 0; i < work->count; i++) {
-    answer(&work->items[i]); /* may end the run; others may be asked to stop by that */
+    answer(&work->items[i]);
     cbor_out_free(&work->items[i].result);
   }
   mem_free(allocator, work);
+  host_answers_end(shard); /* may end runs, and with them the host */
 }
 
 static api_work *new_work(const api_entry *entry, host_call **calls, size_t count) {
