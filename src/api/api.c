@@ -9,26 +9,68 @@
 #define NOTE_FIELDS "{id?: string, title?: string, body?: string, tags?: string[]}"
 #define PATCH_FIELDS "{title?: string, body?: string, tags?: string[]}"
 
+/* A transient error says that nothing was done: the database was busy with another
+ * program. Answers are neither kept nor shared by equal calls in progress: a read
+ * that begins after a write was answered must see it, and the handler of an earlier
+ * read may have looked before. */
+#define RETRIED .attempts = 3, .backoff_ms = 20, .backoff_max_ms = 500
+
 /* Sorted by name. */
 static const api_kind kinds[] = {
-    {"notes.create", 1, false, "note: " NOTE_FIELDS, "Note",
-     "Adds a note and returns it; ConflictError when its id is in use.", notes_create, true},
-    {"notes.delete", 1, false, "id: string", "boolean", "Removes a note; says whether there was one.",
-     notes_delete, true},
-    {"notes.get", 1, false, "id: string", "Note", "The note; NotFoundError when there is none.", notes_get,
-     true},
-    {"notes.list", 1, true, "options?: {limit?: number, after?: string}",
-     "{items: Note[], next: string | null}",
-     "Notes in the order of their ids, from the one behind `after`; `next` is the `after` of the "
-     "next page.",
-     notes_list, true},
-    {"notes.search", 2, true, "text: string, options?: {limit?: number}", "Note[]",
-     "Notes that have all words of the text in title, tags or body, the best first.", notes_search,
-     true},
-    {"notes.update", 2, false, "id: string, patch: " PATCH_FIELDS, "Note",
-     "Changes the fields that the patch gives and returns the note; NotFoundError when there is "
-     "none.",
-     notes_update, true},
+    {.name = "notes.create",
+     .arguments = 1,
+     .parameters = "note: " NOTE_FIELDS,
+     .result = "Note",
+     .doc = "Adds a note and returns it; ConflictError when its id is in use.",
+     .handler = notes_create,
+     .needs_db = true,
+     .policy = {RETRIED}},
+    {.name = "notes.delete",
+     .arguments = 1,
+     .parameters = "id: string",
+     .result = "boolean",
+     .doc = "Removes a note; says whether there was one.",
+     .handler = notes_delete,
+     .needs_db = true,
+     .policy = {RETRIED}},
+    {.name = "notes.get",
+     .arguments = 1,
+     .parameters = "id: string",
+     .result = "Note",
+     .doc = "The note; NotFoundError when there is none.",
+     .handler = notes_get,
+     .needs_db = true,
+     .policy = {RETRIED, .idempotent = true, .batch_max = API_BATCH_MAX},
+     .batch = notes_get_batch},
+    {.name = "notes.list",
+     .arguments = 1,
+     .options_last = true,
+     .parameters = "options?: {limit?: number, after?: string}",
+     .result = "{items: Note[], next: string | null}",
+     .doc =
+         "Notes in the order of their ids, from the one behind `after`; `next` is the `after` of "
+         "the next page.",
+     .handler = notes_list,
+     .needs_db = true,
+     .policy = {RETRIED, .idempotent = true}},
+    {.name = "notes.search",
+     .arguments = 2,
+     .options_last = true,
+     .parameters = "text: string, options?: {limit?: number}",
+     .result = "Note[]",
+     .doc = "Notes that have all words of the text in title, tags or body, the best first.",
+     .handler = notes_search,
+     .needs_db = true,
+     .policy = {RETRIED, .idempotent = true}},
+    {.name = "notes.update",
+     .arguments = 2,
+     .parameters = "id: string, patch: " PATCH_FIELDS,
+     .result = "Note",
+     .doc = "Changes the fields that the patch gives and returns the note; NotFoundError when "
+            "there is none.",
+     .handler = notes_update,
+     .needs_db = true,
+     .policy = {RETRIED}},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };

@@ -86,5 +86,9 @@ void *host_call_run_user(const host_call *call);
  * (deadline, cancel, end of the run) the answer is counted as late and dropped. */
 void host_call_fulfil(host_call *call, const void *value, size_t len);
 void host_call_reject(host_call *call, const host_error *error);
+/* Around several answers that came together: what may start because of them starts
+ * at the end, so that it can go together as well. They nest. */
+void host_answers_begin(struct shard *shard);
+void host_answers_end(struct shard *shard);
 
 #endif
