@@ -117,11 +117,11 @@ static bool check_arguments(const operation *operation, host_call *call, char *m
   return true;
 }
 
-static void put_ms(cbor_out *out, uint64_t ns) {
-  if (ns == UINT64_MAX)
+static void put_ms(cbor_out *out, uint64_t ms) {
+  if (ms == UINT64_MAX)
     rpc_put(out, "null");
   else
-    json_put_number(out, (double)(ns / 1000) / 1000);
+    json_put_number(out, (double)ms);
 }
 
 /* The whole request; false when it does not fit. */
@@ -139,7 +139,7 @@ static bool put_request(const operation *operation, host_call *call, uint64_t id
   rpc_put(out, ",\"name\":");
   rpc_put_string(out, operation->name);
   rpc_put(out, ",\"remaining_ms\":");
-  put_ms(out, host_call_remaining(call));
+  put_ms(out, host_call_remaining_ms(call));
   rpc_put(out, ",\"arguments\":");
   bool good = json_forms_from_cbor(arguments, len, &limits, out) == CBOR_OK;
   rpc_put(out, "}}");
