@@ -528,6 +528,50 @@ static void the_wall_can_be_moved(void **state) {
   fixture_close(&f);
 }
 
+/* ---- policies ---- */
+
+/* Fails twice, then answers with the number of its call. */
+static void on_flaky(vow_op *op, void *user) {
+  static const vow_error busy = {.size = sizeof busy, .message = "busy", .transient = true};
+  unsigned *calls = user;
+  char json[16];
+  snprintf(json, sizeof json, "%u", ++*calls);
+  if (*calls <= 2)
+    vow_op_reject(op, &busy);
+  else
+    vow_op_fulfil_json(op, json);
+}
+
+static void policies_hold(void **state) {
+  fixture f;
+  subject s;
+  unsigned flaky = 0;
+  const vow_policy policy = {.size = sizeof policy,
+                             .attempts = 3,
+                             .backoff_ms = 1,
+                             .cache_ms = 60000,
+                             .cache_bytes = 1000};
+  const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = 20};
+  fixture_open(&f, state);
+  assert_int_equal(vow_register(f.rt, "test.flaky", on_flaky, &policy, &flaky), VOW_OK);
+  assert_int_equal(vow_register(f.rt, "test.single", on_hold, &single, &f), VOW_OK);
+  subject_open(&s, &f, "[await test.flaky(1), await test.flaky(1)]");
+  ends_with_value(&s, "[3,3]");
+  assert_int_equal(s.events[VOW_EVENT_RETRIED], 2);
+  assert_int_equal(s.events[VOW_EVENT_CACHE_HIT], 1);
+  subject_close(&s);
+  subject_open(&s, &f,
+               "(await Promise.allSettled([test.single(1), test.single(2)]))"
+               ".map((end) => end.reason.name)");
+  until_held(&f, 1);
+  assert_true(vow_op_remaining_ms(f.held[0]) <= 20);
+  ends_with_value(&s, "[\"TimeoutError\",\"TimeoutError\"]");
+  assert_int_equal(f.held_count, 1); /* the second one never began */
+  release_all_held(&f);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
 /* ---- many ---- */
 
 static void the_number_of_runs_is_bounded(void **state) {
@@ -691,6 +735,7 @@ int main(void) {
       ON_BOTH(disposes_in_callbacks),
       ON_BOTH(progress_is_told),
       ON_BOTH(the_wall_can_be_moved),
+      ON_BOTH(policies_hold),
       ON_BOTH(the_number_of_runs_is_bounded),
       ON_BOTH(ten_thousand_runs_leave_nothing),
       ON_BOTH(a_script_is_loaded_once),
