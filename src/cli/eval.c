@@ -83,7 +83,7 @@ typedef struct evaluation {
   char *source;
   size_t source_len;
   bool allowed[ALLOWED_MAX];
-  bool needs_db;
+  bool needs_db, needs_fetch;
   output report, audit, metrics;
   db *store;
   pool *workers;
@@ -201,8 +201,10 @@ static bool check_allow(evaluation *e) {
     usage("%s", message);
     return false;
   }
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < count; i++) {
     e->needs_db |= e->allowed[i] && kinds[i].needs_db;
+    e->needs_fetch |= e->allowed[i] && !kinds[i].handler;
+  }
   return true;
 }
 
@@ -336,9 +338,10 @@ static bool open_api(evaluation *e) {
     return false;
   }
   e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
-  if (!e->api)
+  bool ok = e->api && (!e->needs_fetch || api_host_open_fetch(e->api, e->options.allow));
+  if (!ok)
     usage("out of memory");
-  return e->api != NULL;
+  return ok;
 }
 
 /* ---- the run ---- */

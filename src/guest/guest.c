@@ -214,6 +214,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
       {"unwatchSignal", &g->internals.unwatch_signal},
       {"signalReason", &g->internals.signal_reason},
       {"deepFreeze", &g->internals.deep_freeze},
+      {"installFetch", &g->internals.install_fetch},
   };
   bool ok = JS_IsObject(internals);
   for (size_t i = 0; ok && i < sizeof wanted / sizeof wanted[0]; i++) {
@@ -290,7 +291,8 @@ static void clear_values(guest *g) {
                        &g->internals.watch_signal,
                        &g->internals.unwatch_signal,
                        &g->internals.signal_reason,
-                       &g->internals.deep_freeze};
+                       &g->internals.deep_freeze,
+                       &g->internals.install_fetch};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     if (g->ctx)
       JS_FreeValue(g->ctx, *values[i]);

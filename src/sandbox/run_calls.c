@@ -127,7 +127,7 @@ static void unlink_call(host_call *call) {
     run->calls = call->next;
   if (call->next)
     call->next->previous = call->previous;
-  run->payload_bytes -= call->arguments_len;
+  run->payload_bytes -= call->arguments_len + call->held;
   call->run = NULL;
 }
 
@@ -346,6 +346,17 @@ shard *host_call_shard(const host_call *call) {
   return call->shard;
 }
 
+bool host_call_hold(host_call *call, size_t bytes) {
+  run *run = call->run;
+  if (!run)
+    return true; /* nobody hears the answer */
+  if (bytes > call->held && !run_has_room(run, bytes - call->held))
+    return false;
+  run->payload_bytes = run->payload_bytes - call->held + bytes;
+  call->held = bytes;
+  return true;
+}
+
 static void end_handler(host_call *call) {
   shard *shard = call->shard;
   run *run = call->run;
@@ -369,6 +380,7 @@ void host_call_fulfil(host_call *call, const void *value, size_t len) {
     return;
   }
   uint64_t now = run_now();
+  host_call_hold(call, 0); /* the message takes its place */
   bool settled = op_fulfil(shard_operations(call->shard), call->id, now) == OP_OK;
   tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_FULFILLED, now);
   if (settled && call->run && !call->answered) {
