@@ -23,6 +23,7 @@ typedef struct fetch_socket {
   fetch_client *client;
   struct fetch_socket *next, *previous;
   curl_socket_t fd;
+  int events; /* of libuv's, watched for */
 } fetch_socket;
 
 /* One call, from start to its answer. */
@@ -30,7 +31,7 @@ typedef struct fetch_transfer {
   fetch_client *client;
   host_call *call;
   struct fetch_transfer *next, *previous; /* in the client's list; later of those to be answered */
-  bool finished; /* out of the client's list: its answer is on the way */
+  bool finished;                          /* out of the client's list: its answer is on the way */
   CURL *easy;
   struct curl_slist *lines; /* of the request, as libcurl has them */
   fetch_request request;
@@ -75,8 +76,14 @@ static void unwatch(fetch_socket *watched) {
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
-  const fetch_socket *watched = poll->data;
-  int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+  fetch_socket *watched = poll->data;
+  int flags = 0;
+  if (status < 0) {
+    /* libuv has stopped. libcurl finds out what is wrong by using the socket, and
+     * so sends a request again whose kept connection was closed meanwhile. */
+    uv_poll_start(poll, watched->events, on_poll);
+    flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+  }
   if (events & UV_READABLE)
     flags |= CURL_CSELECT_IN;
   if (events & UV_WRITABLE)
@@ -117,8 +124,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *a
   if (!watched && !(watched = watch(client, fd)))
     return -1;
   client->curl->multi_assign(client->multi, fd, watched);
-  int events = (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
-  return uv_poll_start(&watched->poll, events, on_poll) == 0 ? 0 : -1;
+  watched->events =
+      (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
+  return uv_poll_start(&watched->poll, watched->events, on_poll) == 0 ? 0 : -1;
 }
 
 static void on_timer(uv_timer_t *timer) {
@@ -328,9 +336,8 @@ static bool begin(fetch_transfer *transfer) {
   transfer->refused = false;
   transfer->reason[0] = 0;
   curl->easy_reset(easy);
-  if (!make_lines(transfer) || !set_isolation(curl, easy) ||
-      !set_callbacks(transfer, curl, easy) || !set_request(&transfer->request, curl, easy) ||
-      !SET(CURLOPT_HTTPHEADER, transfer->lines) ||
+  if (!make_lines(transfer) || !set_isolation(curl, easy) || !set_callbacks(transfer, curl, easy) ||
+      !set_request(&transfer->request, curl, easy) || !SET(CURLOPT_HTTPHEADER, transfer->lines) ||
       curl->multi_add_handle(client->multi, easy) != CURLM_OK)
     return fail_memory(&transfer->error);
   return true;
@@ -390,13 +397,16 @@ static bool fail_curl(fetch_transfer *transfer, CURLcode code) {
       {CURLE_GOT_NOTHING, "CONNECTION_CLOSED", true, "closed the connection without an answer"},
       {CURLE_RECV_ERROR, "CONNECTION_CLOSED", true, "broke the connection off"},
       {CURLE_SEND_ERROR, "CONNECTION_CLOSED", true, "broke the connection off"},
-      {CURLE_PARTIAL_FILE, "TRUNCATED", true, "closed the connection before the end of the body"},
+      {CURLE_PARTIAL_FILE, "TRUNCATED", true, "closed the connection before the end of its answer"},
       {CURLE_BAD_CONTENT_ENCODING, "CONTENT_ENCODING", false,
        "answered with a body that cannot be decoded"},
       {CURLE_WEIRD_SERVER_REPLY, "BAD_RESPONSE", false, "answered with something that is not HTTP"},
       {CURLE_UNSUPPORTED_PROTOCOL, "BAD_RESPONSE", false,
        "answered with something that is not HTTP"},
   };
+  /* How this version of libcurl refuses a line beyond its own limit. */
+  if (code == CURLE_OUT_OF_MEMORY && transfer->response.in_headers)
+    return fail_refused(transfer, "HEADERS_TOO_LARGE");
   if (code == CURLE_OUT_OF_MEMORY)
     return fail_memory(&transfer->error);
   if (code == CURLE_COULDNT_CONNECT)
@@ -438,6 +448,8 @@ static bool go_on(fetch_transfer *transfer, CURLcode code) {
     return fail_curl(transfer, code);
   if (transfer->response.status == 0)
     return fail_refused(transfer, "BAD_RESPONSE");
+  if (transfer->response.in_headers) /* which libcurl takes for an end as good as any */
+    return fail_curl(transfer, CURLE_PARTIAL_FILE);
   return follow(transfer);
 }
 

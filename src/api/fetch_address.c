@@ -126,8 +126,8 @@ static void put_v6(const uint8_t bytes[16], char text[FETCH_ADDRESS_TEXT]) {
       i += zeros_count - 1;
       continue;
     }
-    used += (size_t)snprintf(text + used, FETCH_ADDRESS_TEXT - used, i < 7 ? "%x:" : "%x",
-                             pieces[i]);
+    used +=
+        (size_t)snprintf(text + used, FETCH_ADDRESS_TEXT - used, i < 7 ? "%x:" : "%x", pieces[i]);
   }
 }
 

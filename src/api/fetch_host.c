@@ -1,6 +1,7 @@
 /* The host of a URL: percent-decoding, names of other scripts, and the many
  * spellings of an IPv4 address. */
 #include <arpa/inet.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,19 @@ static bool is_ascii(const char *text, size_t len) {
   return true;
 }
 
+/* libcurl takes names to be in the charset of the locale, which for this thread is
+ * UTF-8 meanwhile. */
+static CURLUcode get_punycode(const fetch_curl *curl, CURLU *url, char **name) {
+  locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+  if (!utf8)
+    return CURLUE_OUT_OF_MEMORY;
+  locale_t before = uselocale(utf8);
+  CURLUcode code = curl->url_get(url, CURLUPART_HOST, name, CURLU_PUNYCODE);
+  uselocale(before);
+  freelocale(utf8);
+  return code;
+}
+
 /* UTS #46 by way of libcurl, which has a library for it. */
 static bool to_punycode(char raw[RAW_MAX + 1], size_t *len, const char **why) {
   const fetch_curl *curl = fetch_curl_get(NULL);
@@ -53,7 +67,7 @@ static bool to_punycode(char raw[RAW_MAX + 1], size_t *len, const char **why) {
   *why = "has a host name that is not valid by IDNA";
   bool ok = url && curl->url_set(url, CURLUPART_SCHEME, "http", 0) == CURLUE_OK &&
             curl->url_set(url, CURLUPART_HOST, raw, 0) == CURLUE_OK &&
-            curl->url_get(url, CURLUPART_HOST, &name, CURLU_PUNYCODE) == CURLUE_OK;
+            get_punycode(curl, url, &name) == CURLUE_OK;
   size_t got = ok ? strlen(name) : 0;
   if (!url)
     *why = "has a host name beyond ASCII, which needs libcurl; write it as punycode (xn--...)";

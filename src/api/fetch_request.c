@@ -143,7 +143,8 @@ static bool read_url(cbor_in *in, fetch_request *request, api_error *error) {
   size_t len;
   if (cbor_get_text(in, &text, &len) != CBOR_OK)
     return fail_malformed(error);
-  fetch_url_status status = fetch_url_parse(request->allocator, text, len, NULL, &request->url, &why);
+  fetch_url_status status =
+      fetch_url_parse(request->allocator, text, len, NULL, &request->url, &why);
   if (status == FETCH_URL_NO_MEMORY)
     return fail_memory(error);
   return status == FETCH_URL_OK ||

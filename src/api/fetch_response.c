@@ -123,23 +123,6 @@ static bool read_header(fetch_response *response, const char *line, size_t len) 
   return true;
 }
 
-bool fetch_response_line(fetch_response *response, const char *line, size_t len) {
-  if (response->failed)
-    return false;
-  if (response->in_body)
-    return true; /* trailers, which the standard has no place for */
-  if (!response->in_headers)
-    return len >= 5 && memcmp(line, "HTTP/", 5) == 0 ? read_status(response, line, len) : true;
-  response->header_bytes += len;
-  if (response->header_bytes > FETCH_RESPONSE_HEADER_BYTES_MAX)
-    return refuse(response, "HEADERS_TOO_LARGE");
-  size_t content = len;
-  while (content && (line[content - 1] == '\r' || line[content - 1] == '\n'))
-    content--;
-  response->in_headers = content > 0;
-  return content == 0 || read_header(response, line, content);
-}
-
 static const char *next_header(const fetch_response *response, size_t *at, const char **value) {
   if (*at >= response->headers_len)
     return NULL;
@@ -156,6 +139,33 @@ const char *fetch_response_header(const fetch_response *response, const char *wa
     if (strcmp(name, wanted) == 0)
       return value;
   return NULL;
+}
+
+/* Lengths that differ leave open where the next answer on the connection begins. */
+static bool end_headers(fetch_response *response) {
+  const char *length = fetch_response_header(response, "content-length"), *name, *value;
+  size_t at = 0;
+  response->in_headers = false;
+  while ((name = next_header(response, &at, &value)))
+    if (strcmp(name, "content-length") == 0 && strcmp(value, length) != 0)
+      return refuse(response, "BAD_RESPONSE");
+  return true;
+}
+
+bool fetch_response_line(fetch_response *response, const char *line, size_t len) {
+  if (response->failed)
+    return false;
+  if (response->in_body)
+    return true; /* trailers, which the standard has no place for */
+  if (!response->in_headers)
+    return len >= 5 && memcmp(line, "HTTP/", 5) == 0 ? read_status(response, line, len) : true;
+  response->header_bytes += len;
+  if (response->header_bytes > FETCH_RESPONSE_HEADER_BYTES_MAX)
+    return refuse(response, "HEADERS_TOO_LARGE");
+  size_t content = len;
+  while (content && (line[content - 1] == '\r' || line[content - 1] == '\n'))
+    content--;
+  return content > 0 ? read_header(response, line, content) : end_headers(response);
 }
 
 bool fetch_response_is_redirect(const fetch_response *response) {

@@ -27,7 +27,7 @@ typedef struct fetch_host {
 bool fetch_host_parse(const char *text, size_t len, fetch_host *host, const char **why);
 
 typedef struct fetch_url {
-  char *href; /* canonical, ASCII, without fragment; owned */
+  char *href;     /* canonical, ASCII, without fragment; owned */
   size_t path_at; /* of the path and query in it */
   bool https;
   uint16_t port;

@@ -227,7 +227,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
 /* Without its source: functions of the platform show none, and the heap is
  * smaller. */
 static bool compile_bundle(JSContext *ctx, guest_bundle *bundle) {
-  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, "vow:web",
+  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, ENGINE_BUNDLE_NAME,
                          JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(code))
     return false;
