@@ -151,8 +151,10 @@ class Server:
             writer.write(b"HTTP/1.1 200 OK\r\nX-Part: ")
         await writer.drain()
         self.count("waiting", 1)
-        await reader.read(1)
-        self.count("aborted", 1)
+        try:
+            await reader.read(1)
+        finally:
+            self.count("aborted", 1)
 
     async def answer(self, reader, writer, request):
         path = request.path
