@@ -101,12 +101,22 @@ static const char *next_entry(const char **list, size_t *len) {
   return entry;
 }
 
+static size_t count_entries(const char *list) {
+  size_t len, count = 0;
+  const char *entry;
+  while ((entry = next_entry(&list, &len)))
+    count += fetch_allow_is(entry, len);
+  return count;
+}
+
+bool fetch_allow_names(const char *list) {
+  return count_entries(list) > 0;
+}
+
 bool fetch_allow_open(const vow_allocator *allocator, const char *list, fetch_allow *allow) {
-  size_t len, room = 0;
+  size_t len, room = count_entries(list);
   const char *at = list, *entry;
   *allow = (fetch_allow){.entries = NULL};
-  while ((entry = next_entry(&at, &len)))
-    room += fetch_allow_is(entry, len);
   if (room > FETCH_ALLOW_ENTRIES_MAX)
     return false;
   allow->entries = mem_new(allocator, room, sizeof *allow->entries);

@@ -25,6 +25,8 @@ bool fetch_allow_is(const char *entry, size_t len);
 bool fetch_allow_parse(const char *text, size_t len, fetch_allow_entry *entry, char *message,
                        size_t message_size);
 
+/* Whether a list has such an entry. */
+bool fetch_allow_names(const char *list);
 /* Reads all such entries of a list that api_allow() has accepted. False when
  * memory is short, or one cannot be read (which then is not so). */
 bool fetch_allow_open(const vow_allocator *allocator, const char *list, fetch_allow *allow);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/fetch.h"
+#include "api/fetch_allow.h"
 #include "guest/wire.h"
 #include "sandbox/shard.h"
 
@@ -138,6 +139,8 @@ api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db 
 bool api_host_open_fetch(api_host *host, const char *allow_list) {
   size_t all;
   const api_kind *kind = api_kinds(&all);
+  if (!allow_list || !fetch_allow_names(allow_list))
+    return true;
   while (kind->handler)
     kind++;
   host->fetch = fetch_client_open(host->allocator, allow_list);

@@ -15,9 +15,9 @@ typedef struct api_host api_host;
 api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db *store,
                         const char *vault, pool *pool);
 void api_host_close(api_host *host);
-/* Gives fetch the hosts it may go to: `allow_list` is the one that api_allow()
- * made `allowed` of. The host then serves runs of one shard. False when memory is
- * short. */
+/* Adds fetch, if `allow_list` (the one that api_allow() made `allowed` of; NULL:
+ * none) names hosts for it. The host then serves runs of one shard. False when
+ * memory is short. */
 bool api_host_open_fetch(api_host *host, const char *allow_list);
 const host_kind *api_host_kinds(const api_host *host, size_t *count);
 

@@ -83,7 +83,7 @@ typedef struct evaluation {
   char *source;
   size_t source_len;
   bool allowed[ALLOWED_MAX];
-  bool needs_db, needs_fetch;
+  bool needs_db;
   output report, audit, metrics;
   db *store;
   pool *workers;
@@ -201,10 +201,8 @@ static bool check_allow(evaluation *e) {
     usage("%s", message);
     return false;
   }
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = 0; i < count; i++)
     e->needs_db |= e->allowed[i] && kinds[i].needs_db;
-    e->needs_fetch |= e->allowed[i] && !kinds[i].handler;
-  }
   return true;
 }
 
@@ -338,7 +336,7 @@ static bool open_api(evaluation *e) {
     return false;
   }
   e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
-  bool ok = e->api && (!e->needs_fetch || api_host_open_fetch(e->api, e->options.allow));
+  bool ok = e->api && api_host_open_fetch(e->api, e->options.allow);
   if (!ok)
     usage("out of memory");
   return ok;
@@ -478,7 +476,8 @@ static run_limits limits_of(const eval_options *options) {
                       .result_bytes = options->result_kib << 10,
                       .log_bytes = options->log_kib << 10,
                       .operations_max = options->max_ops,
-                      .concurrent_max = (uint32_t)options->max_concurrent};
+                      .concurrent_max = (uint32_t)options->max_concurrent,
+                      .retries_max = run_limits_default.retries_max};
 }
 
 static int evaluate(evaluation *e) {
