@@ -163,7 +163,8 @@ int cmd_host(int argc, char **argv) {
     return EXIT_USAGE;
   }
   int status = EXIT_USAGE;
-  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) && open_session(&h))
+  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) &&
+      open_session(&h))
     status = serve_all(&h);
   close_parts(&h);
   return status;
