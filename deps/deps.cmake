@@ -63,3 +63,9 @@ else()
   target_link_libraries(vow_sqlite3 PUBLIC m Threads::Threads)
   target_link_libraries(vow_sqlite INTERFACE vow_sqlite3)
 endif()
+
+# libcurl is loaded when a script first fetches: only its headers are needed here.
+pkg_check_modules(CURL REQUIRED libcurl>=7.88)
+add_library(vow_curl INTERFACE)
+target_include_directories(vow_curl SYSTEM INTERFACE ${CURL_INCLUDE_DIRS})
+target_link_libraries(vow_curl INTERFACE ${CMAKE_DL_LIBS} Threads::Threads)

@@ -364,7 +364,7 @@ def check_limits(document, options):
 
 def check_operations(documents, vow):
     names = ask(vow, "eval", "--allow", "no.such.operation", "-").partition("there are: ")[2]
-    names = {name.strip() for name in names.split(",")}
+    names = {name.strip().partition(":")[0] for name in names.split(",")}
     need("notes.get" in names, "the program tells no operations")
     api = documents["docs/guest-api.md"]
     for name in names:

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/fetch_allow.h"
 #include "api/notes.h"
 
 #define NOTE_FIELDS "{id?: string, title?: string, body?: string, tags?: string[]}"
@@ -17,6 +18,12 @@
 
 /* Sorted by name. */
 static const api_kind kinds[] = {
+    {.name = "fetch",
+     .arguments = 1,
+     .parameters = "input: string | Request, init?: RequestInit",
+     .result = "Response",
+     .doc = "Sends an HTTP request to an allowed host; any status is a response, TypeError when "
+            "there is none."},
     {.name = "notes.create",
      .arguments = 1,
      .parameters = "note: " NOTE_FIELDS,
@@ -107,7 +114,7 @@ bool api_glob_matches(const char *glob, size_t glob_len, const char *name) {
 static bool mark(const char *entry, size_t len, bool *allowed) {
   bool any = false;
   for (size_t i = 0; i < KINDS; i++) {
-    if (!api_glob_matches(entry, len, kinds[i].name))
+    if (!kinds[i].handler || !api_glob_matches(entry, len, kinds[i].name))
       continue;
     allowed[i] = true;
     any = true;
@@ -123,7 +130,19 @@ static bool fail_unknown(const char *entry, size_t len, char *message, size_t si
           ? snprintf(message, size, "--allow: '%s' matches no operation; there are: ", quote.text)
           : snprintf(message, size, "--allow: there is no operation '%s'; there are: ", quote.text);
   for (size_t i = 0; i < KINDS && used >= 0 && (size_t)used < size; i++)
-    used += snprintf(message + used, size - (size_t)used, "%s%s", i ? ", " : "", kinds[i].name);
+    used += snprintf(message + used, size - (size_t)used, "%s%s%s", i ? ", " : "", kinds[i].name,
+                     kinds[i].handler ? "" : ":HOST");
+  return false;
+}
+
+static bool mark_fetch(const char *entry, size_t len, bool *allowed, size_t *hosts, char *message,
+                       size_t size) {
+  fetch_allow_entry parsed;
+  for (size_t i = 0; i < KINDS; i++)
+    allowed[i] |= !kinds[i].handler;
+  if (++*hosts <= FETCH_ALLOW_ENTRIES_MAX)
+    return fetch_allow_parse(entry, len, &parsed, message, size);
+  snprintf(message, size, "--allow: more than %u hosts for fetch", FETCH_ALLOW_ENTRIES_MAX);
   return false;
 }
 
@@ -132,6 +151,7 @@ static bool is_blank(char c) {
 }
 
 bool api_allow(const char *list, bool *allowed, char *message, size_t message_size) {
+  size_t hosts = 0;
   memset(allowed, 0, KINDS * sizeof *allowed);
   if (!*list)
     return true;
@@ -142,7 +162,10 @@ bool api_allow(const char *list, bool *allowed, char *message, size_t message_si
       entry++, len--;
     while (len && is_blank(entry[len - 1]))
       len--;
-    if (!mark(entry, len, allowed))
+    if (fetch_allow_is(entry, len)) {
+      if (!mark_fetch(entry, len, allowed, &hosts, message, message_size))
+        return false;
+    } else if (!mark(entry, len, allowed))
       return fail_unknown(entry, len, message, message_size);
     if (!*end)
       return true;

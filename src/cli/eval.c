@@ -336,7 +336,8 @@ static bool open_api(evaluation *e) {
     return false;
   }
   e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
-  bool ready = e->api && api_host_bind(e->api, e->shard);
+  bool ready = e->api && api_host_open_fetch(e->api, e->options.allow) &&
+               api_host_bind(e->api, e->shard);
   if (!ready)
     usage("out of memory");
   return ready;

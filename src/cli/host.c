@@ -106,7 +106,7 @@ static bool open_api(hosting *h) {
   if (h->needs_db && !db_open(h->options.db, DB_CREATE, NULL, &h->store, message, sizeof message))
     return complain(message);
   h->api = api_host_open(NULL, h->allowed, h->store, h->options.vault, h->workers);
-  return h->api || complain("out of memory");
+  return (h->api && api_host_open_fetch(h->api, h->options.allow)) || complain("out of memory");
 }
 
 static bool open_session(hosting *h) {
@@ -163,7 +163,8 @@ int cmd_host(int argc, char **argv) {
     return EXIT_USAGE;
   }
   int status = EXIT_USAGE;
-  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) && open_session(&h))
+  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) &&
+      open_session(&h))
     status = serve_all(&h);
   close_parts(&h);
   return status;

@@ -113,10 +113,12 @@ size_t engine_site_text(JSContext *ctx, const engine_site *site, char *text, siz
     JSFunctionBytecode *code = JS_VALUE_GET_OBJ(site->frames[i].function)->u.func.function_bytecode;
     const char *name = get_func_name(ctx, site->frames[i].function);
     const char *file = code->filename ? JS_AtomToCString(ctx, code->filename) : NULL;
-    int column;
+    bool own = file && strcmp(file, ENGINE_BUNDLE_NAME) == 0; /* nobody's line */
+    int column, n = 0;
     int line = find_line_num(ctx, code, site->frames[i].pc, &column);
-    int n = snprintf(text + used, size - used, "    at %s (%s:%d:%d)\n",
-                     name && *name ? name : "<anonymous>", file ? file : "?", line, column);
+    if (!own)
+      n = snprintf(text + used, size - used, "    at %s (%s:%d:%d)\n",
+                   name && *name ? name : "<anonymous>", file ? file : "?", line, column);
     JS_FreeCString(ctx, name);
     JS_FreeCString(ctx, file);
     if (n < 0 || (size_t)n >= size - used)

@@ -42,6 +42,7 @@ JSValue engine_global_binding(JSContext *ctx, JSAtom name);
 
 /* Where script code is being executed right now: up to `max` frames of the
  * calling functions. Cheap: only references and offsets are kept. */
+#define ENGINE_BUNDLE_NAME "vow:web" /* the file that the web globals are in */
 #define ENGINE_SITE_FRAMES 6
 typedef struct engine_site {
   uint32_t count;

@@ -214,6 +214,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
       {"unwatchSignal", &g->internals.unwatch_signal},
       {"signalReason", &g->internals.signal_reason},
       {"deepFreeze", &g->internals.deep_freeze},
+      {"installFetch", &g->internals.install_fetch},
   };
   bool ok = JS_IsObject(internals);
   for (size_t i = 0; ok && i < sizeof wanted / sizeof wanted[0]; i++) {
@@ -226,7 +227,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
 /* Without its source: functions of the platform show none, and the heap is
  * smaller. */
 static bool compile_bundle(JSContext *ctx, guest_bundle *bundle) {
-  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, "vow:web",
+  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, ENGINE_BUNDLE_NAME,
                          JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(code))
     return false;
@@ -290,7 +291,8 @@ static void clear_values(guest *g) {
                        &g->internals.watch_signal,
                        &g->internals.unwatch_signal,
                        &g->internals.signal_reason,
-                       &g->internals.deep_freeze};
+                       &g->internals.deep_freeze,
+                       &g->internals.install_fetch};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     if (g->ctx)
       JS_FreeValue(g->ctx, *values[i]);

@@ -30,7 +30,7 @@ typedef struct guest_call {
 /* Functions of the JavaScript bundle (guest/js), captured before guest code. */
 typedef struct guest_internals {
   JSValue fire_timer, make_error, error_operation, watch_signal, unwatch_signal, signal_reason,
-      deep_freeze;
+      deep_freeze, install_fetch;
 } guest_internals;
 
 /* The bundle of web globals as the engine's bytecode. Compiling it takes far

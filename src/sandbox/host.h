@@ -70,6 +70,9 @@ const uint8_t *host_call_arguments(const host_call *call, size_t *len);
 void host_call_set_data(host_call *call, void *data);
 void *host_call_data(const host_call *call);
 struct shard *host_call_shard(const host_call *call);
+/* Counts `bytes` (in all, not more) that are held for the answer as memory of the
+ * run, until it is given. False, with nothing changed, when they do not fit. */
+bool host_call_hold(host_call *call, size_t bytes);
 /* Milliseconds until nobody waits for the answer any more: 0 when nobody does now,
  * UINT64_MAX without a limit. */
 uint64_t host_call_remaining_ms(const host_call *call);

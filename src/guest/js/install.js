@@ -23,7 +23,8 @@ for (const name in eventPhases) {
 }
 
 const interfaces = [
-  Event, EventTarget, AbortSignal, AbortController, TextEncoder, TextDecoder,
+  Event, EventTarget, AbortSignal, AbortController, TextEncoder, TextDecoder, Headers,
+  Request, Response,
 ];
 for (const constructor of interfaces) finishInterface(constructor);
 
@@ -95,5 +96,5 @@ const freezeOne = (object, waiting) => {
 
 return {
   __proto__: null, fireTimer, clearTimers, makeError, errorOperation, watchSignal, unwatchSignal,
-  signalReason, deepFreeze, inspect,
+  signalReason, deepFreeze, inspect, installFetch,
 };
