@@ -30,7 +30,7 @@ typedef struct host_policy {
 } host_policy;
 
 typedef struct host_kind {
-  const char *name;   /* "notes.get"; borrowed for as long as runs use the kind */
+  const char *name;   /* "notes.get"; borrowed until shard_close() */
   uint32_t arguments; /* positional ones */
   bool options_last;  /* the last one is options: {timeout, signal, priority} may be in it */
   /* Begins the work, on the loop thread. It must lead to exactly one
@@ -75,6 +75,12 @@ struct shard *host_call_shard(const host_call *call);
 uint64_t host_call_remaining_ms(const host_call *call);
 /* Operations its run may still create; UINT64_MAX without a limit. */
 uint64_t host_call_calls_left(const host_call *call);
+/* The call's number in its run, from 1: `operation.id` of errors and reports. */
+uint64_t host_call_number(const host_call *call);
+/* Which attempt this is, from 1. */
+uint32_t host_call_attempt(const host_call *call);
+/* `user` of the run's options; NULL once the run has finished. */
+void *host_call_run_user(const host_call *call);
 
 /* Ends the handler with a value (one CBOR item, copied) or an error, on the loop
  * thread. `call` is invalid afterwards: where the policy grants another attempt for

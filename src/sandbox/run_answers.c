@@ -37,14 +37,24 @@ uint64_t host_call_remaining_ms(const host_call *call) {
   uint64_t now = run_now();
   if (!call->run || !find_live(call, &info, now))
     return 0;
-  uint64_t wall_ns = run_ns(call->run->options.limits.wall_ms);
-  uint64_t at =
-      call->run->opened_ns > OP_NEVER - wall_ns ? OP_NEVER : call->run->opened_ns + wall_ns;
+  uint64_t at = run_wall_deadline(call->run);
   if (info.deadline < at)
     at = info.deadline;
   if (at == OP_NEVER)
     return UINT64_MAX;
   return at > now ? (at - now) / NS_PER_MS : 0;
+}
+
+uint64_t host_call_number(const host_call *call) {
+  return call->number;
+}
+
+uint32_t host_call_attempt(const host_call *call) {
+  return call->attempts;
+}
+
+void *host_call_run_user(const host_call *call) {
+  return call->run ? call->run->options.user : NULL;
 }
 
 uint64_t host_call_calls_left(const host_call *call) {

@@ -54,7 +54,8 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
   }
   shard->allocator = options->allocator;
   shard->random_used = sizeof shard->random;
-  shard->engine = engine_open(options->engine, options->allocator, message, message_size);
+  shard->engine = engine_open(options->engine, options->allocator, options->guest_folder, message,
+                              message_size);
   if (!shard->engine) {
     mem_free(options->allocator, shard);
     return NULL;
