@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/kv.h"
 #include "api/notes.h"
 
 #define NOTE_FIELDS "{id?: string, title?: string, body?: string, tags?: string[]}"
@@ -11,13 +12,24 @@
 
 /* Sorted by name. */
 static const api_kind kinds[] = {
+    {"kv.delete", 1, false, "key: string", "boolean",
+     "Removes a key with its value; says whether it was there.", kv_delete, true},
+    {"kv.get", 1, false, "key: string", "any", "The value of a key; undefined when there is none.",
+     kv_get, true},
+    {"kv.list", 1, true, "options?: {prefix?: string, limit?: number, after?: string | null}",
+     "{keys: string[], next: string | null}",
+     "Keys in the order of their bytes, those that start with `prefix`, from the one behind "
+     "`after`; `next` is the `after` of the next page.",
+     kv_list, true},
+    {"kv.set", 2, false, "key: string, value: any", "void",
+     "Keeps a value under a key, in place of one that was there.", kv_set, true},
     {"notes.create", 1, false, "note: " NOTE_FIELDS, "Note",
      "Adds a note and returns it; ConflictError when its id is in use.", notes_create, true},
-    {"notes.delete", 1, false, "id: string", "boolean", "Removes a note; says whether there was one.",
-     notes_delete, true},
-    {"notes.get", 1, false, "id: string", "Note", "The note; NotFoundError when there is none.", notes_get,
-     true},
-    {"notes.list", 1, true, "options?: {limit?: number, after?: string}",
+    {"notes.delete", 1, false, "id: string", "boolean",
+     "Removes a note; says whether there was one.", notes_delete, true},
+    {"notes.get", 1, false, "id: string", "Note", "The note; NotFoundError when there is none.",
+     notes_get, true},
+    {"notes.list", 1, true, "options?: {limit?: number, after?: string | null}",
      "{items: Note[], next: string | null}",
      "Notes in the order of their ids, from the one behind `after`; `next` is the `after` of the "
      "next page.",

@@ -565,7 +565,9 @@ static void test_kinds_are_sorted_and_whole(void **state) {
   }
 }
 
-#define ALL "notes.create, notes.delete, notes.get, notes.list, notes.search, notes.update"
+#define ALL                                                                                        \
+  "kv.delete, kv.get, kv.list, kv.set, notes.create, notes.delete, notes.get, notes.list, "        \
+  "notes.search, notes.update"
 
 static void test_allow(void **state) {
   (void)state;
@@ -573,18 +575,19 @@ static void test_allow(void **state) {
     const char *list, *flags; /* of the kinds in order; NULL: refused */
     const char *message;
   } cases[] = {
-      {"", "000000", NULL},
-      {"*", "111111", NULL},
-      {"notes.*", "111111", NULL},
-      {"notes.get", "001000", NULL},
-      {"notes.get,notes.list", "001100", NULL},
-      {" notes.get , *.search\t", "001010", NULL},
-      {"*e*t*e", "110001", NULL},
-      {"notes.get,notes.get", "001000", NULL},
-      {"**", "111111", NULL},
+      {"", "0000000000", NULL},
+      {"*", "1111111111", NULL},
+      {"notes.*", "0000111111", NULL},
+      {"notes.get", "0000001000", NULL},
+      {"notes.get,notes.list", "0000001100", NULL},
+      {"kv.*,notes.get", "1111001000", NULL},
+      {" notes.get , *.search\t", "0000001010", NULL},
+      {"*e*t*e", "1000110001", NULL},
+      {"notes.get,notes.get", "0000001000", NULL},
+      {"**", "1111111111", NULL},
       {"notes.gett", NULL, "--allow: there is no operation 'notes.gett'; there are: " ALL},
       {"notes", NULL, "--allow: there is no operation 'notes'; there are: " ALL},
-      {"notes.get,kv.*", NULL, "--allow: 'kv.*' matches no operation; there are: " ALL},
+      {"notes.get,kw.*", NULL, "--allow: 'kw.*' matches no operation; there are: " ALL},
       {"notes.get,", NULL, "--allow: there is an empty entry; there are: " ALL},
       {",", NULL, "--allow: there is an empty entry; there are: " ALL},
       {" ", NULL, "--allow: there is an empty entry; there are: " ALL},
@@ -593,10 +596,10 @@ static void test_allow(void **state) {
       {"Notes.Get\n", NULL, "--allow: there is no operation 'Notes.Get?'; there are: " ALL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    bool allowed[6];
-    char message[512] = "", flags[7] = "";
+    bool allowed[10];
+    char message[512] = "", flags[11] = "";
     bool done = api_allow(cases[i].list, allowed, message, sizeof message);
-    for (int k = 0; k < 6; k++)
+    for (int k = 0; k < 10; k++)
       flags[k] = allowed[k] ? '1' : '0';
     assert_int_equal(done, cases[i].flags != NULL);
     if (done)
