@@ -17,14 +17,14 @@ run: all
 	$(VOW) eval --db sqlite:$(DB) --allow 'notes.*' --report $(BUILD)/report.json examples/notes.js
 	@echo "report:"; cat $(BUILD)/report.json
 
-# T=name runs one test by name (a regular expression of CTest).
+# T=name runs one test by name (a regular expression); see test/run.sh.
 test: all
-	@ctest --preset release -j $(JOBS) $(if $(T),-R '$(T)')
+	@test/run.sh release $(JOBS) '$(T)'
 
 asan tsan: all
 	@cmake --preset $@
 	@cmake --build --preset $@ -j $(JOBS)
-	@ctest --preset $@ -j $(JOBS) $(if $(T),-R '$(T)')
+	@test/run.sh $@ $(JOBS) '$(T)'
 
 clang: all
 	@cmake --preset clang
@@ -36,10 +36,12 @@ bench: all
 bench-peers: all
 	@bench/peers/run.sh $(BUILD)
 
+# SECONDS is the time of each target.
 fuzz: all
+	@deps/system.sh fuzz
 	@cmake --preset fuzz
 	@cmake --build --preset fuzz -j $(JOBS)
-	@fuzz/run.sh $(BUILD)/fuzz
+	@fuzz/run.sh $(BUILD)/fuzz $(SECONDS)
 
 install: all
 	@cmake --install $(BUILD)/release --prefix $(PREFIX)
@@ -57,11 +59,13 @@ system:
 help:
 	@echo "make                 build the release: $(VOW)"
 	@echo "make run             build, fill a small notes database, run examples/notes.js"
-	@echo "make test [T=NAME]   build and run the tests"
-	@echo "make asan | tsan     the tests under Address+UB Sanitizer, under ThreadSanitizer"
+	@echo "make test [T=NAME]   build and run the tests; T picks some: T=test_op, T=script.value-date"
+	@echo "make asan [T=NAME]   the same under Address and Undefined Behaviour Sanitizer"
+	@echo "make tsan [T=NAME]   the tests of what has threads (label 'threads') under"
+	@echo "                     ThreadSanitizer; T picks from all tests"
 	@echo "make clang           compile with clang: warnings are errors there too"
 	@echo "make bench           our own measurements, as a table and as JSON"
 	@echo "make bench-peers     the same work on Vow and on others, in one run"
-	@echo "make fuzz            run each fuzz target for a short while"
+	@echo "make fuzz [SECONDS=N]     run each fuzz target for a while (default 20 seconds)"
 	@echo "make install PREFIX=DIR   (default /usr/local); make uninstall takes it back"
 	@echo "make clean           remove build/, downloaded packages too"

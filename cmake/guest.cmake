@@ -45,10 +45,12 @@ add_custom_command(OUTPUT ${url_object}
 target_sources(vow_guest PRIVATE ${url_object})
 
 # ---- as WebAssembly ----
+include(cmake/template_files.cmake)
+set(TEMPLATE_HEADER ${CMAKE_BINARY_DIR}/guest/template_name.h)
+template_check(${CMAKE_BINARY_DIR}/guest)
 if(VOW_TEMPLATE_DIR)
-  set(TEMPLATE_HEADER ${CMAKE_BINARY_DIR}/guest/template_name.h)
-  file(GLOB parts ${VOW_TEMPLATE_DIR}/guest-*.cwasm)
-  if(NOT parts)
+  template_present(${VOW_TEMPLATE_DIR} present)
+  if(NOT present)
     message(FATAL_ERROR "${VOW_TEMPLATE_DIR} holds no compiled guest; build the release preset first")
   endif()
   # A copy: the other build may make another one while this one is being used.
@@ -58,7 +60,6 @@ if(VOW_TEMPLATE_DIR)
   return()
 endif()
 
-set(TEMPLATE_HEADER ${CMAKE_BINARY_DIR}/guest/template_name.h)
 find_program(WASM_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 set(wasm_flags --target=wasm32-wasi -O3 -flto -msign-ext -mnontrapping-fptoint -std=gnu11 -D_GNU_SOURCE -DNDEBUG -funsigned-char
   -I${CMAKE_SOURCE_DIR}/src -isystem ${QUICKJS_DIR})

@@ -3,6 +3,7 @@
 # compiler, clang and lld with the wasm32 libraries for the guest, cmocka for the
 # tests. Missing ones are installed with apt-get as root or through sudo;
 # where that is not possible the exact command is printed and the build stops.
+#   deps/system.sh [fuzz]     fuzz: clang's fuzzer and sanitizers too
 set -eu
 
 missing=""
@@ -24,6 +25,9 @@ need 'test -n "$(ls /usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wa
 need 'test -e "$(clang -print-resource-dir)/../../../include/wasm32-wasi/c++/v1/string"' libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
 need 'pkg-config --exists cmocka' libcmocka-dev
 need 'command -v python3 && python3 -m pip --version' python3 python3-pip
+if [ "${1:-}" = fuzz ]; then
+  need 'test -e "$(clang --print-runtime-dir)/libclang_rt.fuzzer-x86_64.a"' libclang-rt-14-dev
+fi
 [ -z "$missing" ] && exit 0
 
 command="apt-get install -y --no-install-recommends$missing"

@@ -13,6 +13,7 @@ mkdir -p "$build/finds"
 for source in "$(dirname "$0")"/fuzz_*.c; do
   name=$(basename "$source" .c)
   log=$build/$name.log
+  [ -x "$build/$name" ] || { echo "$name: not built in $build" >&2; exit 2; }
   mkdir -p "$build/corpus/$name"
   if "$build/$name" -max_total_time="$seconds" -timeout=10 -max_len=4096 -print_final_stats=1 \
       -artifact_prefix="$build/finds/$name-" "$build/corpus/$name" >"$log" 2>&1; then

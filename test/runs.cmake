@@ -2,16 +2,16 @@
 set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 
 foreach(name test_loop test_pool)
-  vow_test(${name} SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
 foreach(name test_engine test_engine_recycle)
-  vow_test(${name} SOURCES ${runs}/${name}.c LIBRARIES vow_engine)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_engine)
 endforeach()
 foreach(name test_run_calls test_run_limits test_run_isolation test_run_dispose
     test_run_template test_run_fairness test_run_faults test_run_threads)
-  vow_test(${name} SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()
-vow_test(test_run_chaos SOURCES ${runs}/test_run_chaos.c LIBRARIES vow_sandbox
+vow_test(test_run_chaos THREADS SOURCES ${runs}/test_run_chaos.c LIBRARIES vow_sandbox
   ARGUMENTS --seeds 1000 SECONDS 120)
 
 # Natively a guest is made from nothing for each run.
@@ -22,6 +22,6 @@ else()
   set(soak_runs 100000)
   set(soak_runs_native 20000)
 endif()
-vow_test(test_soak SOURCES ${runs}/test_soak.c LIBRARIES vow_sandbox ARGUMENTS ${soak_runs} SECONDS 240)
+vow_test(test_soak THREADS SOURCES ${runs}/test_soak.c LIBRARIES vow_sandbox ARGUMENTS ${soak_runs} SECONDS 240)
 add_test(NAME test_soak_native COMMAND test_soak ${soak_runs_native} native)
-set_tests_properties(test_soak_native PROPERTIES TIMEOUT 600)
+set_tests_properties(test_soak_native PROPERTIES TIMEOUT 600 LABELS threads)

@@ -35,6 +35,9 @@ is run and what must come of it:
 What holds for every run is checked for every run: exit status, form and sums of
 the report, nothing left live, limits told in time, no trace of a sanitizer.
 Status 0: all passed, 1: some failed, 77: no file is for this engine.
+With --scale, the run's own clocks are as much longer unless the file is about
+them. If the environment has VOW_TEST_NAME, a regular expression, and it matches
+tests (as script.value-date.wasm), only those are run.
 """
 import argparse
 import json
@@ -63,6 +66,7 @@ ERROR_KEYS = {"kind", "name", "message", "stack", "operation"}
 COUNTS = {"created", "fulfilled", "rejected", "timed_out", "cancelled", "live", "late", "retries",
           "cache_hits", "batched", "concurrent_max"}
 CLOCKS = {"wall_ms", "guest_ms", "host_wait_ms", "ready_ms"}
+CLOCK_LIMITS = {"cpu": ("guest_ms", "--cpu-ms", 5000), "timeout": ("wall_ms", "--wall-ms", 30000)}
 LIMIT_DELAY_MS = 500  # a limit is told at the latest so long after it was hit
 EXIT_DELAY_MS = 1500  # start of the process and its end, around the run
 TEXT_MAX = 20000  # of a message or a stack in a report
@@ -188,8 +192,16 @@ def read_bytes(path):
         return file.read()
 
 
-def command(test, vow, engine, side):
-    words = [vow, "eval", "--engine", engine] + test.args
+def scaled_clocks(test, scale):
+    if scale == 1 or test.expect == "exit":
+        return []
+    return [word for kind, (_, option, default) in CLOCK_LIMITS.items()
+            if kind not in test.expected.split() and test.option(option, None) is None
+            for word in (option, str(int(default * scale)))]
+
+
+def command(test, vow, engine, side, scale):
+    words = [vow, "eval", "--engine", engine] + scaled_clocks(test, scale) + test.args
     if "--report" not in " ".join(test.args):
         words += ["--report", os.path.join(side, "report")]
     return words + ["-" if "stdin" in test.directives else test.name]
@@ -209,7 +221,7 @@ def execute(test, vow, engine, box, side, scale):
     out_path, err_path = os.path.join(side, "out"), os.path.join(side, "err")
     begun = time.monotonic()
     with open(out_path, "wb") as out, open(err_path, "wb") as err, open(test.path, "rb") as script:
-        process = subprocess.Popen(command(test, vow, engine, side), cwd=box, stdout=out,
+        process = subprocess.Popen(command(test, vow, engine, side, scale), cwd=box, stdout=out,
                                    stderr=err, stdin=script if "stdin" in test.directives
                                    else subprocess.DEVNULL)
         try:
@@ -355,11 +367,10 @@ def check_error(test, report):
 
 
 def check_limit_delay(test, report, scale):
-    clock = {"cpu": ("guest_ms", "--cpu-ms", 5000), "timeout": ("wall_ms", "--wall-ms", 30000)}
     kind = report["error"]["kind"] if report["outcome"] == "limit" else None
-    if kind not in clock:
+    if kind not in CLOCK_LIMITS:
         return
-    key, option, default = clock[kind]
+    key, option, default = CLOCK_LIMITS[kind]
     limit, spent = test.option(option, default), report["time"][key]
     need(limit - 1 <= spent <= limit + LIMIT_DELAY_MS * scale,
          f"{key} is {spent} with a limit of {limit}")
@@ -466,9 +477,18 @@ def run_test(path, vow, engine, scale, keep):
         if test.expect == "varies":
             need(run_once(test, vow, engine, scale, keep) != stdout, f"twice {stdout!r}")
     except Failure as failure:
-        print(f"FAILED {os.path.basename(path)} {engine}: {failure}")
+        print(f"FAILED {os.path.basename(path)} {engine}: {failure}", flush=True)
         return False
     return True
+
+
+def chosen(files, engines):
+    """The pairs of file and engine to run."""
+    pairs = [(path, engine) for path in files for engine in engines]
+    asked = os.environ.get("VOW_TEST_NAME", "")
+    named = [(path, engine) for path, engine in pairs if re.search(
+        asked, f"script.{os.path.splitext(os.path.basename(path))[0]}.{engine}")]
+    return named or pairs
 
 
 def main():
@@ -484,7 +504,7 @@ def main():
     vow = os.path.abspath(options.vow)
     engines = ["wasm", "native"] if options.engine == "all" else [options.engine]
     results = [run_test(path, vow, engine, options.scale, options.keep)
-               for path in options.files for engine in engines]
+               for path, engine in chosen(options.files, engines)]
     ran = [result for result in results if result is not None]
     if len(ran) > 1:
         print(f"{sum(ran)} of {len(ran)} passed")

@@ -52,8 +52,7 @@ const api_kind *api_kinds(size_t *count) {
 
 /* ---- the allow-list ---- */
 
-/* '*' stands for any run of characters. */
-static bool glob_matches(const char *glob, size_t glob_len, const char *name) {
+bool api_glob_matches(const char *glob, size_t glob_len, const char *name) {
   size_t at = 0, star = SIZE_MAX;
   const char *retry = NULL;
   while (*name) {
@@ -78,7 +77,7 @@ static bool glob_matches(const char *glob, size_t glob_len, const char *name) {
 static bool mark(const char *entry, size_t len, bool *allowed) {
   bool any = false;
   for (size_t i = 0; i < KINDS; i++) {
-    if (!glob_matches(entry, len, kinds[i].name))
+    if (!api_glob_matches(entry, len, kinds[i].name))
       continue;
     allowed[i] = true;
     any = true;

@@ -58,6 +58,10 @@ const api_kind *api_kinds(size_t *count);
  * list allows nothing. */
 bool api_allow(const char *list, bool *allowed, char *message, size_t message_size);
 
+/* Whether `name` is what an entry of such a list names; '*' stands for any run of
+ * characters. */
+bool api_glob_matches(const char *glob, size_t glob_len, const char *name);
+
 /* Fills `error`; returns false. The message is cut at API_MESSAGE_MAX on a
  * character boundary. */
 bool api_error_set(api_error *error, const char *name, const char *code, bool transient,

@@ -475,7 +475,8 @@ static run_limits limits_of(const eval_options *options) {
                       .result_bytes = options->result_kib << 10,
                       .log_bytes = options->log_kib << 10,
                       .operations_max = options->max_ops,
-                      .concurrent_max = (uint32_t)options->max_concurrent};
+                      .concurrent_max = (uint32_t)options->max_concurrent,
+                      .retries_max = run_limits_default.retries_max};
 }
 
 static int evaluate(evaluation *e) {

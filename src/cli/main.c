@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/eval.h"
+#include "cli/host.h"
 #include "cli/notes.h"
 #include "cli/options.h"
 #include "cli/types.h"
@@ -17,6 +18,7 @@ static const struct {
   void (*help)(FILE *out);
 } commands[] = {
     {"eval", "run an untrusted script in a fresh sandbox", cmd_eval, eval_help},
+    {"host", "let a program in any language evaluate scripts, by JSON-RPC", cmd_host, host_help},
     {"notes", "fill and read the notes database", cmd_notes, notes_help},
     {"types", "print TypeScript declarations of what a script finds", cmd_types, types_help},
     {"version", "print the version", cmd_version, version_help},

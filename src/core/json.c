@@ -3,7 +3,10 @@
  * the meaning (a tag around the wrong content), memory, and the output. */
 #include "core/json_int.h"
 
+#include "core/json_forms.h"
 #include "core/json_maps.h"
+
+#include <string.h>
 
 typedef enum { LIST, OBJECT, PAIRS } level_kind;
 
@@ -22,6 +25,7 @@ typedef struct walk {
   json_maps maps;
   double bigint_work;
   size_t depth;
+  bool forms; /* of core/json_forms.h */
   level levels[CBOR_DEPTH_MAX];
 } walk;
 
@@ -79,7 +83,27 @@ static cbor_status copy_string(walk *w) {
   return status == CBOR_OK ? put_string(w, &item, wtf8) : status;
 }
 
+/* A key that looks like a form's gets one '$' more. */
+static cbor_status put_key(walk *w, const cbor_item *item, bool wtf8) {
+  if (!w->forms || wtf8 || json_form_key(item->bytes, item->len) == 0)
+    return put_string(w, item, wtf8);
+  put(w, "\"$", 2);
+  put(w, (const char *)item->bytes, item->len); /* nothing to escape in such a key */
+  put(w, "\"", 1);
+  return CBOR_OK;
+}
+
 /* ---- tagged values ---- */
+
+static void begin_form(walk *w, const char *text) {
+  if (w->forms)
+    put(w, text, strlen(text));
+}
+
+static void end_form(walk *w) {
+  if (w->forms)
+    put(w, "}", 1);
+}
 
 static cbor_status copy_bigint(walk *w, bool negative) {
   cbor_item item;
@@ -91,22 +115,38 @@ static cbor_status copy_bigint(walk *w, bool negative) {
     w->bigint_work += len * len;
   if (w->bigint_work > most * most)
     return CBOR_E_SIZE;
+  begin_form(w, "{\"$bigint\":\"");
   json_put_bigint(w->out, item.bytes, item.len, negative);
+  begin_form(w, "\"}");
   return CBOR_OK;
 }
 
 static cbor_status copy_typed(walk *w, uint64_t tag) {
   cbor_item item;
   cbor_status status = take_bytes(w, &item);
-  return status == CBOR_OK ? json_put_typed(w->out, tag, item.bytes, item.len) : status;
+  if (status != CBOR_OK)
+    return status;
+  bool bytes = json_is_octets(tag);
+  begin_form(w, bytes ? "{\"$bytes\":" : "");
+  status = json_put_typed(w->out, tag, item.bytes, item.len);
+  if (bytes)
+    end_form(w);
+  return status;
 }
 
 static cbor_status copy_date(walk *w) {
   double seconds;
   cbor_status status = cbor_get_number(&w->in, &seconds);
-  if (status == CBOR_OK)
+  if (status != CBOR_OK)
+    return status;
+  if (w->forms) {
+    begin_form(w, "{\"$date\":");
+    json_put_number(w->out, json_date_ms(seconds));
+    end_form(w);
+  } else {
     json_put_date(w->out, seconds);
-  return status;
+  }
+  return CBOR_OK;
 }
 
 /* [name, {message, ...}]: of the map only the message is printed. */
@@ -233,8 +273,11 @@ static cbor_status copy_plain(walk *w, cbor_item *item) {
     return status == CBOR_OK ? put_string(w, item, false) : status;
   case CBOR_BYTES:
     status = join(w, item);
-    if (status == CBOR_OK)
-      json_put_base64(w->out, item->bytes, item->len);
+    if (status != CBOR_OK)
+      return status;
+    begin_form(w, "{\"$bytes\":");
+    json_put_base64(w->out, item->bytes, item->len);
+    end_form(w);
     break;
   case CBOR_ARRAY:
     begin(w, LIST, item);
@@ -281,7 +324,7 @@ static cbor_status copy_member(walk *w, level *top) {
   if (value.kind == CBOR_UNDEFINED)
     return cbor_next(&w->in, &value);
   put_comma(w, top);
-  status = put_string(w, &key, wtf8);
+  status = put_key(w, &key, wtf8);
   put(w, ":", 1);
   return status == CBOR_OK ? copy_item(w) : status;
 }
@@ -319,7 +362,7 @@ static cbor_status copy_all(walk *w) {
   return w->out->status != CBOR_OK ? w->out->status : status;
 }
 
-cbor_status json_from_cbor(const void *bytes, size_t len, const cbor_limits *limits,
+static cbor_status convert(const void *bytes, size_t len, bool forms, const cbor_limits *limits,
                            cbor_out *out) {
   if (out->status != CBOR_OK)
     return out->status;
@@ -334,10 +377,21 @@ cbor_status json_from_cbor(const void *bytes, size_t len, const cbor_limits *lim
   json_maps_init(&w.maps, out->allocator);
   w.bigint_work = 0;
   w.depth = 0;
+  w.forms = forms;
   status = copy_all(&w);
   cbor_out_free(&w.joined);
   json_maps_free(&w.maps);
   if (status != CBOR_OK)
     out->len = base;
   return status;
+}
+
+cbor_status json_from_cbor(const void *bytes, size_t len, const cbor_limits *limits,
+                           cbor_out *out) {
+  return convert(bytes, len, false, limits, out);
+}
+
+cbor_status json_forms_from_cbor(const void *bytes, size_t len, const cbor_limits *limits,
+                                 cbor_out *out) {
+  return convert(bytes, len, true, limits, out);
 }

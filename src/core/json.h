@@ -21,6 +21,10 @@
  * the length it had; its status tells only if it was the writing that failed. */
 cbor_status json_from_cbor(const void *bytes, size_t len, const cbor_limits *limits, cbor_out *out);
 
+/* Likewise, with the forms of core/json_forms.h for bytes, bigints and Dates. */
+cbor_status json_forms_from_cbor(const void *bytes, size_t len, const cbor_limits *limits,
+                                 cbor_out *out);
+
 /* Appends `utf8` as a JSON string with quotes; bytes that are not UTF-8 become
  * U+FFFD. */
 void json_put_string(cbor_out *out, const char *utf8, size_t len);

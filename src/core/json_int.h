@@ -20,6 +20,10 @@ void json_put_negint(cbor_out *out, uint64_t n);
 void json_put_bigint(cbor_out *out, const uint8_t *bytes, size_t len, bool negative);
 /* The ISO string of a time in seconds since 1970; null if it is no valid Date. */
 void json_put_date(cbor_out *out, double seconds);
+/* Whole milliseconds since 1970 of such a time; NaN if it is no valid Date. */
+double json_date_ms(double seconds);
+/* Whether the content of this tag of RFC 8746 prints as base64. */
+bool json_is_octets(uint64_t tag);
 void json_put_base64(cbor_out *out, const uint8_t *bytes, size_t len);
 /* A string with lone surrogates. CBOR_E_MALFORMED if it is no WTF-8. */
 cbor_status json_put_wtf8(cbor_out *out, const uint8_t *bytes, size_t len);

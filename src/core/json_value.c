@@ -3,6 +3,7 @@
 
 #include "core/cbor_int.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* ---- dates ---- */
@@ -72,6 +73,11 @@ static void month_of_day(int64_t year, int64_t day_of_year, int *month, int *day
   }
 }
 
+double json_date_ms(double seconds) {
+  int64_t ms;
+  return date_ms(seconds, &ms) ? (double)ms : (double)NAN;
+}
+
 void json_put_date(cbor_out *out, double seconds) {
   int64_t ms;
   if (!date_ms(seconds, &ms)) {
@@ -130,10 +136,14 @@ static void put_element(cbor_out *out, const element *e, const uint8_t *at) {
     json_put_uint(out, bits);
 }
 
+bool json_is_octets(uint64_t tag) {
+  element e = element_of_tag(tag);
+  return e.width == 0 || (e.width == 1 && !e.is_signed);
+}
+
 cbor_status json_put_typed(cbor_out *out, uint64_t tag, const uint8_t *bytes, size_t len) {
   element e = element_of_tag(tag);
-  bool octets = e.width == 1 && !e.is_signed;
-  if (octets || e.width == 0) {
+  if (json_is_octets(tag)) {
     json_put_base64(out, bytes, len);
     return CBOR_OK;
   }

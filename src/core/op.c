@@ -62,20 +62,16 @@ static void count_settled(op_counts *counts, op_state state) {
 
 /* A handler that has not started never will. */
 static void forget_start(op_rec *rec) {
-  op_scope *scope = rec->scope;
-  if (rec->run == RUN_WAITING) {
-    op_queue_remove(&scope->waiting, rec);
-    scope->counts.queued--;
-    scope->table->counts.queued--;
-    rec->run = RUN_NONE;
-  } else if (rec->run == RUN_STARTING) {
-    op_event_withdraw(rec, EVENT_START);
-    scope->slots--;
-    rec->run = RUN_NONE;
-  }
+  if (rec->run == RUN_ACTIVE)
+    return;
+  op_event_withdraw(rec, EVENT_START);
+  if (rec->run == RUN_GATHERING)
+    op_batch_leave(rec);
+  op_leave_gates(rec);
+  rec->run = RUN_NONE;
 }
 
-/* The caller has taken `rec` out of the tree, and dispatches free slots. */
+/* The caller has taken `rec` out of the tree, and dispatches free places. */
 static void settle(op_rec *rec, op_state state) {
   assert(op_is_live(rec));
   op_scope *scope = rec->scope;
@@ -85,6 +81,7 @@ static void settle(op_rec *rec, op_state state) {
   rec->state = (uint8_t)state;
   count_settled(&scope->counts, state);
   count_settled(&scope->table->counts, state);
+  op_flight_leave(rec);
 }
 
 void op_reap(op_rec *rec) {
@@ -107,7 +104,7 @@ static op_status settle_by_result(op_table *table, op_id id, op_state state, uin
   op_scope *scope = rec->scope;
   leave_tree(rec);
   settle(rec, state);
-  op_scope_dispatch(scope);
+  op_dispatch(scope);
   op_reap(rec);
   return OP_OK;
 }
@@ -153,7 +150,7 @@ op_status op_cancel(op_table *table, op_id id, uint64_t now) {
     return late(table, rec);
   op_scope *scope = rec->scope;
   cancel_tree(rec);
-  op_scope_dispatch(scope);
+  op_dispatch(scope);
   return OP_OK;
 }
 
@@ -169,8 +166,18 @@ void op_cancel_scope(op_scope *scope, bool tell) {
 /* ---- the life of an operation ---- */
 
 static uint64_t effective_deadline(const op_spec *spec, const op_rec *parent, uint64_t now) {
-  uint64_t at = spec->timeout_ns ? op_time_add(now, spec->timeout_ns) : OP_NEVER;
-  return parent && parent->due.at < at ? parent->due.at : at;
+  uint64_t timeout = spec->timeout_ns, most = spec->kind ? spec->kind->policy.timeout_ns : 0;
+  if (most && (!timeout || most < timeout))
+    timeout = most;
+  uint64_t at = timeout ? op_time_add(now, timeout) : OP_NEVER;
+  return parent && parent->deadline_ns < at ? parent->deadline_ns : at;
+}
+
+static uint8_t effective_priority(const op_spec *spec, const op_rec *parent) {
+  uint8_t priority = spec->priority < OP_PRIORITIES ? spec->priority : OP_PRIORITIES - 1;
+  if (spec->kind && spec->kind->policy.priority > priority)
+    priority = spec->kind->policy.priority;
+  return parent && parent->priority > priority ? parent->priority : priority;
 }
 
 static op_status may_submit(const op_scope *scope) {
@@ -187,48 +194,119 @@ static void count_created(op_counts *counts) {
   counts->live++;
 }
 
-static void enqueue(op_rec *rec) {
-  op_scope *scope = rec->scope;
+static bool queue_full(const op_scope *scope, const op_kind *kind) {
+  return kind && kind->policy.queue_max && kind->queued >= kind->policy.queue_max &&
+         op_would_wait(scope, kind);
+}
+
+static void fill(op_rec *rec, const op_spec *spec, op_rec *parent, uint64_t now) {
+  rec->of = spec->kind;
+  rec->name = spec->kind ? spec->kind->name : spec->name;
+  rec->tag = spec->tag;
+  rec->user = spec->user;
+  rec->priority = effective_priority(spec, parent);
+  rec->deadline_ns = effective_deadline(spec, parent, now);
+  op_rec_set_due(rec, rec->deadline_ns);
+  if (spec->kind)
+    spec->kind->records++;
+  if (parent)
+    adopt(parent, rec);
+}
+
+/* What an earlier operation with the same key has to do with a new one. */
+typedef struct relation {
+  const op_kept *kept; /* settles it */
+  op_flight *followed; /* that it joins */
+  op_flight *own;      /* that it leads */
+} relation;
+
+static op_status relate(const op_spec *spec, const op_rec *parent, uint64_t now, bool full,
+                        relation *to) {
+  op_kind *kind = spec->kind;
+  bool leads = false;
+  *to = (relation){.kept = NULL};
+  if (kind && spec->key && (kind->policy.single_flight || op_kind_keeps(kind))) {
+    uint64_t hash = op_key_hash(spec->key, spec->key_len, kind->seed);
+    if (spec->answer)
+      to->kept = op_cache_find(kind, spec->key, spec->key_len, hash, now);
+    if (to->kept)
+      return OP_HIT;
+    to->followed = op_flight_find(kind, spec, hash, parent, &leads);
+    if (leads && !full && !(to->own = op_flight_open(kind, spec, hash)))
+      return OP_E_NOMEM;
+  }
+  return full && !to->followed ? OP_E_FULL : OP_OK;
+}
+
+static void count_hit(op_counts *counts, op_state state) {
+  count_created(counts);
+  count_settled(counts, state);
+  counts->cache_hits++;
+}
+
+static op_status settle_by_hit(op_scope *scope, const op_spec *spec, const op_kept *kept,
+                               op_id *id) {
+  *spec->answer = (op_answer){.bytes = kept->bytes, .len = kept->len, .state = kept->state};
+  count_hit(&scope->counts, kept->state);
+  count_hit(&scope->table->counts, kept->state);
+  *id = 0;
+  return OP_HIT;
+}
+
+static op_status find_parent(const op_scope *scope, const op_spec *spec, op_rec **parent) {
+  *parent = NULL;
+  if (!spec->parent)
+    return OP_OK;
+  *parent = op_rec_find(scope->table, spec->parent, REC_OPERATION);
+  bool fits = *parent && (*parent)->scope == scope && op_is_live(*parent);
+  return fits ? OP_OK : OP_E_GONE;
+}
+
+static op_rec *new_operation(op_scope *scope, const op_spec *spec, op_rec *parent, uint64_t now) {
+  op_rec *rec = op_rec_new(scope, REC_OPERATION, now);
+  if (!rec)
+    return NULL;
+  fill(rec, spec, parent, now);
   op_list_append(&scope->operations, rec);
   count_created(&scope->counts);
   count_created(&scope->table->counts);
-  rec->run = RUN_WAITING;
-  op_queue_append(&scope->waiting, rec);
-  scope->counts.queued++;
-  scope->table->counts.queued++;
-  op_scope_dispatch(scope);
+  return rec;
 }
 
 op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id) {
-  op_table *table = scope->table;
-  now = op_time_seen(table, now);
+  now = op_time_seen(scope->table, now);
+  op_rec *parent;
+  relation to;
   op_status status = may_submit(scope);
+  if (status == OP_OK)
+    status = find_parent(scope, spec, &parent);
+  if (status == OP_OK)
+    status = relate(spec, parent, now, queue_full(scope, spec->kind), &to);
+  if (status == OP_HIT)
+    return settle_by_hit(scope, spec, to.kept, id);
   if (status != OP_OK)
     return status;
-  op_rec *parent = NULL;
-  if (spec->parent) {
-    parent = op_rec_find(table, spec->parent, REC_OPERATION);
-    if (!parent || parent->scope != scope || !op_is_live(parent))
-      return OP_E_GONE;
-  }
-  op_rec *rec = op_rec_new(scope, REC_OPERATION, now);
-  if (!rec)
+  op_rec *rec = new_operation(scope, spec, parent, now);
+  if (!rec) {
+    if (to.own)
+      op_flight_free(spec->kind, to.own);
     return OP_E_NOMEM;
-  rec->name = spec->name;
-  rec->tag = spec->tag;
-  rec->user = spec->user;
-  op_rec_set_due(rec, effective_deadline(spec, parent, now));
-  if (parent)
-    adopt(parent, rec);
-  enqueue(rec);
+  }
+  if (to.followed) {
+    op_flight_follow(to.followed, rec);
+  } else {
+    if (to.own)
+      op_flight_lead(to.own, rec);
+    op_admit(rec);
+  }
   *id = op_rec_id(rec);
   return OP_OK;
 }
 
-static void end_handler(op_rec *rec) {
+void op_end_handler(op_rec *rec) {
   op_scope *scope = rec->scope;
   rec->run = RUN_NONE;
-  scope->slots--;
+  op_leave_gates(rec);
   scope->counts.running--;
   scope->table->counts.running--;
   op_event_withdraw(rec, EVENT_STOP);
@@ -241,12 +319,12 @@ op_status op_handler_done(op_table *table, op_id id, uint64_t now) {
     return OP_E_GONE;
   if (rec->run != RUN_ACTIVE)
     return OP_E_STATE;
-  end_handler(rec);
+  op_end_handler(rec);
   if (op_is_live(rec)) {
     leave_tree(rec);
     settle_and_tell(rec, OP_REJECTED, true);
   }
-  op_scope_dispatch(rec->scope);
+  op_dispatch(rec->scope);
   op_reap(rec);
   return OP_OK;
 }
@@ -303,9 +381,16 @@ static void come_due(op_rec *rec) {
     op_event_raise(rec, EVENT_FIRED);
     return;
   }
+  if (rec->due.at < rec->deadline_ns) {
+    if (rec->run == RUN_GATHERING)
+      op_batch_start(rec->of);
+    else
+      op_retry_now(rec);
+    return;
+  }
   leave_tree(rec);
   settle_and_tell(rec, OP_TIMED_OUT, true);
-  op_scope_dispatch(rec->scope);
+  op_dispatch(rec->scope);
 }
 
 size_t op_expire(op_table *table, uint64_t now, size_t max) {

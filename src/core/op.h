@@ -2,6 +2,7 @@
  * one settlement.
  *
  *   pending --start--> running --> fulfilled | rejected | timed_out | cancelled
+ *      ^-----retry-------'
  *
  * One table belongs to one loop thread and has no lock. It calls no clock, no
  * I/O, no random and no thread: it is given `now` (nanoseconds of a monotonic
@@ -19,14 +20,14 @@
  *    scope and in the table;
  *  - closing a scope settles every live operation of it, and it leaves no timer;
  *  - settling (by deadline or cancel) and the end of the handler are two
- *    things: the operation's concurrency slot and record stay in use until
+ *    things: the operation's places and record stay in use until
  *    op_handler_done(). A handler that was never started has no end to wait for.
  *
  * An id names a slot and a generation, so an id that outlived its operation is
  * harmless: calls with it answer OP_E_GONE (settling: OP_LATE).
  *
- * Memory is taken by op_table_open(), op_scope_open(), op_submit() and
- * op_timer_start() alone; nothing else can fail for it. A `now` before one the
+ * Memory is taken by the calls to open, op_submit() and op_timer_start() alone,
+ * nothing else can fail for it; op_keep() takes some and does without. A `now` before one the
  * table has seen counts as the latest seen. Times that do not fit count as
  * OP_NEVER. */
 #ifndef VOW_CORE_OP_H
@@ -42,7 +43,7 @@ typedef uint64_t op_id; /* 0: none */
 #define OP_NEVER UINT64_MAX
 
 typedef enum {
-  OP_PENDING, /* waiting for a slot, or for the START event to be taken */
+  OP_PENDING, /* waiting for a place, or for the START event to be taken */
   OP_RUNNING,
   OP_FULFILLED,
   OP_REJECTED,
@@ -52,12 +53,15 @@ typedef enum {
 
 typedef enum {
   OP_OK = 0,
+  OP_HIT,      /* an earlier answer settled it at once */
   OP_LATE,     /* already settled, or gone; counted in the table, and in the scope if known */
   OP_E_GONE,   /* no such operation, timer or scope any more */
   OP_E_STATE,  /* not possible in this state */
   OP_E_TOTAL,  /* the scope has created all the operations it may */
   OP_E_LIVE,   /* as many operations (or timers) are live as may be */
   OP_E_CLOSED, /* the scope is closed */
+  OP_E_FULL,   /* too many operations of the kind wait */
+  OP_E_SPENT,  /* no further attempt */
   OP_E_NOMEM,
 } op_status;
 
@@ -66,6 +70,7 @@ const char *op_status_text(op_status status);
 
 typedef struct op_table op_table;
 typedef struct op_scope op_scope;
+typedef struct op_kind op_kind;
 
 /* NULL when memory is short. `live_max`: operations and timers of all scopes
  * together, 0 = 2^24. It bounds memory, so settled operations count while their
@@ -75,12 +80,87 @@ op_table *op_table_open(const vow_allocator *allocator, uint32_t live_max);
  * are forgotten: their late op_handler_done() must not come any more. */
 void op_table_close(op_table *table);
 
+/* Handlers of all scopes that may run at once; 0 = unlimited, as at the start.
+ * Before the first submission. */
+void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
+
+/* ---- places ----
+ *
+ * A handler needs a place of its scope, then one of its kind, then one of the
+ * table, and keeps them until it has ended. An operation waits for one at a
+ * time and keeps those it has: so the flood of one scope fills its own queue and
+ * not the places of others.
+ *
+ * Who waits is served by priority and, within one, first come, first served. One
+ * place in OP_TURN goes to the operation created first among the heads of the
+ * queues, so that nothing waits for ever behind a flood of higher priority. */
+#define OP_PRIORITIES 4u /* 0 first */
+#define OP_TURN 4u
+
+/* ---- kinds ---- */
+
+/* What holds for every operation of a kind. Zero: not used.
+ *
+ * Batches: operations that have all their places gather until there are batch_max
+ * of them, or the window of the first one is over; without a window, until
+ * op_next_event() has no other event. Then their START events come one after the
+ * other, and the owner may begin them with one call. Each is settled, cancelled,
+ * retried and ended alone, and holds places of its own. */
+typedef struct op_policy {
+  uint64_t timeout_ns;     /* of one operation, at most */
+  uint32_t concurrent_max; /* handlers at once */
+  uint32_t queue_max;      /* operations waiting for a place of any sort */
+  uint8_t priority;        /* the highest an operation may have */
+  uint32_t attempts;       /* at most; 0 and 1: no retry; more than 65,535 count as that */
+  /* Before attempt n: anything up to backoff_ns * 2^(n-2), at most backoff_max_ns
+   * (0: no such bound). */
+  uint64_t backoff_ns, backoff_max_ns;
+  /* How long a kept value, a kept error serves equal operations. */
+  uint64_t cache_ns, cache_error_ns;
+  size_t cache_bytes; /* of what is kept, with its keys; 0: OP_CACHE_BYTES */
+  bool single_flight; /* equal operations in progress share one handler */
+  uint32_t
+      batch_max; /* handlers begun as one; 0 and 1: none; more than OP_BATCH_MAX count as that */
+  uint64_t batch_window_ns; /* how long the first one waits for others; 0: until no event is left */
+} op_policy;
+
+#define OP_BATCH_MAX 256u
+
+#define OP_CACHE_BYTES ((size_t)1 << 20)
+/* Beside its key and its bytes, each kept answer counts as this much. */
+#define OP_ANSWER_BYTES 96u
+
+/* The state that operations of one kind share: places, answers that are kept, and
+ * handlers that work for several. Whoever opens a kind decides by that who shares
+ * it: where answers are kept or handlers shared, only callers that may see each
+ * other's answers. One kind for two tenants gives one the secrets of the other.
+ *
+ * `name`: as in op_spec. The policy is copied; a priority past the last counts as
+ * the last. `seed`: anything that those who choose keys do not know, against keys
+ * made to collide. NULL when memory is short. */
+op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy, uint64_t seed);
+/* Gives the kind up, before op_table_close(): every operation of it must be
+ * settled and its events taken. Its memory goes when the last handler has ended.
+ * NULL is allowed. */
+void op_kind_close(op_kind *kind);
+
+typedef struct op_kind_counts {
+  uint32_t places;    /* in use: handlers that start, run or have not ended */
+  uint32_t queued;    /* operations waiting for a place of any sort */
+  uint32_t gathering; /* operations of the batch that has not started */
+  uint32_t answers;   /* kept; some may be past their time */
+  size_t answer_bytes;
+} op_kind_counts;
+
+op_kind_counts op_kind_look(const op_kind *kind);
+
 /* ---- scopes ---- */
 
 typedef struct op_scope_limits {
   uint64_t operations_max; /* created in the scope's life; 0 = unlimited */
-  uint32_t concurrent_max; /* running at once, more wait in submission order; 0 = unlimited */
+  uint32_t concurrent_max; /* running at once, more wait; 0 = unlimited */
   uint32_t timers_max;     /* live timers; 0 = unlimited */
+  uint64_t retries_max;    /* in the scope's life; 0 = unlimited */
 } op_scope_limits;
 
 /* Opens a scope with an absolute wall deadline (OP_NEVER: none). `user` comes
@@ -109,18 +189,41 @@ void op_scope_drop_timers(op_scope *scope);
 
 /* ---- operations ---- */
 
+/* An answer that was kept; valid until the next call of the table. */
+typedef struct op_answer {
+  const void *bytes;
+  size_t len;
+  op_state state; /* OP_FULFILLED or OP_REJECTED */
+} op_answer;
+
 typedef struct op_spec {
-  const char *name;    /* borrowed; must outlive the table (a kind's name) */
+  op_kind *kind;       /* NULL: one without shared state */
+  const char *name;    /* without a kind; borrowed, must outlive the table */
   op_id parent;        /* enclosing operation in the same scope, or 0 */
-  uint64_t timeout_ns; /* of this operation, from now; 0 = only the inherited deadline */
+  uint64_t timeout_ns; /* from now; the kind's holds as well; 0 = only what is inherited */
+  uint8_t priority;    /* as asked; never higher than the kind's and the parent's */
   uint64_t tag;        /* the owner's cookie; comes back with events */
   void *user;          /* likewise */
+  /* Operations of one kind are equal when their keys are (the deterministic
+   * encoding of their arguments). Copied if the kind keeps or shares anything;
+   * NULL: it shares nothing with others. */
+  const void *key;
+  size_t key_len;
+  op_answer *answer; /* where OP_HIT puts the answer; NULL: none is wanted */
 } op_spec;
 
-/* Creates an operation. If a slot is free a START event follows, else it waits;
- * the slot counts as used from then on. Checked in this order: OP_E_CLOSED,
- * OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live operation of this
- * scope), OP_E_NOMEM; then nothing was created. */
+/* Creates an operation. If its places are free a START event follows, else it
+ * waits; a place counts as used from then on. Checked in this order:
+ * OP_E_CLOSED, OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live
+ * operation of this scope), OP_E_FULL (it would have to wait, and `queue_max` of
+ * its kind do already), OP_E_NOMEM; then nothing was created.
+ *
+ * OP_HIT: an answer to an equal operation was kept. The operation is created,
+ * counted and settled with it, without a record: no id (0), no event.
+ * If an equal one leads a flight (single_flight), the new one follows it: it needs
+ * no handler and no place, and whoever settles the leader by result settles it
+ * first (op_follower()). One that is nested in the leader does not follow, but
+ * goes its own way and shares nothing. */
 op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id);
 /* Settles by result. OP_OK: this is the settlement, deliver it now (no event
  * comes). OP_LATE: drop it. An operation that has not started may be settled as
@@ -132,13 +235,37 @@ op_status op_reject(op_table *table, op_id id, uint64_t now);
  * events, and STOP for handlers that run; the operation first, then each nested
  * one followed by what is nested in it. OP_LATE if it was settled already. */
 op_status op_cancel(op_table *table, op_id id, uint64_t now);
-/* The handler has ended, or will not start: frees the slot and, once settled,
- * the record; may start the next one waiting. An operation that its handler
+/* The handler has ended, or will not start: frees its places and, once settled,
+ * the record; may start the next ones waiting. An operation that its handler
  * left unsettled is rejected with a SETTLED event (abandoned; no other way to
  * reject raises one). A STOP event not yet taken is withdrawn. OP_E_GONE when
  * the record is gone; OP_E_STATE when no handler runs: before the START event
  * was taken, or a second time. */
 op_status op_handler_done(op_table *table, op_id id, uint64_t now);
+
+/* The first of those that follow the live operation `id`, with its cookie in
+ * `user`; 0: there is none. One that settles `id` by result settles these before,
+ * with the same answer, until there is none. If it is settled in any other way, or
+ * before them, the first of them starts its own handler and leads the others. */
+op_id op_follower(const op_table *table, op_id id, void **user);
+/* Keeps a copy of the answer with which the live operation `id` is about to be
+ * settled, for equal ones to come; an older one goes. False, and nothing is kept
+ * for it then: the kind keeps no such answers, the operation has no key or follows
+ * another, it is larger than cache_bytes, or memory is short. The answer used
+ * longest ago goes first when there is no room. */
+bool op_keep(op_table *table, op_id id, op_state state, const void *bytes, size_t len,
+             uint64_t now);
+
+/* In place of op_reject() and op_handler_done() when an attempt failed and
+ * another one may help. OP_OK: the handler counts as ended, its places are free,
+ * and the operation is pending again; a START event for the next attempt follows
+ * after a delay chosen by `random` (64 random bits) and the wait for its places.
+ * Deadline and cancel settle it meanwhile as ever. What is nested in it stays so.
+ * OP_E_GONE, OP_E_STATE (settled, or no handler runs) and OP_E_SPENT: nothing has
+ * changed; end the handler as ever. OP_E_SPENT: the kind's attempts or the scope's
+ * retries are used up, or an attempt as long as the last one would not end before
+ * the deadline. */
+op_status op_retry(op_table *table, op_id id, uint64_t now, uint64_t random);
 
 /* ---- timers: too small to be operations ---- */
 
@@ -152,12 +279,12 @@ op_status op_timer_stop(op_table *table, op_id id);
 
 /* ---- time and events ---- */
 
-/* The earliest deadline of anything in the table; OP_NEVER: none. */
+/* When op_expire() has something to do next; OP_NEVER: nothing waits for a time. */
 uint64_t op_next_deadline(const op_table *table);
-/* Times out every operation and fires every timer and wall deadline that is
- * due (deadline <= now), in the order of deadlines, equal ones in the order of
- * creation (a wall: of its scope). Bounded: at most `max` of them per call (0:
- * all); returns how many. */
+/* Times out every operation, sends on those whose delay before the next attempt is
+ * over, starts the batches whose window is, and fires every timer and wall deadline that is due
+ * (time <= now), in the order of times, equal ones in the order of creation (a wall: of its scope).
+ * Bounded: at most `max` of them per call (0: all); returns how many. */
 size_t op_expire(op_table *table, uint64_t now, size_t max);
 
 typedef enum {
@@ -177,6 +304,8 @@ typedef struct op_event {
   const char *name; /* NULL for timers and WALL */
   uint64_t tag;     /* 0 for WALL */
   void *user;       /* the operation's; NULL for timers and WALL */
+  bool batch_more;  /* of START: the next event is a START of the same batch, unless a call
+                       comes between that settles it */
 } op_event;
 
 /* Takes the next event, oldest first; false when there is none. An operation
@@ -188,10 +317,13 @@ bool op_next_event(op_table *table, op_event *event);
 
 typedef struct op_counts {
   uint64_t created, fulfilled, rejected, timed_out, cancelled, late;
+  uint64_t retries;     /* attempts after the first that were granted */
+  uint64_t cache_hits;  /* settled at once by an earlier answer */
+  uint64_t batched;     /* started together with others of their batch */
   uint64_t live;        /* created and not settled */
   uint32_t running;     /* handlers that have started and not ended */
   uint32_t running_max; /* the most there were at once */
-  uint32_t queued;      /* live, waiting for a slot */
+  uint32_t queued;      /* live, waiting for a place */
   uint32_t timers;      /* live timers */
 } op_counts;
 
@@ -208,6 +340,9 @@ typedef struct op_info {
   op_state state;
   uint64_t age_ns, tag;
   uint64_t deadline; /* effective, absolute */
+  bool queued;       /* waits for a place */
+  bool follows;      /* waits for the handler of an equal one */
+  uint32_t attempts; /* handlers started for it */
 } op_info;
 
 /* Live operations and timers of the scope, oldest first; returns how many

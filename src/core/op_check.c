@@ -8,6 +8,8 @@
 
 typedef struct tally {
   uint64_t live, running, queued, timers, in_use, timed, nested, with_events, records;
+  uint64_t places;  /* of the table, in use */
+  uint64_t of_kind; /* operations that have one */
 } tally;
 
 static bool require(bool holds, const char *invariant, uint64_t a, uint64_t b) {
@@ -44,12 +46,66 @@ static bool check_run(const op_rec *rec) {
     fits = rec->state == OP_PENDING && rec->events == EVENT_START;
     break;
   case RUN_ACTIVE:
-    fits = rec->state != OP_PENDING;
+    fits = rec->state != OP_PENDING && rec->attempts > 0;
+    break;
+  case RUN_GATHERING:
+    fits = rec->state == OP_PENDING && !rec->events && rec->of;
+    break;
+  case RUN_FOLLOWING:
+    fits = rec->state == OP_PENDING && !rec->events && rec->flight && rec->flight->leader != rec;
+    break;
+  case RUN_DELAYED:
+    fits = rec->state == OP_PENDING && !rec->events && rec->attempts > 0 && rec->of &&
+           rec->attempts < rec->of->policy.attempts;
     break;
   default:
     fits = !op_is_live(rec) && rec->events;
   }
   return require(fits, "handler and state disagree", rec->slot, rec->run);
+}
+
+static bool check_places(const op_rec *rec, tally *sum) {
+  bool through = rec->run == RUN_STARTING || rec->run == RUN_ACTIVE || rec->run == RUN_GATHERING;
+  bool fits = through                   ? rec->places == GATES
+              : rec->run == RUN_WAITING ? rec->places < GATES
+                                        : rec->places == 0;
+  sum->places += rec->places > GATE_TABLE;
+  sum->of_kind += rec->of != NULL;
+  return require(fits, "places and handler disagree", rec->places, rec->run) &&
+         require(rec->priority < OP_PRIORITIES &&
+                     (!rec->of || rec->priority >= rec->of->policy.priority),
+                 "a priority that may not be", rec->slot, rec->priority);
+}
+
+/* The heap has the deadline, or an earlier time that is waited for. */
+static bool check_due(const op_rec *rec) {
+  uint64_t at = rec->deadline_ns;
+  const op_kind *kind = rec->of;
+  if (rec->run == RUN_GATHERING && kind->batch.first == rec && kind->policy.batch_window_ns &&
+      kind->batch_due < at)
+    at = kind->batch_due;
+  bool early = rec->run == RUN_DELAYED;
+  return require(early ? rec->due.at < rec->deadline_ns : rec->due.at == at,
+                 "a time that nothing waits for", rec->due.at, rec->deadline_ns);
+}
+
+/* Of an operation that leads a flight, the flight; of any, that it is in one alone. */
+static bool check_flight(const op_rec *rec) {
+  const op_flight *flight = rec->flight;
+  if (!flight)
+    return true;
+  if (!require(op_is_live(rec) && rec->of, "a settled operation in a flight", rec->slot, rec->run))
+    return false;
+  if (flight->leader != rec)
+    return require(rec->run == RUN_FOLLOWING && flight->leader &&
+                       flight->leader->flight == flight && op_is_live(flight->leader),
+                   "a flight without leader", rec->slot, rec->run);
+  const op_rec *prev = NULL;
+  for (const op_rec *next = flight->followers.first; next; prev = next, next = next->queue_next)
+    if (!require(next->flight == flight && next->run == RUN_FOLLOWING && next->queue_prev == prev,
+                 "a broken flight", rec->slot, next->slot))
+      return false;
+  return require(flight->followers.last == prev, "a flight without its end", rec->slot, 0);
 }
 
 static bool check_operation(const op_rec *rec, tally *sum) {
@@ -59,20 +115,25 @@ static bool check_operation(const op_rec *rec, tally *sum) {
   sum->queued += rec->run == RUN_WAITING;
   bool in_heap = rec->due.place != DEADLINE_OUT;
   sum->timed += in_heap;
-  if (!check_run(rec) || !require(in_heap == (live && rec->due.at != OP_NEVER),
-                                  "heap and operation disagree", rec->slot, rec->due.at))
+  if (!check_run(rec) || !check_places(rec, sum) || !check_flight(rec) ||
+      !require(in_heap == (live && rec->due.at != OP_NEVER), "heap and operation disagree",
+               rec->slot, rec->due.at))
     return false;
   if (!live)
     return require(!rec->parent && !rec->child_first, "a settled operation in the tree", rec->slot,
                    rec->run);
+  if (!check_due(rec))
+    return false;
   const op_rec *parent = rec->parent;
   if (!parent)
     return true;
   sum->nested++;
   return require(op_is_live(parent) && parent->kind == REC_OPERATION && parent->scope == rec->scope,
                  "nested in what is not live in the scope", rec->slot, parent->slot) &&
-         require(rec->due.at <= parent->due.at, "a deadline after the enclosing one", rec->due.at,
-                 parent->due.at);
+         require(rec->priority >= parent->priority, "a priority above the enclosing one", rec->slot,
+                 rec->priority) &&
+         require(rec->deadline_ns <= parent->deadline_ns, "a deadline after the enclosing one",
+                 rec->deadline_ns, parent->deadline_ns);
 }
 
 static bool check_record(const op_table *table, const op_rec *rec, uint32_t slot, tally *sum) {
@@ -158,16 +219,37 @@ static bool check_balance(const op_counts *c) {
                  c->running_max);
 }
 
-static bool check_slots_of(const op_scope *scope) {
-  uint32_t max = scope->limits.concurrent_max;
-  if (!require(!max || scope->slots <= max, "more handlers than may run", scope->slots, max))
-    return false;
-  uint64_t starting = 0;
+static bool is_at(const op_rec *rec, unsigned number, const op_kind *kind) {
+  return rec->run == RUN_WAITING && rec->places == number && (!kind || rec->of == kind);
+}
+
+/* One gate, of which `used` places are held; `kind`: whose gate it is, or NULL. */
+static bool check_gate(const op_gate *gate, unsigned number, const op_kind *kind, uint64_t used) {
+  uint64_t waiting = 0;
+  for (unsigned i = 0; i < OP_PRIORITIES; i++) {
+    uint64_t count = 0;
+    for (const op_rec *rec = gate->queues[i].first; rec; rec = rec->queue_next, count++)
+      if (!require(is_at(rec, number, kind) && rec->priority == i, "in the wrong queue", rec->slot,
+                   number))
+        return false;
+    if (!check_queue(&gate->queues[i], count))
+      return false;
+    waiting += count;
+  }
+  return same(gate->waiting, waiting, "a gate and its queues disagree") &&
+         same(gate->used, used, "places and handlers disagree") &&
+         require(!gate->max || gate->used <= gate->max, "more places than there are", gate->used,
+                 gate->max) &&
+         require(!waiting || (gate->max && gate->used == gate->max),
+                 "an operation waits though a place is free", gate->used, gate->max);
+}
+
+/* Handlers of settled operations hold places as well, and only their number is known. */
+static uint64_t places_of(const op_scope *scope) {
+  uint64_t used = scope->counts.running;
   for (const op_rec *rec = scope->operations.first; rec; rec = rec->list_next)
-    starting += rec->run == RUN_STARTING;
-  return same(scope->slots, starting + scope->counts.running, "slots and handlers disagree") &&
-         require(!scope->waiting.first || (max && scope->slots == max),
-                 "an operation waits though a slot is free", scope->slots, max);
+    used += rec->places > GATE_SCOPE && rec->run != RUN_ACTIVE;
+  return used;
 }
 
 static bool check_closed(const op_scope *scope) {
@@ -189,8 +271,84 @@ static bool check_scope(const op_scope *scope, tally *sum) {
   sum->records += scope->records;
   return check_balance(c) && check_list(&scope->operations, REC_OPERATION, c->live) &&
          check_list(&scope->timers, REC_TIMER, c->timers) &&
-         check_queue(&scope->waiting, c->queued) && check_children(scope, sum) &&
-         check_slots_of(scope) && check_closed(scope);
+         check_gate(&scope->gate, GATE_SCOPE, NULL, places_of(scope)) &&
+         check_children(scope, sum) && check_closed(scope) &&
+         require(!scope->limits.retries_max || c->retries <= scope->limits.retries_max,
+                 "more retries than there may be", c->retries, scope->limits.retries_max);
+}
+
+/* ---- kinds ---- */
+
+static bool check_answers(const op_kind *kind) {
+  uint64_t count = 0, bytes = 0;
+  const op_kept *prev = NULL;
+  for (const op_kept *kept = kind->oldest; kept; prev = kept, kept = kept->newer) {
+    const op_keyed *keyed = &kept->keyed;
+    if (!require(kept->older == prev, "answers not linked", count, 0) ||
+        !require(op_set_find(&kind->answers, keyed->key, keyed->key_len, keyed->hash) == keyed,
+                 "an answer that is not found", count, keyed->hash))
+      return false;
+    bytes += OP_ANSWER_BYTES + keyed->key_len + kept->len;
+    count++;
+  }
+  return require(kind->newest == prev, "answers without their end", count, 0) &&
+         same(kind->answers.count, count, "answers kept") &&
+         same(kind->answer_bytes, bytes, "bytes of answers") &&
+         require(bytes <= kind->policy.cache_bytes, "more answers than fit", bytes,
+                 kind->policy.cache_bytes);
+}
+
+static bool check_batch(const op_kind *kind, uint64_t gathering) {
+  for (const op_rec *rec = kind->batch.first; rec; rec = rec->queue_next)
+    if (!require(rec->of == kind && rec->run == RUN_GATHERING, "not of the batch", rec->slot, 0))
+      return false;
+  bool listed = false;
+  for (const op_kind *open = kind->table->open_first; open; open = open->open_next)
+    listed = listed || open == kind;
+  return check_queue(&kind->batch, gathering) &&
+         same(kind->batch_count, gathering, "operations that gather") &&
+         require(!gathering || gathering < kind->policy.batch_max, "a full batch that waits",
+                 gathering, kind->policy.batch_max) &&
+         same(listed, gathering && !kind->policy.batch_window_ns, "batches that end with the turn");
+}
+
+static bool leads_in_set(const op_kind *kind, const op_rec *rec) {
+  const op_flight *flight = rec->flight;
+  return kind->policy.single_flight && flight && flight->leader == rec &&
+         op_set_find(&kind->flights, flight->keyed.key, flight->keyed.key_len,
+                     flight->keyed.hash) == &flight->keyed;
+}
+
+static bool check_kind(const op_table *table, const op_kind *kind, tally *sum) {
+  uint64_t used = 0, queued = 0, records = 0, flights = 0, gathering = 0;
+  for (uint32_t i = 0; i < table->slots_used; i++) {
+    const op_rec *rec = op_slot(table, i);
+    if (rec->kind != REC_OPERATION || rec->of != kind)
+      continue;
+    records++;
+    used += rec->places > GATE_KIND;
+    queued += rec->run == RUN_WAITING;
+    flights += leads_in_set(kind, rec);
+    gathering += rec->run == RUN_GATHERING;
+  }
+  sum->of_kind += records;
+  return check_gate(&kind->gate, GATE_KIND, kind, used) &&
+         same(kind->flights.count, flights, "flights and leaders") && check_answers(kind) &&
+         check_batch(kind, gathering) &&
+         same(kind->queued, queued, "operations of a kind that wait") &&
+         same(kind->records, records, "records of a kind") &&
+         require(!kind->closed || kind->records, "a closed kind nobody needs", 0, 0) &&
+         require(!kind->freed, "a kind whose free places were not given", kind->gate.used,
+                 kind->gate.waiting);
+}
+
+static bool check_kinds(const op_table *table, tally *sum) {
+  const op_kind *prev = NULL;
+  for (const op_kind *kind = table->kinds; kind; prev = kind, kind = kind->next)
+    if (!require(kind->prev == prev, "the kinds are not linked", 0, 0) ||
+        !check_kind(table, kind, sum))
+      return false;
+  return true;
 }
 
 /* ---- the table ---- */
@@ -215,7 +373,7 @@ static bool check_sums(const op_table *table, const tally *slots, const tally *s
 }
 
 bool op_table_check(const op_table *table) {
-  tally slots = {0}, scopes = {0};
+  tally slots = {0}, scopes = {0}, kinds = {0};
   if (!check_slots(table, &slots) || !deadline_check(&table->heap))
     return false;
   const op_scope *prev = NULL;
@@ -223,6 +381,8 @@ bool op_table_check(const op_table *table) {
     if (!require(scope->prev == prev, "the scopes are not linked", 0, 0) ||
         !check_scope(scope, &scopes))
       return false;
-  return check_sums(table, &slots, &scopes) && check_balance(&table->counts) &&
-         check_queue(&table->events, slots.with_events);
+  return check_sums(table, &slots, &scopes) && check_kinds(table, &kinds) &&
+         same(slots.of_kind, kinds.of_kind, "operations of kinds") &&
+         check_gate(&table->gate, GATE_TABLE, NULL, slots.places) &&
+         check_balance(&table->counts) && check_queue(&table->events, slots.with_events);
 }

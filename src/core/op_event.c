@@ -42,14 +42,36 @@ static void count_running(op_counts *counts) {
     counts->running_max = counts->running;
 }
 
+/* Events of a batch are raised together, so that those still there are adjacent. */
+static bool batch_goes_on(const op_rec *rec) {
+  const op_rec *next = rec->queue_next;
+  return rec->batch && next && next->events & EVENT_START && next->batch == rec->batch;
+}
+
+static void count_batched(op_rec *rec, bool more) {
+  op_table *table = rec->scope->table;
+  bool joins = rec->batch && rec->batch == table->batch_taken;
+  table->batch_taken = rec->batch;
+  if (!more && !joins)
+    return;
+  rec->scope->counts.batched++;
+  table->counts.batched++;
+}
+
 static op_event take_start(op_rec *rec) {
   assert(rec->run == RUN_STARTING && rec->state == OP_PENDING);
+  bool more = batch_goes_on(rec);
+  count_batched(rec, more);
   op_event_withdraw(rec, EVENT_START);
   rec->run = RUN_ACTIVE;
   rec->state = OP_RUNNING;
+  rec->attempts++;
+  rec->started_ns = rec->scope->table->now;
   count_running(&rec->scope->counts);
   count_running(&rec->scope->table->counts);
-  return event_of(rec, OP_EVENT_START);
+  op_event event = event_of(rec, OP_EVENT_START);
+  event.batch_more = more;
+  return event;
 }
 
 static op_event take_fired(op_rec *rec) {
@@ -70,6 +92,8 @@ static op_event take_end(op_rec *rec) {
 }
 
 bool op_next_event(op_table *table, op_event *event) {
+  if (!table->events.first)
+    op_batch_end_turn(table);
   op_rec *rec = table->events.first;
   if (!rec)
     return false;

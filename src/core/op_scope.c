@@ -19,6 +19,7 @@ op_scope *op_scope_open(op_table *table, const op_scope_limits *limits, uint64_t
   scope->user = user;
   if (limits)
     scope->limits = *limits;
+  scope->gate.max = scope->limits.concurrent_max;
   scope->clock_since = now;
   scope->wall = op_rec_new(scope, REC_WALL, now);
   if (!scope->wall) {
@@ -52,6 +53,7 @@ void op_scope_drop_timers(op_scope *scope) {
 void op_scope_cancel_all(op_scope *scope, uint64_t now) {
   op_time_seen(scope->table, now);
   op_cancel_scope(scope, true);
+  op_dispatch(scope);
   op_scope_drop_timers(scope);
   OP_CHECK(scope->table);
 }
@@ -59,9 +61,11 @@ void op_scope_cancel_all(op_scope *scope, uint64_t now) {
 void op_scope_close(op_scope *scope, uint64_t now) {
   if (scope->closed)
     return;
+  op_time_seen(scope->table, now); /* its clock may have been stopped before */
   op_scope_clock(scope, OP_CLOCK_STOPPED, now);
   scope->closed = true;
   op_cancel_scope(scope, false);
+  op_dispatch(scope);
   op_scope_drop_timers(scope);
   drop_wall(scope);
   OP_CHECK(scope->table);
@@ -80,24 +84,6 @@ void op_scope_free(op_scope *scope) {
   if (scope->next)
     scope->next->prev = scope->prev;
   mem_free(table->allocator, scope);
-}
-
-/* ---- slots for handlers ---- */
-
-static bool slot_free(const op_scope *scope) {
-  return !scope->limits.concurrent_max || scope->slots < scope->limits.concurrent_max;
-}
-
-void op_scope_dispatch(op_scope *scope) {
-  while (scope->waiting.first && slot_free(scope)) {
-    op_rec *rec = scope->waiting.first;
-    op_queue_remove(&scope->waiting, rec);
-    scope->counts.queued--;
-    scope->table->counts.queued--;
-    scope->slots++;
-    rec->run = RUN_STARTING;
-    op_event_raise(rec, EVENT_START);
-  }
 }
 
 /* ---- looking ---- */
@@ -123,7 +109,10 @@ static op_info info_of(const op_rec *rec, uint64_t now) {
       .state = (op_state)rec->state,
       .age_ns = op_time_since(rec->created_ns, now),
       .tag = rec->tag,
-      .deadline = rec->due.at,
+      .deadline = timer ? rec->due.at : rec->deadline_ns,
+      .attempts = rec->attempts,
+      .queued = rec->run == RUN_WAITING,
+      .follows = rec->run == RUN_FOLLOWING,
   };
 }
 

@@ -7,12 +7,15 @@ static const char *const STATE_TEXT[] = {
 
 static const char *const STATUS_TEXT[] = {
     [OP_OK] = "ok",
+    [OP_HIT] = "settled by an earlier answer",
     [OP_LATE] = "the operation was settled already",
     [OP_E_GONE] = "no such operation, timer or scope any more",
     [OP_E_STATE] = "not possible in this state",
     [OP_E_TOTAL] = "too many operations in all",
     [OP_E_LIVE] = "too many operations or timers at once",
     [OP_E_CLOSED] = "the scope is closed",
+    [OP_E_FULL] = "too many operations of this kind wait",
+    [OP_E_SPENT] = "no further attempt",
     [OP_E_NOMEM] = "out of memory",
 };
 
@@ -36,6 +39,10 @@ op_table *op_table_open(const vow_allocator *allocator, uint32_t live_max) {
   return table;
 }
 
+void op_table_set_concurrent(op_table *table, uint32_t concurrent_max) {
+  table->gate.max = concurrent_max;
+}
+
 void op_table_close(op_table *table) {
   if (!table)
     return;
@@ -44,6 +51,11 @@ void op_table_close(op_table *table) {
     assert(scope->closed);
     next = scope->next;
     mem_free(table->allocator, scope);
+  }
+  for (op_kind *kind = table->kinds, *next; kind; kind = next) {
+    assert(kind->closed);
+    next = kind->next;
+    mem_free(table->allocator, kind);
   }
   for (uint32_t i = 0; i < table->chunk_count; i++)
     mem_free(table->allocator, table->chunks[i]);
@@ -121,6 +133,8 @@ void op_rec_free(op_rec *rec) {
     table->in_use--;
   rec->kind = REC_FREE;
   rec->scope = NULL;
+  if (rec->of)
+    op_kind_unref(rec->of);
   if (rec->generation != OP_GENERATION_MAX) {
     rec->generation++;
     rec->list_next = table->free_first;

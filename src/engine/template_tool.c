@@ -73,12 +73,37 @@ static void remove_old(const char *folder) {
   closedir(dir);
 }
 
-/* ---- removing the data section: the image holds what it would write ---- */
+/* ---- the module's sections ---- */
 
-static uint32_t read_leb(const uint8_t *bytes, size_t len, size_t *at) {
+typedef struct bytes {
+  uint8_t *data;
+  size_t len;
+} bytes;
+
+enum {
+  MODULE_HEAD = 8,
+  SECTION_CUSTOM = 0,
+  SECTION_GLOBAL = 6,
+  SECTION_EXPORT = 7,
+  SECTION_DATA = 11,
+  SECTION_DATA_COUNT = 12
+};
+
+typedef struct section {
+  uint8_t id;
+  size_t start, body, end;
+} section;
+
+static uint8_t read_byte(bytes in, size_t *at) {
+  if (*at >= in.len)
+    die("the guest is not a WebAssembly module");
+  return in.data[(*at)++];
+}
+
+static uint32_t read_leb(bytes in, size_t *at) {
   uint32_t value = 0;
-  for (unsigned shift = 0; shift < 35 && *at < len; shift += 7) {
-    uint8_t byte = bytes[(*at)++];
+  for (unsigned shift = 0; shift < 35; shift += 7) {
+    uint8_t byte = read_byte(in, at);
     value |= (uint32_t)(byte & 0x7f) << shift;
     if (byte < 0x80)
       return value;
@@ -87,24 +112,114 @@ static uint32_t read_leb(const uint8_t *bytes, size_t len, size_t *at) {
   return 0;
 }
 
-enum { SECTION_CUSTOM = 0, SECTION_DATA = 11, SECTION_DATA_COUNT = 12, MODULE_HEAD = 8 };
+static void skip_bytes(bytes in, size_t *at, size_t count) {
+  if (count > in.len - *at)
+    die("the guest is cut short");
+  *at += count;
+}
 
-static size_t strip_data(const uint8_t *in, size_t len, uint8_t *out) {
-  size_t used = MODULE_HEAD, at = MODULE_HEAD;
-  memcpy(out, in, MODULE_HEAD);
-  while (at < len) {
-    size_t start = at;
-    uint8_t id = in[at++];
-    uint32_t size = read_leb(in, len, &at);
-    if (size > len - at)
-      die("the guest is cut short");
-    at += size;
-    if (id == SECTION_DATA || id == SECTION_DATA_COUNT || id == SECTION_CUSTOM)
+/* Goes on from `found->end`, or from the first section if that is 0. */
+static bool next_section(bytes in, section *found) {
+  size_t at = found->end ? found->end : MODULE_HEAD;
+  if (at >= in.len)
+    return false;
+  found->start = at;
+  found->id = read_byte(in, &at);
+  uint32_t size = read_leb(in, &at);
+  found->body = at;
+  skip_bytes(in, &at, size);
+  found->end = at;
+  return true;
+}
+
+static bool find_section(bytes in, uint8_t id, section *found) {
+  *found = (section){0};
+  while (next_section(in, found))
+    if (found->id == id)
+      return true;
+  return false;
+}
+
+/* The image holds what the data section would write. */
+static size_t strip_data(bytes in, uint8_t *out) {
+  size_t used = MODULE_HEAD;
+  section part = {0};
+  memcpy(out, in.data, MODULE_HEAD);
+  while (next_section(in, &part)) {
+    if (part.id == SECTION_DATA || part.id == SECTION_DATA_COUNT || part.id == SECTION_CUSTOM)
       continue;
-    memcpy(out + used, in + start, at - start);
-    used += at - start;
+    memcpy(out + used, in.data + part.start, part.end - part.start);
+    used += part.end - part.start;
   }
   return used;
+}
+
+/* ---- the guest's only global ---- */
+
+#define STACK_POINTER "__stack_pointer"
+
+enum { EXPORT_GLOBAL = 3, NO_GLOBAL = -1 };
+enum {
+  OP_END = 0x0b,
+  OP_GLOBAL_GET = 0x23,
+  OP_I32_CONST = 0x41,
+  OP_I64_CONST,
+  OP_F32_CONST,
+  OP_F64_CONST
+};
+
+/* The index of the global that is exported by this name, or NO_GLOBAL. */
+static int64_t exported_global(bytes in, const char *name) {
+  section exports;
+  if (!find_section(in, SECTION_EXPORT, &exports))
+    return NO_GLOBAL;
+  size_t at = exports.body;
+  for (uint32_t left = read_leb(in, &at); left > 0; left--) {
+    size_t len = read_leb(in, &at), text = at;
+    skip_bytes(in, &at, len);
+    uint8_t kind = read_byte(in, &at);
+    uint32_t index = read_leb(in, &at);
+    if (kind == EXPORT_GLOBAL && len == strlen(name) && memcmp(in.data + text, name, len) == 0)
+      return index;
+  }
+  return NO_GLOBAL;
+}
+
+/* Over the instructions that make a global's first value. */
+static void skip_first_value(bytes in, size_t *at) {
+  for (uint8_t op = read_byte(in, at); op != OP_END; op = read_byte(in, at)) {
+    if (op == OP_F32_CONST)
+      skip_bytes(in, at, 4);
+    else if (op == OP_F64_CONST)
+      skip_bytes(in, at, 8);
+    else if (op == OP_I32_CONST || op == OP_I64_CONST || op == OP_GLOBAL_GET)
+      while (read_byte(in, at) & 0x80)
+        ;
+    else
+      die("the guest has a global whose first value is not a plain number");
+  }
+}
+
+/* After a run the engine puts back memory and the stack pointer; whatever else
+ * can change would carry something from one run to the next. All imports are
+ * functions, so indices count from the first global here. */
+static void check_globals(bytes in) {
+  section globals;
+  if (in.len < MODULE_HEAD)
+    die("the guest is not a WebAssembly module");
+  int64_t stack_pointer = exported_global(in, STACK_POINTER);
+  if (stack_pointer == NO_GLOBAL || !find_section(in, SECTION_GLOBAL, &globals))
+    die("the guest does not export " STACK_POINTER);
+  size_t at = globals.body;
+  uint32_t count = read_leb(in, &at);
+  for (uint32_t i = 0; i < count; i++) {
+    (void)read_byte(in, &at); /* its type */
+    bool changeable = read_byte(in, &at) != 0;
+    if (changeable && i != stack_pointer)
+      die("the guest has a mutable global besides " STACK_POINTER
+          ": the engine would not put it back after a run");
+    skip_first_value(in, &at);
+  }
 }
 
 /* ---- initialising ---- */
@@ -141,11 +256,6 @@ static bool no_random(void *data, uint32_t bytes, uint32_t len) {
   (void)data, (void)bytes, (void)len;
   return false;
 }
-
-typedef struct bytes {
-  uint8_t *data;
-  size_t len;
-} bytes;
 
 static bytes copy(const void *data, size_t len) {
   bytes result = {malloc(len), len};
@@ -189,7 +299,7 @@ static bytes make_code(wasm_engine_t *engine, bytes wasm) {
   bytes stripped = copy(wasm.data, wasm.len);
   wasmtime_module_t *module;
   wasm_byte_vec_t serialized;
-  stripped.len = strip_data(wasm.data, wasm.len, stripped.data);
+  stripped.len = strip_data(wasm, stripped.data);
   check("compile", wasmtime_module_new(engine, stripped.data, stripped.len, &module), NULL);
   check("serialize", wasmtime_module_serialize(module, &serialized), NULL);
   bytes code = copy(serialized.data, serialized.size);
@@ -235,6 +345,7 @@ int main(int argc, char **argv) {
     die("usage: template_tool guest.wasm FOLDER");
   bytes wasm;
   wasm.data = read_file(argv[1], &wasm.len);
+  check_globals(wasm);
   wasm_config_t *config = wasmhost_config();
   wasm_engine_t *engine = config ? wasm_engine_new_with_config(config) : NULL;
   if (!engine)

@@ -1,17 +1,29 @@
 /* The one translation unit that sees QuickJS-ng from inside. */
 #ifdef __wasm__
-/* Leaves QuickJS's pools of small blocks out: see heap_wasm.h. It has no switch of
- * its own for that but the one for Address Sanitizer, which libc's headers, read
- * before, are not to see. */
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#define __SANITIZE_ADDRESS__ 1
+/* heap_wasm.c has its own. */
+#pragma weak js_malloc_rt
+#pragma weak js_calloc_rt
+#pragma weak js_free_rt
+#pragma weak js_realloc_rt
+#pragma weak js_malloc_usable_size_rt
 #endif
 #include "quickjs.c"
 
 #include "guest/engine_unit.h"
+
+/* ---- memory ---- */
+
+const size_t engine_held_offset = offsetof(JSRuntime, malloc_state.malloc_size);
+
+_Static_assert(sizeof(engine_block_head) == sizeof(JSMallocBlockHeader) &&
+                   offsetof(JSMallocBlockHeader, block_size_idx) ==
+                       offsetof(engine_block_head, size_index) &&
+                   offsetof(JSMallocBlockHeader, ref_count) ==
+                       offsetof(engine_block_head, engine_count) &&
+                   offsetof(JSMallocBlockHeader, user_data) == sizeof(engine_block_head),
+               "the engine's head of a block is another one");
+
+/* ---- promises ---- */
 
 JSValue engine_promise_new(JSContext *ctx) {
   JSValue promise = JS_NewObjectClass(ctx, JS_CLASS_PROMISE);

@@ -9,6 +9,18 @@
 
 #include "quickjs.h"
 
+/* In front of every block of the engine. Its allocator may use the first two
+ * fields, and must keep the others when it moves a block. */
+typedef struct engine_block_head {
+  uint16_t place;
+  uint8_t size_index;
+  uint8_t engine_bits;
+  int32_t engine_count;
+} engine_block_head;
+
+/* Where in a JSRuntime the bytes it holds are counted (size_t). */
+extern const size_t engine_held_offset;
+
 /* A pending intrinsic promise without resolving functions. */
 JSValue engine_promise_new(JSContext *ctx);
 /* Settles it with exactly `value` (borrowed): no look at `value.then`, nothing

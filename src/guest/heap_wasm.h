@@ -1,4 +1,5 @@
-/* The heap of a guest in WebAssembly.
+/* The heap of a guest in WebAssembly: it takes the place of QuickJS's functions
+ * for raw memory (js_malloc_rt and its kin, which are weak in that build).
  *
  * What a run writes is what must be copied back after it, and what it holds
  * while it waits: its blocks should lie close together. QuickJS's own pools, a
@@ -14,10 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guest/engine_unit.h"
-
-/* Sets *refused to 1, and leaves it so, when memory cannot be had. */
-JSMallocFunctions heap_functions(uint32_t *refused);
+/* From now on *refused is set to 1, and stays so, when memory cannot be had. */
+void heap_open(uint32_t *refused);
 /* Takes what is free now out of use, but for `slack` bytes at the heap's end.
  * Once, when a template is made. False when memory is short. */
 bool heap_seal(size_t slack);

@@ -48,8 +48,8 @@ static void share(guest *g) {
  * memory is short. */
 EXPORT("init") wire_shared *export_init(void) {
   guest_bundle bundle = {NULL, 0};
-  JSMallocFunctions functions = heap_functions(&the_guest.shared.out_of_memory);
-  bool ok = guest_init(&the_guest, &functions, NULL, &bundle);
+  heap_open(&the_guest.shared.out_of_memory);
+  bool ok = guest_init(&the_guest, NULL, NULL, &bundle);
   free(bundle.code);
   if (!ok || !heap_seal(HEAP_SLACK))
     return NULL;

@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/op.h"
+
 typedef struct host_call host_call;
+struct shard;
 
 /* What holds for every call of a kind. A call may tighten it, never loosen it.
- * Zero in a field: not used. */
+ * Zero in a field: not used. It has no effect before host_kinds_open(). */
 typedef struct host_policy {
   uint64_t timeout_ms;                 /* of one operation, at most the run's own */
   uint32_t attempts;                   /* at most; only errors marked transient are retried */
@@ -35,9 +38,24 @@ typedef struct host_kind {
   void (*start)(host_call *call, void *user);
   /* Nobody waits for the answer any more: end soon. NULL: it cannot be hurried. */
   void (*stop)(host_call *call, void *user);
+  /* Begins several at once (policy.batch_max), as `start` does for one: each call is
+   * answered, stopped and ended alone. The array is not valid after the return.
+   * NULL: `start` is called for each. */
+  void (*start_batch)(host_call **calls, size_t count, void *user);
   void *user;
   host_policy policy;
+  op_kind *state; /* what its calls share; NULL: nothing, and no policy holds */
 } host_kind;
+
+/* Makes the policies of `kinds` hold on this shard: fills their `state`. The runs
+ * that are given these kinds share queues, and where the policy says so, answers:
+ * kinds that keep or share answers must be opened for each tenant apart, or one
+ * gets to see what was answered to another. False when memory is short; then none
+ * is open. Loop thread. */
+bool host_kinds_open(struct shard *shard, host_kind *kinds, size_t count);
+/* Before shard_close(), when every run that uses the kinds is disposed; handlers
+ * may still be at work. Idempotent. */
+void host_kinds_close(host_kind *kinds, size_t count);
 
 typedef struct host_error {
   const char *name;    /* guest class: "NotFoundError"; NULL = ApiError */
@@ -52,9 +70,19 @@ const uint8_t *host_call_arguments(const host_call *call, size_t *len);
 void host_call_set_data(host_call *call, void *data);
 void *host_call_data(const host_call *call);
 struct shard *host_call_shard(const host_call *call);
+/* Milliseconds until nobody waits for the answer any more: 0 when nobody does now,
+ * UINT64_MAX without a limit. */
+uint64_t host_call_remaining_ms(const host_call *call);
+/* Operations its run may still create; UINT64_MAX without a limit. */
+uint64_t host_call_calls_left(const host_call *call);
+/* The call's number in its run, from 1: `operation.id` of errors and reports. */
+uint64_t host_call_number(const host_call *call);
+/* `user` of the run's options; NULL once the run has finished. */
+void *host_call_run_user(const host_call *call);
 
 /* Ends the handler with a value (one CBOR item, copied) or an error, on the loop
- * thread. `call` is invalid afterwards. If the operation was settled before
+ * thread. `call` is invalid afterwards: where the policy grants another attempt for
+ * a transient error, `start` gets it again. If the operation was settled before
  * (deadline, cancel, end of the run) the answer is counted as late and dropped. */
 void host_call_fulfil(host_call *call, const void *value, size_t len);
 void host_call_reject(host_call *call, const host_error *error);

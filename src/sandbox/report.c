@@ -144,7 +144,9 @@ static void put_operations(cbor_out *out, const op_counts *counts) {
   put_count(out, ",\"cancelled\":", counts->cancelled);
   put_count(out, ",\"live\":", counts->live);
   put_count(out, ",\"late\":", counts->late);
-  put(out, ",\"retries\":0,\"cache_hits\":0,\"batched\":0");
+  put_count(out, ",\"retries\":", counts->retries);
+  put_count(out, ",\"cache_hits\":", counts->cache_hits);
+  put_count(out, ",\"batched\":", counts->batched);
   put_count(out, ",\"concurrent_max\":", counts->running_max);
   put(out, "}");
 }

@@ -17,6 +17,7 @@ const run_limits run_limits_default = {
     .log_bytes = 256u << 10,
     .operations_max = 10000,
     .concurrent_max = 64,
+    .retries_max = 100,
 };
 
 uint64_t run_now(void) {
@@ -54,6 +55,10 @@ static uint64_t wall_deadline(const run *run, uint64_t ms) {
   return ns < OP_NEVER - run->opened_ns ? run->opened_ns + ns : OP_NEVER;
 }
 
+uint64_t run_wall_deadline(const run *run) {
+  return wall_deadline(run, run->options.limits.wall_ms);
+}
+
 static void note_memory(run *run) {
   size_t held = engine_memory(run->instance) + run->payload_bytes;
   if (held > run->memory_peak)
@@ -63,7 +68,8 @@ static void note_memory(run *run) {
 static bool open_parts(run *run, const run_options *options) {
   op_scope_limits limits = {.operations_max = options->limits.operations_max,
                             .concurrent_max = options->limits.concurrent_max,
-                            .timers_max = RUN_TIMERS_MAX};
+                            .timers_max = RUN_TIMERS_MAX,
+                            .retries_max = options->limits.retries_max};
   uint64_t wall = wall_deadline(run, options->limits.wall_ms);
   run->scope = op_scope_open(shard_operations(run->shard), &limits, wall, run, run->opened_ns);
   if (!run->scope)

@@ -1,5 +1,5 @@
 /* Host calls of a run: from the guest's message through the operation table to
- * the handler, and the answer back. */
+ * the handler. The way back is run_answers.c. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,6 @@
 
 #define NS_PER_MS 1e6
 #define SITE_BYTES_MAX 1024u
-#define ERROR_BYTES_MAX 8192u
 /* Calls for each place of the index at which it gets more places. */
 #define INDEX_LOAD 16u
 #define INDEX_STEP_BITS 6u
@@ -18,6 +17,7 @@
 typedef struct call_fields {
   uint64_t kind;
   double timeout_ms; /* < 0: none given */
+  double priority;   /* 0 normal, less: lower */
   const char *site;  /* NULL: none */
   const uint8_t *arguments;
   size_t site_len, arguments_len;
@@ -26,7 +26,6 @@ typedef struct call_fields {
 static bool read_call(cbor_in *body, call_fields *call) {
   uint64_t count;
   cbor_item item;
-  double priority;
   if (cbor_get_array(body, &count) != CBOR_OK || count != 5 ||
       cbor_get_uint(body, &call->kind) != CBOR_OK || cbor_peek(body, &item) != CBOR_OK)
     return false;
@@ -36,7 +35,7 @@ static bool read_call(cbor_in *body, call_fields *call) {
   else if (cbor_get_number(body, &call->timeout_ms) != CBOR_OK || !(call->timeout_ms >= 0))
     return false;
   call->site = NULL;
-  if (cbor_get_number(body, &priority) != CBOR_OK || cbor_peek(body, &item) != CBOR_OK)
+  if (cbor_get_number(body, &call->priority) != CBOR_OK || cbor_peek(body, &item) != CBOR_OK)
     return false;
   if (item.kind == CBOR_NULL)
     cbor_next(body, &item);
@@ -131,7 +130,7 @@ static void unlink_call(host_call *call) {
   call->run = NULL;
 }
 
-static void free_call(host_call *call) {
+void run_call_free(host_call *call) {
   unlink_call(call);
   mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call);
@@ -156,26 +155,79 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
   return call;
 }
 
-static void tell_event(const host_call *call, run_event_kind kind, op_state state, uint64_t now);
+/* Only lower than the kind's. */
+static uint8_t priority_of(const host_kind *kind, double asked) {
+  unsigned below = !(asked < 0)                      ? 0
+                   : asked <= -(double)OP_PRIORITIES ? OP_PRIORITIES
+                                                     : (unsigned)-asked;
+  unsigned priority = kind->policy.priority + below;
+  return (uint8_t)(priority < OP_PRIORITIES ? priority : OP_PRIORITIES - 1);
+}
 
-static bool submit(run *run, host_call *call, double asked_ms) {
-  op_spec spec = {.name = call->kind->name,
-                  .timeout_ns = timeout_ns(run, asked_ms),
-                  .tag = call->number,
-                  .user = call};
-  op_status status = op_submit(run->scope, &spec, call->created_ns, &call->id);
-  if (status == OP_OK) {
-    tell_event(call, RUN_EVENT_CREATED, OP_PENDING, call->created_ns);
-    return true;
-  }
-  free_call(call);
+/* The deterministic encoding of the arguments, if the kind keeps or shares answers.
+ * Without one (memory is short) the call shares nothing. */
+static void put_key(const host_call *call, cbor_out *key) {
+  static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
+  const host_policy *policy = &call->kind->policy;
+  cbor_out_init(key, shard_allocator(call->shard), 2 * (size_t)WIRE_MESSAGE_MAX);
+  if (call->kind->state && (policy->cache_ms || policy->cache_error_ms || policy->single_flight) &&
+      cbor_canonical(call->arguments, call->arguments_len, &limits, key) != CBOR_OK)
+    cbor_out_free(key);
+}
+
+static void refuse_full(host_call *call) {
+  char message[160];
+  const host_error error = {"ApiError", "QUEUE_FULL", message, true};
+  snprintf(message, sizeof message, "%s: too many calls of it wait already", call->kind->name);
+  run_answer_error(call, &error, run_put);
+}
+
+static void refuse(run *run, op_status status) {
   if (status == OP_E_TOTAL)
     run_fail(run, RUN_KIND_OPERATIONS, "more operations than --max-ops allows");
   else if (status == OP_E_LIVE)
     run_fail_for_places(run);
   else
     run_fail_for_memory(run);
-  return false;
+}
+
+static void tell_created(const host_call *call) {
+  op_info info;
+  if (!call->run->options.on_event)
+    return;
+  run_call_tell(call, RUN_EVENT_CREATED, OP_PENDING, call->created_ns);
+  if (op_find(shard_operations(call->shard), call->id, &info, call->created_ns) == OP_OK &&
+      info.queued)
+    run_call_tell(call, RUN_EVENT_QUEUED, OP_PENDING, call->created_ns);
+}
+
+static bool submit(run *run, host_call *call, const call_fields *fields) {
+  cbor_out key;
+  op_answer answer;
+  put_key(call, &key);
+  op_spec spec = {.kind = call->kind->state,
+                  .name = call->kind->name,
+                  .timeout_ns = timeout_ns(run, fields->timeout_ms),
+                  .priority = priority_of(call->kind, fields->priority),
+                  .tag = call->number,
+                  .user = call,
+                  .key = key.len ? key.data : NULL,
+                  .key_len = key.len,
+                  .answer = &answer};
+  op_status status = op_submit(run->scope, &spec, call->created_ns, &call->id);
+  cbor_out_free(&key);
+  if (status == OP_OK) {
+    tell_created(call);
+    return true;
+  }
+  if (status == OP_HIT)
+    run_answer_kept(call, &answer);
+  else if (status == OP_E_FULL)
+    refuse_full(call);
+  else
+    refuse(run, status);
+  run_call_free(call);
+  return status == OP_HIT || status == OP_E_FULL;
 }
 
 bool run_call(run *run, const wire_header *header, cbor_in *body) {
@@ -195,7 +247,7 @@ bool run_call(run *run, const wire_header *header, cbor_in *body) {
   host_call *call = new_call(run, header->id, &fields);
   if (!call)
     run_fail_for_memory(run);
-  return call && submit(run, call, fields.timeout_ms);
+  return call && submit(run, call, &fields);
 }
 
 void run_call_cancel(run *run, uint64_t wire_id) {
@@ -219,7 +271,7 @@ host_call *run_call_numbered(const run *run, uint64_t number) {
 
 /* ---- events ---- */
 
-static void tell_event(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
+void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
   const run *run = call->run;
   if (!run || !run->options.on_event)
     return;
@@ -232,49 +284,25 @@ static void tell_event(const host_call *call, run_event_kind kind, op_state stat
   run->options.on_event(run->options.user, &event);
 }
 
-void run_call_start(host_call *call) {
-  call->started = true;
-  shard_handler_began(call->shard);
-  tell_event(call, RUN_EVENT_STARTED, OP_RUNNING, run_now());
-  call->kind->start(call, call->kind->user);
+void run_calls_start(host_call **calls, size_t count) {
+  const host_kind *kind = calls[0]->kind; /* of all: a batch is of one kind */
+  uint64_t now = run_now();
+  for (size_t i = 0; i < count; i++) {
+    calls[i]->started = true;
+    calls[i]->attempts++;
+    shard_handler_began(calls[i]->shard);
+    run_call_tell(calls[i], RUN_EVENT_STARTED, OP_RUNNING, now);
+  }
+  if (kind->start_batch && kind->state && kind->policy.batch_max > 1)
+    kind->start_batch(calls, count, kind->user);
+  else
+    for (size_t i = 0; i < count; i++)
+      kind->start(calls[i], kind->user);
 }
 
 void run_call_stop(host_call *call) {
   if (call->kind->stop)
     call->kind->stop(call, call->kind->user);
-}
-
-/* name, message, code, transient, operation id, operation name, attempts. */
-static void put_error(cbor_out *out, const host_call *call, const host_error *error) {
-  cbor_put_array(out, 7);
-  cbor_put_cstring(out, error->name ? error->name : "ApiError");
-  cbor_put_cstring(out, error->message ? error->message : "");
-  if (error->code)
-    cbor_put_cstring(out, error->code);
-  else
-    cbor_put_undefined(out);
-  cbor_put_bool(out, error->transient);
-  cbor_put_uint(out, call->number);
-  cbor_put_cstring(out, call->kind->name);
-  cbor_put_uint(out, 1);
-}
-
-static void tell_error(host_call *call, const host_error *error) {
-  uint8_t bytes[ERROR_BYTES_MAX];
-  cbor_out out;
-  run *run = call->run;
-  if (!run || call->answered)
-    return;
-  call->answered = true;
-  cbor_out_fixed(&out, bytes, sizeof bytes);
-  put_error(&out, call, error);
-  if (out.status != CBOR_OK) {
-    const host_error brief = {error->name, error->code, "the error's message is too long",
-                              error->transient};
-    cbor_out_fixed(&out, bytes, sizeof bytes);
-    put_error(&out, call, &brief);
-  }
-  run_send(run, WIRE_REJECT, call->wire_id, bytes, out.len);
 }
 
 void run_call_settled(host_call *call, op_state state) {
@@ -289,16 +317,14 @@ void run_call_settled(host_call *call, op_state state) {
     error = (host_error){"ApiError", "ABANDONED", message, false};
     snprintf(message, sizeof message, "%s ended without an answer", call->kind->name);
   }
-  tell_event(call, RUN_EVENT_SETTLED, state, run_now());
-  tell_error(call, &error);
+  run_call_tell(call, RUN_EVENT_SETTLED, state, run_now());
+  run_answer_error(call, &error, run_send);
   call->told = true;
   if (!call->started || call->ended)
-    free_call(call);
+    run_call_free(call);
 }
 
-/* Whether a SETTLED event for `call` waits to be taken. Only deadlines and
- * cancels raise one, and until it is taken the table keeps the operation. */
-static bool event_waits(const host_call *call) {
+bool run_call_event_waits(const host_call *call) {
   op_info info;
   return !call->told &&
          op_find(shard_operations(call->shard), call->id, &info, run_now()) == OP_OK &&
@@ -312,77 +338,17 @@ static void tell_end(const host_call *call, uint64_t now) {
   if (call->told || op_find(shard_operations(call->shard), call->id, &info, now) != OP_OK)
     return;
   bool live = info.state == OP_PENDING || info.state == OP_RUNNING;
-  tell_event(call, RUN_EVENT_SETTLED, live ? OP_CANCELLED : info.state, now);
+  run_call_tell(call, RUN_EVENT_SETTLED, live ? OP_CANCELLED : info.state, now);
 }
 
 void run_calls_detach(run *run, uint64_t now) {
   while (run->calls) {
     host_call *call = run->calls;
     tell_end(call, now);
-    call->told = !event_waits(call);
+    call->told = !run_call_event_waits(call);
     if (call->started || !call->told)
       unlink_call(call);
     else
-      free_call(call);
+      run_call_free(call);
   }
-}
-
-/* ---- the handler's side ---- */
-
-const uint8_t *host_call_arguments(const host_call *call, size_t *len) {
-  *len = call->arguments_len;
-  return call->arguments;
-}
-
-void host_call_set_data(host_call *call, void *data) {
-  call->data = data;
-}
-
-void *host_call_data(const host_call *call) {
-  return call->data;
-}
-
-shard *host_call_shard(const host_call *call) {
-  return call->shard;
-}
-
-static void end_handler(host_call *call) {
-  shard *shard = call->shard;
-  run *run = call->run;
-  op_id id = call->id;
-  call->ended = true;
-  if (!event_waits(call))
-    free_call(call);
-  op_handler_done(shard_operations(shard), id, run_now());
-  shard_handler_ended(shard);
-  if (run && run->state == RUN_WAITING && !run->first)
-    run_wake(run); /* maybe the last thing it waited for */
-  shard_dispatch(shard);
-}
-
-void host_call_fulfil(host_call *call, const void *value, size_t len) {
-  static const cbor_limits limits = {WIRE_DEPTH_MAX, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
-  static const host_error unreadable = {
-      "ApiError", "MALFORMED", "the operation answered with no value that can cross", false};
-  if (cbor_check(value, len, &limits) != CBOR_OK) {
-    host_call_reject(call, &unreadable);
-    return;
-  }
-  uint64_t now = run_now();
-  bool settled = op_fulfil(shard_operations(call->shard), call->id, now) == OP_OK;
-  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_FULFILLED, now);
-  if (settled && call->run && !call->answered) {
-    call->answered = true;
-    run_send(call->run, WIRE_FULFIL, call->wire_id, value, len);
-  }
-  end_handler(call);
-}
-
-void host_call_reject(host_call *call, const host_error *error) {
-  uint64_t now = run_now();
-  bool settled = op_reject(shard_operations(call->shard), call->id, now) == OP_OK;
-  tell_event(call, settled ? RUN_EVENT_SETTLED : RUN_EVENT_LATE, OP_REJECTED, now);
-  if (settled)
-    tell_error(call, error);
-  end_handler(call);
 }

@@ -40,6 +40,7 @@ struct host_call {
   bool ended;      /* it has answered */
   bool told;       /* no event of a settlement is to come (any more) */
   bool answered;   /* the guest needs no answer any more */
+  uint32_t attempts;
   uint64_t created_ns;
   char *site; /* where script made the call, with `debug`; else NULL */
   void *data;
@@ -108,6 +109,7 @@ struct run {
 const vow_allocator *shard_allocator(const shard *shard);
 /* 12 bytes of the system's randomness. */
 void shard_seeds(shard *shard, uint8_t seeds[12]);
+uint64_t shard_random(shard *shard);
 void shard_make_ready(shard *shard, run *run);
 /* The run waits; its stack is given back when the shard has nothing to do. */
 void shard_note_idle(shard *shard, run *run);
@@ -135,6 +137,8 @@ void run_fail_for_places(run *run);
 void run_on_wall(run *run);
 void run_free_if_disposed(run *run);
 uint64_t run_now(void);
+/* Absolute; OP_NEVER: none. */
+uint64_t run_wall_deadline(const run *run);
 
 /* Limits are the embedder's: any number is one. */
 static inline uint64_t run_ns(uint64_t ms) {
@@ -168,6 +172,8 @@ bool run_has_room(const run *run, size_t more);
 /* Queues one message for the guest; false when the host is short of memory or the
  * limit on payloads is passed: then the run has failed, and is ready to say so. */
 bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len);
+/* The same in a slice of the run, which looks at its messages at the end. */
+bool run_put(run *run, uint32_t type, uint64_t id, const void *body, size_t len);
 /* Writes queued messages into the inbox; their bytes, or 0 with a fault. */
 size_t run_fill_inbox(run *run);
 void run_drop_messages(run *run);
@@ -179,7 +185,8 @@ void run_on_timer(run *run, op_id id, uint64_t wire_id);
 
 bool run_call(run *run, const wire_header *header, cbor_in *body);
 void run_call_cancel(run *run, uint64_t wire_id);
-void run_call_start(host_call *call);
+/* Begins the handlers of one batch. */
+void run_calls_start(host_call **calls, size_t count);
 void run_call_stop(host_call *call);
 /* The operation was settled by deadline or cancel: tell the guest. */
 void run_call_settled(host_call *call, op_state state);
@@ -188,6 +195,19 @@ void run_calls_detach(run *run, uint64_t now);
 void run_index_init(run *run);
 void run_index_free(run *run);
 host_call *run_call_numbered(const run *run, uint64_t number);
+void run_call_free(host_call *call);
+/* Whether a SETTLED event for `call` waits to be taken. Only deadlines and
+ * cancels raise one, and until it is taken the table keeps the operation. */
+bool run_call_event_waits(const host_call *call);
+void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now);
+
+/* ---- run_answers.c ---- */
+
+typedef bool run_sender(run *run, uint32_t type, uint64_t id, const void *body, size_t len);
+/* Tells the guest, unless it needs no answer any more. */
+void run_answer_error(host_call *call, const host_error *error, run_sender *send);
+/* An earlier answer settled the call in the slice that made it. */
+void run_answer_kept(host_call *call, const op_answer *answer);
 
 /* ---- report.c ---- */
 

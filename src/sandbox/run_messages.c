@@ -37,11 +37,8 @@ static run_message *new_message(run *run, size_t len) {
   return message;
 }
 
-bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
-  if (run->state == RUN_FINISHED)
-    return false;
+bool run_put(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
   run_message *message = new_message(run, len);
-  run_wake(run);
   if (!message)
     return false;
   message->next = NULL;
@@ -55,6 +52,14 @@ bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len
   run->last = message;
   run->payload_bytes += len;
   return true;
+}
+
+bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
+  if (run->state == RUN_FINISHED)
+    return false;
+  bool put = run_put(run, type, id, body, len);
+  run_wake(run);
+  return put;
 }
 
 static size_t result_max(const run_options *options) {

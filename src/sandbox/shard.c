@@ -35,6 +35,8 @@ struct shard {
   unsigned idle_new; /* the list for those that begin to wait; the other's waited longer */
   uv_timer_t trim;
   size_t handlers;
+  host_call *batch[OP_BATCH_MAX]; /* whose START events were taken, of the batch that goes on */
+  size_t batch_count;
   bool dispatching;
   uint8_t random[1020];
   size_t random_used;
@@ -67,6 +69,7 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
     mem_free(options->allocator, shard);
     return NULL;
   }
+  op_table_set_concurrent(shard->operations, options->concurrent_max);
   uv_timer_init(loop_uv(shard->loop), &shard->trim);
   uv_unref((uv_handle_t *)&shard->trim);
   shard->trim.data = shard;
@@ -141,6 +144,14 @@ void shard_seeds(shard *shard, uint8_t seeds[12]) {
   memcpy(seeds, shard->random + shard->random_used, 12);
   memset(shard->random + shard->random_used, 0, 12);
   shard->random_used += 12;
+}
+
+uint64_t shard_random(shard *shard) {
+  uint8_t bytes[12];
+  uint64_t random;
+  shard_seeds(shard, bytes);
+  memcpy(&random, bytes, sizeof random);
+  return random;
 }
 
 /* ---- queues ---- */
@@ -239,10 +250,19 @@ static void on_trim(uv_timer_t *timer) {
 
 /* ---- events of the operation table ---- */
 
-static void handle_event(const op_event *event) {
+static void start(shard *shard, const op_event *event) {
+  shard->batch[shard->batch_count++] = event->user;
+  if (event->batch_more)
+    return;
+  size_t count = shard->batch_count;
+  shard->batch_count = 0;
+  run_calls_start(shard->batch, count);
+}
+
+static void handle_event(shard *shard, const op_event *event) {
   switch (event->kind) {
   case OP_EVENT_START:
-    run_call_start(event->user);
+    start(shard, event);
     break;
   case OP_EVENT_SETTLED:
     run_call_settled(event->user, event->state);
@@ -267,7 +287,7 @@ void shard_dispatch(shard *shard) {
     return; /* the outer loop takes what was raised meanwhile */
   shard->dispatching = true;
   while (op_next_event(shard->operations, &event))
-    handle_event(&event);
+    handle_event(shard, &event);
   shard->dispatching = false;
   loop_set_deadline(shard->loop, op_next_deadline(shard->operations));
 }

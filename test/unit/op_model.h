@@ -6,25 +6,65 @@
 #ifndef VOW_TEST_OP_MODEL_H
 #define VOW_TEST_OP_MODEL_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/op.h"
 
-enum { ITEMS_MAX = 2048, SCOPES_MAX = 40, SWITCHES_MAX = 64, NOBODY = -1 };
+enum {
+  ITEMS_MAX = 2048,
+  SCOPES_MAX = 40,
+  KINDS_MAX = 10,
+  ANSWERS_MAX = 2048,
+  SWITCHES_MAX = 64,
+  NOBODY = -1
+};
 
-typedef enum { HANDLER_NONE, HANDLER_WAITING, HANDLER_STARTING, HANDLER_RUNNING } handler_phase;
+typedef enum {
+  HANDLER_NONE,
+  HANDLER_WAITING,
+  HANDLER_STARTING,
+  HANDLER_RUNNING,
+  HANDLER_DELAYED,
+  HANDLER_FOLLOWING,
+  HANDLER_GATHERING,
+} handler_phase;
 typedef enum { TIMER_NOT, TIMER_ARMED, TIMER_FIRED, TIMER_OVER } timer_phase;
 
 typedef struct item { /* an operation or a timer */
   op_id id;
-  int scope, parent;
+  int scope, parent, kind;
   op_state state;
   handler_phase handler;
   timer_phase timer;
   uint64_t deadline, created, tag;
   uint64_t order; /* of creation, among all items and scopes */
   uint64_t rank;  /* among the children of its parent */
+  unsigned priority;
+  int places;      /* held: of the scope, of the kind, of the table */
+  uint64_t joined; /* the queue, flight or batch it waits in */
+  uint64_t batch;  /* that it was started with; 0: none */
+  uint32_t attempts;
+  uint64_t started; /* the last one */
+  uint64_t wake;    /* when the delay before the next ends; OP_NEVER: none */
+  int key, leader;  /* NOBODY: none; itself: it leads, or holds the key alone */
 } item;
+
+typedef struct family { /* a kind */
+  op_kind *kind;
+  op_policy policy;
+  uint32_t picks;
+  bool closed;
+  uint64_t opened, window_end; /* of the batch that gathers */
+} family;
+
+typedef struct answer {
+  int kind, key;
+  op_state state;
+  size_t len;
+  uint64_t until, used;
+  bool gone;
+} answer;
 
 typedef struct side { /* a scope */
   op_scope *scope;
@@ -33,6 +73,7 @@ typedef struct side { /* a scope */
   uint64_t wall;   /* OP_NEVER: none, or raised */
   uint64_t order;
   bool closed, released;
+  uint32_t picks;
   int switches;
   op_clock clock[SWITCHES_MAX];
   uint64_t since[SWITCHES_MAX];
@@ -45,10 +86,15 @@ typedef struct happening {
 
 typedef struct model {
   uint64_t now; /* the latest that was given */
-  uint64_t order, rank, late, live_max;
-  uint32_t running_max;
-  int items_len, sides_len, queue_len;
+  uint64_t order, rank, joined, late, live_max;
+  uint32_t running_max, concurrent_max, picks;
+  int items_len, sides_len, kinds_len, queue_len;
+  int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
+  family kinds[KINDS_MAX];
+  int answers_len;
+  uint64_t promoted, batches, taken_batch;
   item items[ITEMS_MAX];
+  answer answers[ANSWERS_MAX];
   side sides[SCOPES_MAX];
   happening queue[2 * ITEMS_MAX + SCOPES_MAX];
 } model;
@@ -85,6 +131,9 @@ static void untell(model *m, op_event_kind kind, int i, int scope) {
   if (at != NOBODY)
     take_out(m, at);
 }
+
+#include "op_model_gates.h"
+#include "op_model_keys.h"
 
 /* ---- questions ---- */
 
@@ -128,6 +177,9 @@ static op_counts counts_of(const model *m, int scope) {
     c.rejected += ended->rejected;
     c.timed_out += ended->timed_out;
     c.cancelled += ended->cancelled;
+    c.retries += ended->retries;
+    c.cache_hits += ended->cache_hits;
+    c.batched += ended->batched;
     c.late = ended->late;
     c.running_max = ended->running_max;
   }
@@ -166,19 +218,6 @@ static uint64_t clock_time(const model *m, int scope, op_clock clock, uint64_t n
 
 /* ---- settling ---- */
 
-static void hand_out_slots(model *m, int scope) {
-  uint32_t used = 0, max = m->sides[scope].limits.concurrent_max;
-  for (int i = 0; i < m->items_len; i++)
-    used += m->items[i].scope == scope && m->items[i].handler >= HANDLER_STARTING;
-  for (int i = 0; i < m->items_len && (!max || used < max); i++) {
-    if (m->items[i].scope != scope || m->items[i].handler != HANDLER_WAITING)
-      continue;
-    m->items[i].handler = HANDLER_STARTING;
-    tell(m, OP_EVENT_START, i, scope);
-    used++;
-  }
-}
-
 static int next_child(const model *m, int parent, uint64_t after) {
   int found = NOBODY;
   for (int i = 0; i < m->items_len; i++) {
@@ -202,13 +241,17 @@ static void end_item(model *m, int i, op_state state, bool by_result, bool telli
   op_counts *ended = &m->sides[it->scope].ended;
   it->state = state;
   it->parent = NOBODY;
+  it->wake = OP_NEVER;
   ended->fulfilled += state == OP_FULFILLED;
   ended->rejected += state == OP_REJECTED;
   ended->timed_out += state == OP_TIMED_OUT;
   ended->cancelled += state == OP_CANCELLED;
   untell(m, OP_EVENT_START, i, it->scope);
-  if (it->handler != HANDLER_RUNNING)
+  if (it->handler != HANDLER_RUNNING) {
     it->handler = HANDLER_NONE;
+    give_back(m, i);
+  }
+  leave_flight(m, i);
   if (telling)
     tell(m, OP_EVENT_SETTLED, i, it->scope);
   if (!by_result && it->handler == HANDLER_RUNNING)
@@ -231,7 +274,7 @@ static op_status model_settle(model *m, int i, op_state state, uint64_t now) {
     return OP_LATE;
   move_children_up(m, i);
   end_item(m, i, state, true, false);
-  hand_out_slots(m, m->items[i].scope);
+  hand_out_places(m, m->items[i].scope);
   return OP_OK;
 }
 
@@ -249,7 +292,7 @@ static op_status model_cancel(model *m, int i, uint64_t now) {
   if (too_late(m, i))
     return OP_LATE;
   cancel_nested(m, i);
-  hand_out_slots(m, m->items[i].scope);
+  hand_out_places(m, m->items[i].scope);
   return OP_OK;
 }
 
@@ -261,12 +304,44 @@ static op_status model_done(model *m, int i, uint64_t now) {
   if (it->handler != HANDLER_RUNNING)
     return OP_E_STATE;
   it->handler = HANDLER_NONE;
+  give_back(m, i);
   untell(m, OP_EVENT_STOP, i, it->scope);
   if (is_live(it)) {
     move_children_up(m, i);
     end_item(m, i, OP_REJECTED, true, true);
   }
-  hand_out_slots(m, it->scope);
+  hand_out_places(m, it->scope);
+  return OP_OK;
+}
+
+static uint64_t longest_delay(const op_policy *policy, uint32_t attempts) {
+  uint64_t most = policy->backoff_max_ns ? policy->backoff_max_ns : OP_NEVER;
+  unsigned __int128 ns = policy->backoff_ns;
+  ns <<= attempts - 1 < 60 ? attempts - 1 : 60;
+  return ns < most ? (uint64_t)ns : most;
+}
+
+static op_status model_retry(model *m, int i, uint64_t now, uint64_t random) {
+  see(m, now);
+  if (i == NOBODY || !known(m, i))
+    return OP_E_GONE;
+  item *it = &m->items[i];
+  side *sd = &m->sides[it->scope];
+  if (it->state != OP_RUNNING || it->handler != HANDLER_RUNNING)
+    return OP_E_STATE;
+  if (it->kind == NOBODY || it->attempts >= m->kinds[it->kind].policy.attempts ||
+      (sd->limits.retries_max && sd->ended.retries >= sd->limits.retries_max))
+    return OP_E_SPENT;
+  uint64_t most = longest_delay(&m->kinds[it->kind].policy, it->attempts);
+  uint64_t at = later(m->now, most == OP_NEVER ? random : random % (most + 1));
+  if (later(at, m->now - it->started) >= it->deadline)
+    return OP_E_SPENT;
+  it->handler = HANDLER_DELAYED;
+  it->state = OP_PENDING;
+  it->wake = at;
+  sd->ended.retries++;
+  give_back(m, i);
+  hand_out_places(m, it->scope);
   return OP_OK;
 }
 
@@ -276,6 +351,10 @@ static item *add_item(model *m, int scope, uint64_t deadline) {
   item *it = &m->items[m->items_len];
   *it = (item){.scope = scope,
                .parent = NOBODY,
+               .kind = NOBODY,
+               .key = NOBODY,
+               .leader = NOBODY,
+               .wake = OP_NEVER,
                .deadline = deadline,
                .created = m->now,
                .tag = 1000 + (uint64_t)m->items_len,
@@ -284,8 +363,10 @@ static item *add_item(model *m, int scope, uint64_t deadline) {
   return it;
 }
 
-/* `has_parent` with `parent` NOBODY: an id that never was. */
-static op_status model_may_submit(model *m, int scope, bool has_parent, int parent, uint64_t now) {
+/* `has_parent` with `parent` NOBODY: an id that never was. `hit`: NOBODY, no earlier
+ * answer is wanted; the answer for OP_HIT. */
+static op_status model_may_submit(model *m, int scope, bool has_parent, int parent, int kind,
+                                  int key, int *hit, uint64_t now) {
   see(m, now);
   const side *sd = &m->sides[scope];
   if (sd->closed)
@@ -297,20 +378,69 @@ static op_status model_may_submit(model *m, int scope, bool has_parent, int pare
   if (has_parent &&
       (parent == NOBODY || m->items[parent].scope != scope || !is_live(&m->items[parent])))
     return OP_E_GONE;
-  return OP_OK;
+  bool asked = *hit != NOBODY;
+  *hit = NOBODY;
+  if (shares(m, kind, key)) {
+    if (asked && (*hit = model_hit(m, kind, key)) != NOBODY)
+      return OP_HIT;
+    int leader = leader_for(m, kind, key);
+    if (leader != NOBODY && !nested_in_flight(m, parent, leader))
+      return OP_OK;
+  }
+  return queue_full(m, scope, kind) ? OP_E_FULL : OP_OK;
 }
 
-static void model_submit(model *m, int scope, int parent, uint64_t timeout, op_id id) {
-  uint64_t deadline = timeout ? later(m->now, timeout) : OP_NEVER;
+static uint64_t less_of(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+static unsigned lower_of(unsigned a, unsigned b) {
+  return a > b ? a : b;
+}
+
+static void model_settle_by_hit(model *m, int scope, int hit) {
+  op_counts *ended = &m->sides[scope].ended;
+  ended->created++;
+  ended->cache_hits++;
+  ended->fulfilled += m->answers[hit].state == OP_FULFILLED;
+  ended->rejected += m->answers[hit].state == OP_REJECTED;
+}
+
+static void join_flight(model *m, int i, int leader) {
+  m->items[i].leader = leader;
+  m->items[i].handler = HANDLER_FOLLOWING;
+  m->items[i].joined = ++m->joined;
+}
+
+static void model_submit(model *m, int scope, int parent, int kind, int key, uint64_t timeout,
+                         unsigned priority, op_id id) {
+  uint64_t most = kind == NOBODY ? 0 : m->kinds[kind].policy.timeout_ns;
+  uint64_t deadline =
+      less_of(timeout ? later(m->now, timeout) : OP_NEVER, most ? later(m->now, most) : OP_NEVER);
   if (parent != NOBODY && m->items[parent].deadline < deadline)
     deadline = m->items[parent].deadline;
   item *it = add_item(m, scope, deadline);
   it->id = id;
   it->parent = parent;
   it->rank = ++m->rank;
-  it->handler = HANDLER_WAITING;
+  it->kind = kind;
+  it->priority = priority > 3 ? 3 : priority;
+  if (kind != NOBODY)
+    it->priority = lower_of(it->priority, m->kinds[kind].policy.priority);
+  if (parent != NOBODY)
+    it->priority = lower_of(it->priority, m->items[parent].priority);
   m->sides[scope].ended.created++;
-  hand_out_slots(m, scope);
+  int self = m->items_len - 1, leader = shares(m, kind, key) ? leader_for(m, kind, key) : NOBODY;
+  if (leader != NOBODY && !nested_in_flight(m, parent, leader)) {
+    it->key = key;
+    join_flight(m, self, leader);
+    return;
+  }
+  if (shares(m, kind, key) && leader == NOBODY) {
+    it->key = key;
+    it->leader = self;
+  }
+  go_on(m, self);
 }
 
 static op_status model_may_time(model *m, int scope, uint64_t now) {
@@ -372,6 +502,7 @@ static void model_cancel_all(model *m, int scope, bool telling, uint64_t now) {
   for (int i = 0; i < m->items_len; i++)
     if (m->items[i].scope == scope && is_live(&m->items[i]))
       end_item(m, i, OP_CANCELLED, false, telling);
+  hand_out_places(m, scope);
   model_drop_timers(m, scope);
 }
 
@@ -384,6 +515,20 @@ static void model_close(model *m, int scope, uint64_t now) {
   m->sides[scope].closed = true;
 }
 
+/* ---- kinds ---- */
+
+/* Settled, with no event to be taken; handlers may run on. */
+static bool kind_idle(const model *m, int kind) {
+  for (int i = 0; i < m->items_len; i++)
+    if (m->items[i].kind == kind && (is_live(&m->items[i]) || awaited(m, i)))
+      return false;
+  return true;
+}
+
+static void model_open_kind(model *m, op_kind *kind, const op_policy *policy) {
+  m->kinds[m->kinds_len++] = (family){.kind = kind, .policy = *policy};
+}
+
 /* ---- time and events ---- */
 
 /* The earliest deadline, OP_NEVER: none; whose it is in `i` or in `scope`. */
@@ -392,10 +537,12 @@ static uint64_t earliest(const model *m, int *i, int *scope) {
   *i = *scope = NOBODY;
   for (int j = 0; j < m->items_len; j++) {
     const item *it = &m->items[j];
-    if (it->deadline == OP_NEVER || (!is_live(it) && it->timer != TIMER_ARMED))
+    uint64_t due = early_time(m, j);
+    due = due < it->deadline ? due : it->deadline;
+    if (due == OP_NEVER || (!is_live(it) && it->timer != TIMER_ARMED))
       continue;
-    if (it->deadline < at || (it->deadline == at && it->order < order)) {
-      at = it->deadline;
+    if (due < at || (due == at && it->order < order)) {
+      at = due;
       order = it->order;
       *i = j;
     }
@@ -425,25 +572,46 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
     } else if (m->items[i].timer != TIMER_NOT) {
       m->items[i].timer = TIMER_FIRED;
       tell(m, OP_EVENT_TIMER, i, m->items[i].scope);
+    } else if (m->items[i].handler == HANDLER_GATHERING && at < m->items[i].deadline) {
+      start_batch(m, m->items[i].kind);
+    } else if (m->items[i].wake < m->items[i].deadline) {
+      m->items[i].wake = OP_NEVER;
+      m->items[i].handler = HANDLER_NONE;
+      go_on(m, i);
     } else {
       move_children_up(m, i);
       end_item(m, i, OP_TIMED_OUT, false, true);
-      hand_out_slots(m, m->items[i].scope);
+      hand_out_places(m, m->items[i].scope);
     }
   }
   return count;
 }
 
+/* Starts what waits for the end of the turn; whether there is an event. */
+static bool model_has_event(model *m) {
+  if (m->queue_len == 0)
+    start_open_batches(m);
+  return m->queue_len > 0;
+}
+
 /* There must be one. */
-static happening model_take(model *m) {
+static happening model_take(model *m, bool *batch_more) {
   happening h = m->queue[0];
   take_out(m, 0);
+  *batch_more = h.kind == OP_EVENT_START && m->queue_len && m->queue[0].kind == OP_EVENT_START &&
+                m->items[h.item].batch &&
+                m->items[m->queue[0].item].batch == m->items[h.item].batch;
   if (h.kind == OP_EVENT_TIMER)
     m->items[h.item].timer = TIMER_OVER;
   if (h.kind != OP_EVENT_START)
     return h;
   m->items[h.item].handler = HANDLER_RUNNING;
   m->items[h.item].state = OP_RUNNING;
+  m->items[h.item].attempts++;
+  uint64_t batch = m->items[h.item].batch;
+  m->sides[h.scope].ended.batched += *batch_more || (batch && batch == m->taken_batch);
+  m->taken_batch = batch;
+  m->items[h.item].started = m->now;
   op_counts *ended = &m->sides[h.scope].ended;
   uint32_t here = counts_of(m, h.scope).running, all = counts_of(m, NOBODY).running;
   ended->running_max = here > ended->running_max ? here : ended->running_max;

@@ -5,259 +5,11 @@
  *   sim_op [--seeds N] [--seed S]
  *
  * A failure prints the seed and the step, and exits 1; --seed replays it. */
-#include "op_model.h"
-
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-enum { SEEDS_DEFAULT = 10000, LIST_MAX = 8, OPEN_MAX = 4 };
+#include "sim_op.h"
 
-typedef struct sim {
-  uint64_t seed, random, step, now;
-  op_table *table;
-  vow_allocator allocator;
-  uint64_t blocks;
-  unsigned fail_percent; /* of allocations */
-  bool failed;           /* an allocation did, in this step */
-  bool big;              /* many operations, compared less often */
-  unsigned weights;      /* sum of `weight` */
-  unsigned weight[32];
-  model m;
-} sim;
-
-/* What was reached by all seeds; a simulation that misses a case proves nothing about it. */
-typedef struct coverage {
-  uint64_t steps;
-  uint64_t status[OP_E_NOMEM + 1];
-  uint64_t event[OP_EVENT_WALL + 1];
-  uint64_t end[OP_CANCELLED + 1];
-} coverage;
-
-static coverage covered;
-
-__attribute__((format(printf, 2, 3))) static _Noreturn void fail(const sim *s, const char *format,
-                                                                 ...) {
-  va_list args;
-  va_start(args, format);
-  printf("seed %" PRIu64 " failed at step %" PRIu64 ": ", s->seed, s->step);
-  vprintf(format, args);
-  printf(", replay with: sim_op --seed %" PRIu64 "\n", s->seed);
-  va_end(args);
-  fflush(stdout);
-  _Exit(1);
-}
-
-static void same(const sim *s, const char *what, uint64_t is, uint64_t should_be) {
-  if (is != should_be)
-    fail(s, "%s is %" PRIu64 ", not %" PRIu64, what, is, should_be);
-}
-
-static void same_status(const sim *s, const char *what, op_status is, op_status should_be) {
-  covered.status[is]++;
-  if (is != should_be)
-    fail(s, "%s answers \"%s\", not \"%s\"", what, op_status_text(is), op_status_text(should_be));
-}
-
-/* ---- chance ---- */
-
-static uint64_t rnd(sim *s) {
-  uint64_t z = (s->random += 0x9e3779b97f4a7c15u);
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
-
-static uint64_t below(sim *s, uint64_t n) {
-  return rnd(s) % n;
-}
-
-static bool chance(sim *s, unsigned percent) {
-  return below(s, 100) < percent;
-}
-
-/* Mostly small, so that deadlines coincide. */
-static uint64_t some_time(sim *s) {
-  uint64_t kind = below(s, 20);
-  return kind == 0 ? OP_NEVER : kind == 1 ? 0 : 1 + below(s, kind < 15 ? 12 : 200);
-}
-
-/* Sometimes a little old, as a time that a caller kept. */
-static uint64_t some_now(sim *s) {
-  return chance(s, 5) && s->now > 3 ? s->now - 3 : s->now;
-}
-
-typedef bool item_test(const item *it);
-
-static bool settleable(const item *it) {
-  return is_live(it);
-}
-
-static bool handled(const item *it) {
-  return it->handler == HANDLER_RUNNING;
-}
-
-/* Mostly one that passes; else any, or NOBODY. */
-static int pick(sim *s, item_test *passes) {
-  int n = s->m.items_len;
-  if (n == 0 || chance(s, 3))
-    return NOBODY;
-  int first = (int)below(s, (uint64_t)n);
-  if (chance(s, 15))
-    return first;
-  for (int k = 0; k < n; k++) {
-    int i = (first + k) % n;
-    if (passes(&s->m.items[i]))
-      return i;
-  }
-  return first;
-}
-
-static bool id_taken(const sim *s, op_id id) {
-  for (int i = 0; i < s->m.items_len; i++)
-    if (s->m.items[i].id == id)
-      return true;
-  return false;
-}
-
-/* The id of the item; for NOBODY one that was never given out. */
-static op_id id_of(sim *s, int i) {
-  if (i != NOBODY)
-    return s->m.items[i].id;
-  op_id id = chance(s, 10) ? 0 : (1 + below(s, 5)) << 32 | below(s, 300);
-  while (id_taken(s, id))
-    id += (op_id)1 << 32;
-  return id;
-}
-
-/* One that is not released, mostly an open one; NOBODY: there is none. */
-static int pick_scope(sim *s) {
-  int n = s->m.sides_len, first = n ? (int)below(s, (uint64_t)n) : 0, closed = NOBODY;
-  bool any = chance(s, 5);
-  for (int k = 0; k < n; k++) {
-    int scope = (first + k) % n;
-    const side *sd = &s->m.sides[scope];
-    if (!sd->released && (any || !sd->closed))
-      return scope;
-    if (!sd->released)
-      closed = scope;
-  }
-  return closed;
-}
-
-static int pick_closed(sim *s) {
-  int n = s->m.sides_len, first = n ? (int)below(s, (uint64_t)n) : 0;
-  for (int k = 0; k < n; k++) {
-    int scope = (first + k) % n;
-    if (s->m.sides[scope].closed && !s->m.sides[scope].released)
-      return scope;
-  }
-  return NOBODY;
-}
-
-static void *sim_reallocate(void *user, void *block, size_t size) {
-  sim *s = user;
-  if (size == 0) {
-    s->blocks -= block != NULL;
-    free(block);
-    return NULL;
-  }
-  if (s->fail_percent && chance(s, s->fail_percent)) {
-    s->failed = true;
-    return NULL;
-  }
-  void *fresh = realloc(block, size);
-  s->blocks += !block && fresh;
-  return fresh;
-}
-
-/* ---- comparing ---- */
-
-static void compare_counts(const sim *s, op_counts is, op_counts should_be) {
-  same(s, "created", is.created, should_be.created);
-  same(s, "fulfilled", is.fulfilled, should_be.fulfilled);
-  same(s, "rejected", is.rejected, should_be.rejected);
-  same(s, "timed_out", is.timed_out, should_be.timed_out);
-  same(s, "cancelled", is.cancelled, should_be.cancelled);
-  same(s, "late", is.late, should_be.late);
-  same(s, "live", is.live, should_be.live);
-  same(s, "running", is.running, should_be.running);
-  same(s, "running_max", is.running_max, should_be.running_max);
-  same(s, "queued", is.queued, should_be.queued);
-  same(s, "timers", is.timers, should_be.timers);
-}
-
-static void compare_info(const sim *s, const op_info *info, int i) {
-  const item *it = &s->m.items[i];
-  same(s, "id", info->id, it->id);
-  same(s, "parent", info->parent, it->parent == NOBODY ? 0 : s->m.items[it->parent].id);
-  same(s, "state", info->state, it->state);
-  same(s, "age", info->age_ns, s->now - it->created);
-  same(s, "deadline", info->deadline, it->deadline);
-  same(s, "tag", info->tag, it->tag);
-  if (strcmp(info->name, it->timer == TIMER_NOT ? "sim" : "timer") != 0)
-    fail(s, "the name is %s", info->name);
-}
-
-static void compare_items(const sim *s) {
-  for (int i = 0; i < s->m.items_len; i++) {
-    op_info info;
-    bool found = op_find(s->table, s->m.items[i].id, &info, s->now) == OP_OK;
-    same(s, "whether an operation is known", found, known(&s->m, i));
-    if (found)
-      compare_info(s, &info, i);
-  }
-}
-
-static void compare_list(sim *s, int scope, uint64_t age, bool timers) {
-  op_info list[LIST_MAX];
-  size_t max = below(s, LIST_MAX + 1), expected = 0;
-  op_scope *sc = s->m.sides[scope].scope;
-  size_t count = timers ? op_scope_list(sc, list, max, s->now)
-                        : op_scope_older_than(sc, age, list, max, s->now);
-  for (int i = 0; i < s->m.items_len; i++) {
-    const item *it = &s->m.items[i];
-    if (it->scope != scope || !(is_live(it) || (timers && timer_lives(it))) ||
-        (!timers && s->now - it->created < age))
-      continue;
-    if (expected < max && expected < count)
-      compare_info(s, &list[expected], i);
-    expected++;
-  }
-  same(s, "the length of a list", count, expected);
-}
-
-static void compare_scope(sim *s, int scope) {
-  const side *sd = &s->m.sides[scope];
-  op_counts expected = counts_of(&s->m, scope);
-  compare_counts(s, op_scope_counts(sd->scope), expected);
-  same(s, "idle", op_scope_idle(sd->scope), side_idle(&s->m, scope));
-  same(s, "has_live", op_scope_has_live(sd->scope), expected.live != 0);
-  uint64_t sum = 0;
-  for (int c = OP_CLOCK_READY; c <= OP_CLOCK_STOPPED; c++) {
-    uint64_t ns = op_scope_time(sd->scope, (op_clock)c, s->now);
-    same(s, "a clock", ns, clock_time(&s->m, scope, (op_clock)c, s->now));
-    sum += ns;
-  }
-  uint64_t end =
-      sd->clock[sd->switches - 1] == OP_CLOCK_STOPPED ? sd->since[sd->switches - 1] : s->now;
-  same(s, "the sum of the clocks", sum, end - sd->since[0]);
-}
-
-static void compare(sim *s) {
-  int i, scope;
-  same(s, "the next deadline", op_next_deadline(s->table), earliest(&s->m, &i, &scope));
-  compare_counts(s, op_table_counts(s->table), counts_of(&s->m, NOBODY));
-  for (int k = 0; k < s->m.sides_len; k++)
-    if (!s->m.sides[k].released)
-      compare_scope(s, k);
-  if (s->step % 4 == 0)
-    compare_items(s);
-  if (!op_table_check(s->table))
-    fail(s, "op_table_check found a broken invariant");
-}
+enum { SEEDS_DEFAULT = 10000, OPEN_MAX = 4 };
 
 /* ---- the steps ---- */
 
@@ -271,6 +23,7 @@ static void step_open(sim *s) {
       .operations_max = chance(s, 20) ? 1 + below(s, 80) : 0,
       .concurrent_max = chance(s, 60) ? 1 + (uint32_t)below(s, 5) : 0,
       .timers_max = chance(s, 30) ? 1 + (uint32_t)below(s, 4) : 0,
+      .retries_max = chance(s, 30) ? 1 + below(s, 6) : 0,
   };
   uint64_t wall = chance(s, 50) ? OP_NEVER : s->now + below(s, 100);
   uint64_t now = some_now(s);
@@ -280,6 +33,48 @@ static void step_open(sim *s) {
     model_open(&s->m, scope, &limits, wall);
   else if (!s->failed)
     fail(s, "a scope does not open");
+}
+
+static void step_open_kind(sim *s) {
+  if (s->m.kinds_len == KINDS_MAX)
+    return;
+  op_policy policy = {
+      .timeout_ns = chance(s, 20) ? some_time(s) : 0,
+      .concurrent_max = chance(s, 60) ? 1 + (uint32_t)below(s, 4) : 0,
+      .queue_max = chance(s, 40) ? 1 + (uint32_t)below(s, 6) : 0,
+      .priority = (uint8_t)(chance(s, 60) ? 0 : below(s, OP_PRIORITIES)),
+  };
+  if (chance(s, 60)) {
+    policy.attempts = (uint32_t)below(s, 6);
+    policy.backoff_ns = chance(s, 10) ? OP_NEVER / 3 : below(s, 20);
+    policy.backoff_max_ns = chance(s, 50) ? 0 : below(s, 40);
+  }
+  if (chance(s, 50)) {
+    policy.cache_ns = chance(s, 70) ? 1 + some_time(s) / 2 : 0;
+    policy.cache_error_ns = chance(s, 40) ? 1 + below(s, 20) : 0;
+    policy.cache_bytes = chance(s, 30) ? 0 : OP_ANSWER_BYTES + below(s, 4 * OP_ANSWER_BYTES);
+  }
+  policy.single_flight = chance(s, 50);
+  if (chance(s, 50)) {
+    policy.batch_max = 1 + (uint32_t)below(s, 6);
+    policy.batch_window_ns = chance(s, 50) ? 0 : some_time(s);
+  }
+  op_kind *kind = op_kind_open(s->table, "kind", &policy, rnd(s));
+  if (kind)
+    model_open_kind(&s->m, kind, &policy);
+  else if (!s->failed)
+    fail(s, "a kind does not open");
+}
+
+static void close_kind(sim *s, int kind) {
+  op_kind_close(s->m.kinds[kind].kind);
+  s->m.kinds[kind].closed = true;
+}
+
+static void step_close_kind(sim *s) {
+  int kind = pick_kind(s);
+  if (kind != NOBODY && kind_idle(&s->m, kind))
+    close_kind(s, kind);
 }
 
 /* Whether `status` is what the model expects; out of memory is, if memory was. */
@@ -294,6 +89,16 @@ static bool created(sim *s, const char *what, op_status status, op_status expect
   return status == OP_OK;
 }
 
+static void settled_by_hit(sim *s, int scope, op_id id, int hit, const op_answer *got) {
+  const answer *a = &s->m.answers[hit];
+  same(s, "the id of a hit", id, 0);
+  same(s, "the state of an answer", got->state, a->state);
+  same(s, "the length of an answer", got->len, a->len);
+  for (size_t i = 0; i < a->len; i++)
+    same(s, "a byte of an answer", ((const uint8_t *)got->bytes)[i], (uint8_t)hit);
+  model_settle_by_hit(&s->m, scope, hit);
+}
+
 static void submit_one(sim *s) {
   int scope = pick_scope(s);
   if (scope == NOBODY || s->m.items_len == ITEMS_MAX)
@@ -304,17 +109,32 @@ static void submit_one(sim *s) {
       !s->m.sides[s->m.items[parent].scope].released)
     scope = s->m.items[parent].scope;
   uint64_t timeout = chance(s, 50) ? some_time(s) : 0, now = some_now(s);
+  int kind = pick_kind(s);
+  uint8_t priority = (uint8_t)(chance(s, 70) ? 0 : below(s, 6));
   op_id parent_id = nested ? id_of(s, parent) : 0, id = 0;
   nested = parent_id != 0;
-  op_spec spec = {.name = "sim",
+  int key = chance(s, 30) ? NOBODY : (int)below(s, s->big ? 30 : 4);
+  int hit = chance(s, 80) ? 0 : NOBODY;
+  op_answer got = {.bytes = NULL};
+  char text[32];
+  op_spec spec = {.kind = kind == NOBODY ? NULL : s->m.kinds[kind].kind,
+                  .name = "sim",
+                  .priority = priority,
                   .parent = parent_id,
                   .timeout_ns = timeout,
                   .tag = 1000 + (uint64_t)s->m.items_len,
-                  .user = &s->m.items[s->m.items_len]};
-  op_status expected = model_may_submit(&s->m, scope, nested, parent, now);
+                  .user = &s->m.items[s->m.items_len],
+                  .key = key == NOBODY ? NULL : text,
+                  .key_len = key == NOBODY ? 0 : key_text(key, text),
+                  .answer = hit == NOBODY ? NULL : &got};
+  op_status expected = model_may_submit(&s->m, scope, nested, parent, kind, key, &hit, now);
   op_status status = op_submit(s->m.sides[scope].scope, &spec, now, &id);
   if (created(s, "submit", status, expected, id))
-    model_submit(&s->m, scope, parent, timeout, id);
+    model_submit(&s->m, scope, parent, kind, key, timeout, priority, id);
+  else if (status == OP_HIT)
+    settled_by_hit(s, scope, id, hit, &got);
+  covered.followed +=
+      status == OP_OK && s->m.items[s->m.items_len - 1].handler == HANDLER_FOLLOWING;
 }
 
 static void step_submit(sim *s) {
@@ -346,17 +166,61 @@ static int operation_or_nobody(const sim *s, int i) {
   return i != NOBODY && s->m.items[i].timer != TIMER_NOT ? NOBODY : i;
 }
 
+static void settle_one(sim *s, int i, op_id id, op_state state, uint64_t now) {
+  op_status status =
+      state == OP_FULFILLED ? op_fulfil(s->table, id, now) : op_reject(s->table, id, now);
+  same_status(s, "settling", status, model_settle(&s->m, i, state, now));
+}
+
+/* As an owner does it, with the answer for all who wait for it; or without. */
+static void settle_followers(sim *s, int i, op_id id, op_state state, uint64_t now) {
+  for (int f;;) {
+    void *user = NULL;
+    op_id follower = op_follower(s->table, id, &user);
+    f = i == NOBODY ? NOBODY : model_follower(&s->m, i);
+    same(s, "a follower", follower, f == NOBODY ? 0 : s->m.items[f].id);
+    if (f == NOBODY || chance(s, 5))
+      break;
+    if (user != &s->m.items[f])
+      fail(s, "a follower of another user");
+    settle_one(s, f, follower, state, now);
+  }
+}
+
+static void keep(sim *s, int i, op_id id, op_state state, uint64_t now) {
+  uint8_t bytes[64];
+  size_t len = below(s, sizeof bytes);
+  if (s->m.answers_len == ANSWERS_MAX)
+    return;
+  memset(bytes, s->m.answers_len, sizeof bytes);
+  bool kept = op_keep(s->table, id, state, bytes, len, now);
+  bool expected = model_may_keep(&s->m, i, state, len, now);
+  if (!(expected && !kept && s->failed))
+    same(s, "whether an answer is kept", kept, expected);
+  if (kept)
+    model_keep(&s->m, i, state, len);
+  covered.kept += kept;
+}
+
 static void step_settle(sim *s) {
   int i = pick(s, settleable);
   op_id id = id_of(s, i);
   uint64_t now = some_now(s);
+  op_state state = chance(s, 50) ? OP_FULFILLED : OP_REJECTED;
   i = operation_or_nobody(s, i);
-  if (chance(s, 50))
-    same_status(s, "fulfil", op_fulfil(s->table, id, now),
-                model_settle(&s->m, i, OP_FULFILLED, now));
-  else
-    same_status(s, "reject", op_reject(s->table, id, now),
-                model_settle(&s->m, i, OP_REJECTED, now));
+  if (chance(s, 80))
+    settle_followers(s, i, id, state, now);
+  if (chance(s, 90))
+    keep(s, i, id, state, now);
+  settle_one(s, i, id, state, now);
+}
+
+static void step_retry(sim *s) {
+  int i = pick(s, handled);
+  op_id id = id_of(s, i);
+  uint64_t now = some_now(s), random = rnd(s);
+  i = operation_or_nobody(s, i);
+  same_status(s, "retry", op_retry(s->table, id, now, random), model_retry(&s->m, i, now, random));
 }
 
 static void step_cancel(sim *s) {
@@ -388,20 +252,23 @@ static void compare_event(const sim *s, const op_event *event, happening h) {
     fail(s, "an event of another user");
   if (operation)
     same(s, "the state of an event", event->state, it->state);
-  if (operation ? strcmp(event->name, "sim") != 0 : event->name != NULL)
+  if (operation ? strcmp(event->name, name_of(it)) != 0 : event->name != NULL)
     fail(s, "an event of another name");
 }
 
 static void take_event(sim *s) {
   op_event event;
   bool some = op_next_event(s->table, &event);
-  same(s, "whether there is an event", some, s->m.queue_len > 0);
+  same(s, "whether there is an event", some, model_has_event(&s->m));
   if (!some)
     return;
   covered.event[event.kind]++;
   if (event.kind == OP_EVENT_SETTLED)
     covered.end[event.state]++;
-  compare_event(s, &event, model_take(&s->m));
+  bool batch_more;
+  compare_event(s, &event, model_take(&s->m, &batch_more));
+  same(s, "whether the batch goes on", event.batch_more, batch_more);
+  covered.batched += batch_more;
 }
 
 static void step_events(sim *s) {
@@ -486,11 +353,11 @@ static const struct {
   void (*run)(sim *s);
   unsigned weight;
 } STEPS[] = {
-    {step_submit, 60},    {step_events, 60},     {step_settle, 30}, {step_done, 30},
-    {step_cancel, 10},    {step_time, 30},       {step_expire, 25}, {step_timer_start, 20},
-    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},  {step_list, 8},
-    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},   {step_close, 3},
-    {step_release, 4},
+    {step_submit, 60},    {step_events, 60},     {step_settle, 30},   {step_done, 30},
+    {step_cancel, 10},    {step_time, 30},       {step_expire, 25},   {step_timer_start, 20},
+    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},    {step_list, 8},
+    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},     {step_close, 3},
+    {step_release, 4},    {step_retry, 20},      {step_open_kind, 8}, {step_close_kind, 2},
 };
 enum { STEPS_LEN = sizeof STEPS / sizeof *STEPS };
 
@@ -512,6 +379,8 @@ static void begin(sim *s, uint64_t seed) {
   if (!s->table)
     fail(s, "no memory for a table");
   s->m.live_max = live_max ? live_max : 1u << 24;
+  s->m.concurrent_max = chance(s, 30) ? 1 + (uint32_t)below(s, 8) : 0;
+  op_table_set_concurrent(s->table, s->m.concurrent_max);
   s->now = chance(s, 5) ? OP_NEVER - 5000 : below(s, 1000);
   s->fail_percent = chance(s, 25) ? 1 + (unsigned)below(s, 60) : 0;
 }
@@ -540,6 +409,9 @@ static void finish(sim *s) {
   while (s->m.queue_len)
     take_event(s);
   take_event(s); /* none */
+  for (int k = 0; k < s->m.kinds_len; k++)
+    if (!s->m.kinds[k].closed)
+      close_kind(s, k);
   for (int i = 0; i < s->m.items_len && !forget; i++)
     if (handled(&s->m.items[i]))
       same_status(s, "handler_done", op_handler_done(s->table, s->m.items[i].id, s->now),
@@ -560,6 +432,7 @@ static void run_seed(sim *s, uint64_t seed) {
   for (s->step = 1; s->step <= steps; s->step++)
     one_step(s);
   finish(s);
+  covered.promoted += s->m.promoted;
 }
 
 /* ---- all seeds ---- */
@@ -573,8 +446,8 @@ static void print_line(const char *what, const uint64_t *count, size_t len, size
 }
 
 static const char *status_name(size_t i) {
-  static const char *const NAMES[] = {"ok",    "late", "gone",   "state",
-                                      "total", "live", "closed", "nomem"};
+  static const char *const NAMES[] = {"ok",   "hit",    "late", "gone",  "state", "total",
+                                      "live", "closed", "full", "spent", "nomem"};
   return NAMES[i];
 }
 
@@ -595,7 +468,7 @@ static bool all_reached(void) {
     all = all && covered.event[i];
   for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
     all = all && covered.end[i];
-  return all;
+  return all && covered.followed && covered.promoted && covered.kept && covered.batched;
 }
 
 static bool read_number(const char *text, uint64_t *number) {
@@ -629,6 +502,9 @@ int main(int argc, char **argv) {
   print_line("answers", covered.status, OP_E_NOMEM + 1, 0, status_name);
   print_line("events", covered.event, OP_EVENT_WALL + 1, 0, event_name);
   print_line("SETTLED as", covered.end, OP_CANCELLED + 1, OP_REJECTED, state_name);
+  printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " kept %" PRIu64
+         ", batched %" PRIu64 "\n",
+         covered.followed, covered.promoted, covered.kept, covered.batched);
   if (seeds >= 1000 && !all_reached()) {
     printf("sim_op: something above was never reached\n");
     return 1;

@@ -1,0 +1,243 @@
+// One vow process, and what goes to and fro. The types are in index.d.ts.
+import { spawn } from "node:child_process";
+
+import { BusyError, HostGone, RpcError, evalError, rpcErrorOf } from "./errors.js";
+import { decode, encode } from "./values.js";
+
+export * from "./errors.js";
+
+const BUSY = -32002;
+const TOO_LARGE = -32001;
+const CLOSE_MS = 10000;
+
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** {city: "string", "days?": {type: "integer"}} as the protocol has it. */
+const parametersOf = (parameters = {}) =>
+  Object.entries(parameters).map(([key, schema]) => ({
+    name: key.replace(/\?$/, ""),
+    schema: typeof schema === "string" ? { type: schema } : schema,
+    optional: key.endsWith("?"),
+  }));
+
+/** Policy fields and limits in the names of the protocol. */
+const snaked = (object) =>
+  Object.fromEntries(
+    Object.entries(object)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [snake(key), value]),
+  );
+
+export class Host {
+  #process;
+  #closed;
+  #gone = null;
+  #messageMax = 1 << 20;
+  #nextId = 0;
+  #answers = new Map();
+  #logs = new Map();
+  #calls = new Map();
+  #tools = new Map();
+  #unregistered = [];
+  #registering = Promise.resolve();
+  #rest = [];
+
+  /** Starts the program: `path`, else the variable VOW, else vow on the PATH. */
+  static async open({ path, allow, db, vault, messageMib, maxRuns } = {}) {
+    const listed = Array.isArray(allow) ? allow.join(",") : allow;
+    const options = { allow: listed, db, vault, "message-mib": messageMib, "max-runs": maxRuns };
+    const host = new Host(
+      path ?? (process.env.VOW || "vow"),
+      Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`),
+    );
+    try {
+      host.#messageMax = (await host.#request("version", {})).message_bytes_max;
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
+    return host;
+  }
+
+  constructor(path, options) {
+    const child = spawn(path, ["host", ...options], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#process = child;
+    this.#closed = new Promise((resolve) => {
+      child.on("error", (error) => {
+        this.#end(new HostGone(`the vow program cannot be started: ${error.message}`));
+        resolve();
+      });
+      child.on("close", () => {
+        this.#end(new HostGone("the vow program has ended"));
+        resolve();
+      });
+    });
+    child.stdin.on("error", () => {}); // told by "close"
+    child.stdout.on("error", () => {});
+    child.stdout.on("data", (chunk) => this.#onData(chunk));
+  }
+
+  get pid() {
+    return this.#process.pid;
+  }
+
+  /** Ends runs and calls, and the process. */
+  async close() {
+    this.#end(new HostGone("the host was closed"));
+    this.#process.stdin.end();
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), CLOSE_MS);
+    await this.#closed;
+    clearTimeout(timer);
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    await this.close();
+  }
+
+  #end(gone) {
+    this.#gone ??= gone;
+    for (const { reject } of this.#answers.values()) reject(this.#gone);
+    this.#answers.clear();
+    for (const controller of this.#calls.values()) controller.abort();
+  }
+
+  // ---- messages ----
+
+  #onData(chunk) {
+    let from = 0;
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+      this.#rest.push(chunk.subarray(from, at));
+      const line = Buffer.concat(this.#rest).toString("utf8");
+      this.#rest = [];
+      from = at + 1;
+      this.#onMessage(JSON.parse(line), line.includes('"$'));
+    }
+    if (from < chunk.length) this.#rest.push(chunk.subarray(from));
+  }
+
+  #onMessage(message, forms) {
+    const { method, params } = message;
+    if (method === undefined) this.#onAnswer(message);
+    else if (method === "call") this.#onCall(message.id, params, forms);
+    else if (method === "log") this.#logs.get(params.run)?.({ level: params.level, text: params.text });
+    else if (method === "cancelled") this.#calls.get(params.call)?.abort();
+  }
+
+  #onAnswer({ id, result, error }) {
+    const answer = this.#answers.get(id);
+    this.#answers.delete(id);
+    if (!error) answer?.resolve(result);
+    else answer?.reject(new (error.code === BUSY ? BusyError : RpcError)(error.code, error.message));
+  }
+
+  #write(text) {
+    if (this.#gone) throw this.#gone;
+    const bytes = Buffer.from(text + "\n");
+    if (bytes.length - 1 > this.#messageMax)
+      // The program's answer could not say to what.
+      throw new RpcError(TOO_LARGE, `the message is longer than ${this.#messageMax} bytes`);
+    this.#process.stdin.write(bytes);
+  }
+
+  #request(method, params, id = ++this.#nextId) {
+    return new Promise((resolve, reject) => {
+      this.#write(`{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${encode(params)}}`);
+      this.#answers.set(id, { resolve, reject });
+    });
+  }
+
+  // ---- tools ----
+
+  /** Lets scripts call `run` by `name`; the program hears of it before the next run. */
+  tool(name, { description, parameters, result, policy } = {}, run) {
+    if (typeof run !== "function") throw new TypeError(`tool ${name}: the last argument must be a function`);
+    if (this.#tools.has(name)) throw new Error(`there is a tool ${name} already`);
+    const list = parametersOf(parameters);
+    this.#tools.set(name, { run, count: list.length });
+    this.#unregistered.push({
+      name,
+      parameters: list,
+      ...(description !== undefined && { description }),
+      ...(result !== undefined && { result: typeof result === "string" ? { type: result } : result }),
+      ...(policy && { policy: snaked(policy) }),
+    });
+    return this;
+  }
+
+  #register() {
+    const next = this.#registering.then(async () => {
+      while (this.#unregistered.length > 0) {
+        const tool = this.#unregistered.shift();
+        try {
+          await this.#request("register", { operations: [tool] });
+        } catch (error) {
+          this.#tools.delete(tool.name);
+          throw error;
+        }
+      }
+    });
+    this.#registering = next.catch(() => {});
+    return next;
+  }
+
+  async #onCall(id, { run, operation, name, remaining_ms: remainingMs, arguments: given }, forms) {
+    const controller = new AbortController();
+    this.#calls.set(id, controller);
+    const head = `{"jsonrpc":"2.0","id":${id},`;
+    let answer;
+    try {
+      const tool = this.#tools.get(name);
+      const values = forms ? decode(given) : given;
+      values.length = tool.count;
+      const call = { run, operation, name, remainingMs, signal: controller.signal };
+      answer = `${head}"result":${encode(await tool.run(...values, call))}}`;
+      if (Buffer.byteLength(answer) > this.#messageMax)
+        throw new RangeError(`the result of ${name} is longer than ${this.#messageMax} bytes`);
+    } catch (error) {
+      answer = `${head}"error":${JSON.stringify(rpcErrorOf(error))}}`;
+    }
+    this.#calls.delete(id);
+    if (!this.#gone) this.#write(answer);
+  }
+
+  // ---- runs ----
+
+  async eval(source, { signal, onLog, check = true, context, allow, ...limits } = {}) {
+    signal?.throwIfAborted();
+    await this.#register();
+    signal?.throwIfAborted();
+    const id = ++this.#nextId;
+    const log = [];
+    this.#logs.set(id, (line) => {
+      log.push(line);
+      onLog?.(line);
+    });
+    const params = { source, ...snaked(limits) };
+    if (context !== undefined) params.context = context;
+    if (allow !== undefined) params.allow = [allow].flat();
+    const cancel = () => {
+      if (!this.#gone) this.#write(`{"jsonrpc":"2.0","method":"cancel","params":{"id":${id}}}`);
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      const report = await this.#request("eval", params, id);
+      signal?.throwIfAborted();
+      if (check && report.outcome !== "value") throw evalError(report, log);
+      return { value: report.value, report, log };
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      this.#logs.delete(id);
+    }
+  }
+
+  /** TypeScript declarations of what a run may call: for a prompt. */
+  async types(allow) {
+    await this.#register();
+    return (await this.#request("types", allow === undefined ? {} : { allow: [allow].flat() })).types;
+  }
+
+  /** What is going on: runs, waiting, calls, strays, logs_dropped. */
+  counts() {
+    return this.#request("ping", {});
+  }
+}

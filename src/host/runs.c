@@ -1,0 +1,341 @@
+/* Runs that the host asked for: from `eval` to its answer. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "core/json.h"
+#include "guest/wire.h"
+#include "host/session_int.h"
+
+#define DAY_MS 86400000u
+#define NAME_MAX_BYTES 200u
+#define CONTEXT_BYTES_MAX (16u << 20)
+#define NO_SANDBOX "no memory or address space for a sandbox"
+/* Bytes of the requests that wait, all together. */
+#define WAITING_MESSAGES 4u
+
+typedef struct eval_fields {
+  field_text source, name;
+  field_value context, allow;
+  bool module, debug;
+  uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
+      max_concurrent;
+} eval_fields;
+
+#define NUMBER(field, min, max)                                                                    \
+  { #field, FIELD_NUMBER, false, offsetof(eval_fields, field), min, max }
+
+/* The limits are those of `vow eval`, by their names there. */
+static const field_spec specs[] = {
+    {"source", FIELD_TEXT, true, offsetof(eval_fields, source), 0, 0},
+    {"name", FIELD_TEXT, false, offsetof(eval_fields, name), 0, 0},
+    {"module", FIELD_BOOL, false, offsetof(eval_fields, module), 0, 0},
+    {"context", FIELD_VALUE, false, offsetof(eval_fields, context), 0, 0},
+    {"allow", FIELD_VALUE, false, offsetof(eval_fields, allow), 0, 0},
+    {"debug", FIELD_BOOL, false, offsetof(eval_fields, debug), 0, 0},
+    NUMBER(cpu_ms, 1, DAY_MS),
+    NUMBER(wall_ms, 1, DAY_MS),
+    NUMBER(op_timeout_ms, 1, DAY_MS),
+    NUMBER(memory_mib, RUN_MEMORY_MIN >> 20, 2048),
+    NUMBER(stack_kib, 32, 512),
+    NUMBER(result_kib, 1, 65536),
+    NUMBER(log_kib, 0, 32768),
+    NUMBER(max_ops, 1, 1000000),
+    NUMBER(max_concurrent, 1, 65536),
+};
+
+/* ---- lists ---- */
+
+static void link_run(run_list *list, session_run *run) {
+  run->next = NULL;
+  run->previous = list->last;
+  if (list->last)
+    list->last->next = run;
+  else
+    list->first = run;
+  list->last = run;
+  list->count++;
+}
+
+static void unlink_run(run_list *list, session_run *run) {
+  if (run->previous)
+    run->previous->next = run->next;
+  else
+    list->first = run->next;
+  if (run->next)
+    run->next->previous = run->previous;
+  else
+    list->last = run->previous;
+  list->count--;
+}
+
+static session_run *find_in(const run_list *list, const rpc_id *id) {
+  session_run *run = list->first;
+  while (run && !rpc_id_same(&run->id, id))
+    run = run->next;
+  return run;
+}
+
+static session_run *find_run(const session *session, const rpc_id *id) {
+  session_run *run = find_in(&session->live, id);
+  return run ? run : find_in(&session->waiting, id);
+}
+
+static void free_run(session_run *run) {
+  const vow_allocator *allocator = run->session->options.allocator;
+  mem_free(allocator, run->parameters);
+  mem_free(allocator, run);
+}
+
+/* ---- what comes of a run ---- */
+
+static void answer_report(session_run *run, const run_report *report) {
+  session *session = run->session;
+  char *json = run_report_json(report, session->options.allocator);
+  if (!json) {
+    session_answer_error(session, run->batch, &run->id, RPC_INTERNAL_ERROR,
+                         "out of memory for the report");
+    return;
+  }
+  rpc_put(session_answer_begin(session, run->batch, &run->id), json);
+  session_answer_end(session, run->batch);
+  mem_free(session->options.allocator, json);
+}
+
+static void on_done(run *sandbox, const run_report *report, void *user) {
+  session_run *run = user;
+  unlink_run(&run->session->live, run);
+  answer_report(run, report);
+  run_dispose(sandbox);
+  free_run(run);
+}
+
+static void on_log(void *user, int level, const char *text, size_t len) {
+  static const char *const levels[] = {"debug", "log", "warn", "error"};
+  const session_run *run = user;
+  session *session = run->session;
+  size_t start = session->out.len;
+  if (session->backlog + start > SESSION_BACKLOG_MAX) {
+    session->logs_dropped++;
+    return;
+  }
+  rpc_put_notification_head(&session->out, "log");
+  rpc_put(&session->out, "{\"run\":");
+  cbor_put_raw(&session->out, run->id.text, run->id.len);
+  rpc_put(&session->out, ",\"level\":");
+  rpc_put_string(&session->out, levels[level >= 0 && level < 4 ? level : 1]);
+  rpc_put(&session->out, ",\"text\":");
+  json_put_string(&session->out, text, len);
+  rpc_put(&session->out, "}}");
+  if (!session_message_end(session, start))
+    session->logs_dropped++;
+}
+
+/* One that never began. */
+static void answer_cancelled(session_run *run) {
+  const run_report report = {
+      .outcome = RUN_CANCELLED,
+      .error = {.kind = RUN_KIND_CANCELLED, .message = "the run was cancelled before it began"}};
+  answer_report(run, &report);
+}
+
+/* ---- opening ---- */
+
+static eval_fields defaults(void) {
+  const run_limits *limits = &run_limits_default;
+  return (eval_fields){.name = {"<eval>", strlen("<eval>")},
+                       .cpu_ms = limits->cpu_ms,
+                       .wall_ms = limits->wall_ms,
+                       .op_timeout_ms = limits->op_timeout_ms,
+                       .memory_mib = limits->memory_bytes >> 20,
+                       .stack_kib = limits->stack_bytes >> 10,
+                       .result_kib = limits->result_bytes >> 10,
+                       .log_kib = limits->log_bytes >> 10,
+                       .max_ops = limits->operations_max,
+                       .max_concurrent = limits->concurrent_max};
+}
+
+static run_limits limits_of(const eval_fields *fields) {
+  return (run_limits){.cpu_ms = fields->cpu_ms,
+                      .wall_ms = fields->wall_ms,
+                      .op_timeout_ms = fields->op_timeout_ms,
+                      .memory_bytes = fields->memory_mib << 20,
+                      .stack_bytes = fields->stack_kib << 10,
+                      .result_bytes = fields->result_kib << 10,
+                      .log_bytes = fields->log_kib << 10,
+                      .operations_max = fields->max_ops,
+                      .concurrent_max = (uint32_t)fields->max_concurrent};
+}
+
+static bool read_fields(cbor_in params, eval_fields *fields, char *message, size_t size) {
+  *fields = defaults();
+  if (!fields_read(specs, sizeof specs / sizeof *specs, params, "eval", fields, message, size))
+    return false;
+  if (fields->name.len == 0 || fields->name.len > NAME_MAX_BYTES ||
+      memchr(fields->name.text, 0, fields->name.len)) {
+    snprintf(message, size, "eval: name must have 1 to %u bytes, none of them zero",
+             NAME_MAX_BYTES);
+    return false;
+  }
+  return true;
+}
+
+/* The context as JSON text, zero-terminated; empty when there is none. */
+static bool put_context(const eval_fields *fields, cbor_out *json) {
+  static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
+  cbor_in end = fields->context.in;
+  if (!fields->context.given)
+    return true;
+  if (cbor_skip(&end) != CBOR_OK ||
+      json_from_cbor(fields->context.in.at, (size_t)(end.at - fields->context.in.at), &limits,
+                     json) != CBOR_OK)
+    return false;
+  cbor_put_raw(json, "", 1);
+  return json->status == CBOR_OK;
+}
+
+static run *open_sandbox(session_run *run, const eval_fields *fields) {
+  session *session = run->session;
+  char name[NAME_MAX_BYTES + 1];
+  cbor_out context;
+  struct run *opened = NULL;
+  memcpy(name, fields->name.text, fields->name.len);
+  name[fields->name.len] = 0;
+  size_t len = fields->name.len;
+  cbor_out_init(&context, session->options.allocator, CONTEXT_BYTES_MAX);
+  run_options options = {.name = name,
+                         .source = fields->source.text,
+                         .source_len = fields->source.len,
+                         .module =
+                             fields->module || (len > 4 && strcmp(name + len - 4, ".mjs") == 0),
+                         .kinds = run->grant->kinds,
+                         .kinds_count = run->grant->count,
+                         .limits = limits_of(fields),
+                         .on_log = on_log,
+                         .debug = fields->debug,
+                         .on_done = on_done,
+                         .user = run};
+  if (put_context(fields, &context)) {
+    options.context = fields->context.given ? (const char *)context.data : NULL;
+    opened = run_open(session->options.shard, &options);
+  }
+  cbor_out_free(&context);
+  return opened;
+}
+
+/* Opens the run, which is in no list; else it is answered and gone. */
+static void open_run(session_run *run, const eval_fields *fields) {
+  session *session = run->session;
+  link_run(&session->live, run);
+  run->run = open_sandbox(run, fields);
+  if (run->run)
+    return;
+  unlink_run(&session->live, run);
+  session_answer_error(session, run->batch, &run->id, RPC_NO_RESOURCES, NO_SANDBOX);
+  free_run(run);
+}
+
+/* ---- waiting ---- */
+
+static bool may_wait(const session *session, size_t len) {
+  size_t max = session->options.message_max * WAITING_MESSAGES;
+  return session->waiting.count < WAITING_MAX && session->waiting_bytes <= max &&
+         len <= max - session->waiting_bytes;
+}
+
+/* The request is kept as it is, to be read again. */
+static bool let_wait(session_run *run, cbor_in params) {
+  session *session = run->session;
+  cbor_in end = params;
+  cbor_skip(&end);
+  size_t len = (size_t)(end.at - params.at);
+  if (!may_wait(session, len))
+    return false;
+  run->parameters = mem_resize(session->options.allocator, NULL, len, 1);
+  if (!run->parameters)
+    return false;
+  memcpy(run->parameters, params.at, len);
+  run->parameters_len = len;
+  session->waiting_bytes += len;
+  link_run(&session->waiting, run);
+  return true;
+}
+
+static void stop_waiting(session_run *run) {
+  unlink_run(&run->session->waiting, run);
+  run->session->waiting_bytes -= run->parameters_len;
+}
+
+void runs_open_waiting(session *session) {
+  while (session->waiting.first && session->live.count < session->options.runs_max) {
+    session_run *run = session->waiting.first;
+    eval_fields fields;
+    char message[MESSAGE_TEXT];
+    cbor_in params;
+    stop_waiting(run);
+    cbor_in_init(&params, run->parameters, run->parameters_len);
+    if (read_fields(params, &fields, message, sizeof message)) {
+      open_run(run, &fields);
+    } else {
+      session_answer_error(session, run->batch, &run->id, RPC_INVALID_PARAMS, message);
+      free_run(run);
+    }
+  }
+}
+
+/* ---- requests ---- */
+
+static void refuse(session *session, batch *batch, const rpc_id *id, int code,
+                   const char *message) {
+  session_answer_error(session, batch, id, code, message);
+}
+
+void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params) {
+  char message[MESSAGE_TEXT];
+  eval_fields fields;
+  const grant *grant = NULL;
+  if (find_run(session, id)) {
+    refuse(session, batch, id, RPC_INVALID_REQUEST, "eval: a run with this id is going on");
+    return;
+  }
+  if (read_fields(params, &fields, message, sizeof message))
+    grant = operations_grant(session, fields.allow, message, sizeof message);
+  if (!grant) {
+    refuse(session, batch, id, RPC_INVALID_PARAMS, message);
+    return;
+  }
+  session_run *run = mem_new(session->options.allocator, 1, sizeof *run);
+  if (!run) {
+    refuse(session, batch, id, RPC_NO_RESOURCES, NO_SANDBOX);
+    return;
+  }
+  *run = (session_run){.session = session, .id = *id, .batch = batch, .grant = grant};
+  if (session->live.count < session->options.runs_max && !session->waiting.first) {
+    open_run(run, &fields);
+  } else if (!let_wait(run, params)) {
+    refuse(session, batch, id, RPC_BUSY, "too many runs wait already");
+    free_run(run);
+  }
+}
+
+static void cancel_waiting(session_run *run) {
+  stop_waiting(run);
+  answer_cancelled(run);
+  free_run(run);
+}
+
+bool runs_cancel(session *session, const rpc_id *id) {
+  session_run *run = find_run(session, id);
+  if (run && run->run)
+    run_cancel(run->run); /* answers, and frees it */
+  else if (run)
+    cancel_waiting(run);
+  return run != NULL;
+}
+
+void runs_end(session *session) {
+  while (session->waiting.first)
+    cancel_waiting(session->waiting.first);
+  while (session->live.first)
+    run_cancel(session->live.first->run);
+}
