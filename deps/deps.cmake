@@ -33,6 +33,10 @@ set(CMAKE_BUILD_RPATH "${wasmtime}/lib")
 deps_fetch(quickjs)
 set(QUICKJS_DIR "${VOW_DEPS_DIR}/quickjs")
 
+# Ada, the URL parser: one C++ file, and the cases of Web Platform Tests.
+deps_fetch(ada)
+set(ADA_DIR "${VOW_DEPS_DIR}/ada")
+
 add_library(vow_uv INTERFACE)
 pkg_check_modules(UV IMPORTED_TARGET libuv>=1.49)
 if(UV_FOUND)

@@ -384,12 +384,13 @@ def check_kinds(document, repo):
     need(shown == kinds, f"{document.name}: kinds {sorted(shown)}, but there are {sorted(kinds)}")
 
 
-def check_bounds(document, repo):
-    with open(os.path.join(repo, "src/api/notes.h"), encoding="utf-8") as file:
-        defined = dict(re.findall(r"#define (NOTES_\w+) \(?(\d+(?: << \d+)?)\)?$", file.read(),
+def check_bounds(document, repo, space):
+    prefix = space.upper() + "_"
+    with open(os.path.join(repo, f"src/api/{space}.h"), encoding="utf-8") as file:
+        defined = dict(re.findall(rf"#define ({prefix}\w+) \(?(\d+(?: << \d+)?)\)?$", file.read(),
                                   re.MULTILINE))
-    table = [row for row in rows(document.section("## notes")) if len(row) == 3]
-    shown = {row[2]: row[1] for row in table if row[2].startswith("NOTES_")}
+    table = [row for row in rows(document.section(f"## {space}")) if len(row) == 3]
+    shown = {row[2]: row[1] for row in table if row[2].startswith(prefix)}
     need(set(shown) == set(defined), f"{document.name}: bounds {sorted(shown)}, "
                                      f"but there are {sorted(defined)}")
     for name, text in defined.items():
@@ -447,7 +448,8 @@ def checks(documents, vow, repo, runner):
         yield lambda command=command: check_options(line, command, options[command])
     yield lambda: check_operations(documents, vow)
     yield lambda: check_kinds(line, repo)
-    yield lambda: check_bounds(documents["docs/guest-api.md"], repo)
+    for space in ("notes", "kv"):
+        yield lambda space=space: check_bounds(documents["docs/guest-api.md"], repo, space)
     for each in documents.values():
         yield lambda each=each: check_limits(each, options["eval"])
         yield lambda each=each: check_links(each, documents, repo)

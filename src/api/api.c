@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/fetch_allow.h"
+#include "api/kv.h"
 #include "api/notes.h"
 
 #define NOTE_FIELDS "{id?: string, title?: string, body?: string, tags?: string[]}"
@@ -24,6 +25,40 @@ static const api_kind kinds[] = {
      .result = "Response",
      .doc = "Sends an HTTP request to an allowed host; any status is a response, TypeError when "
             "there is none."},
+    {.name = "kv.delete",
+     .arguments = 1,
+     .parameters = "key: string",
+     .result = "boolean",
+     .doc = "Removes a key with its value; says whether it was there.",
+     .handler = kv_delete,
+     .needs_db = true,
+     .policy = {RETRIED}},
+    {.name = "kv.get",
+     .arguments = 1,
+     .parameters = "key: string",
+     .result = "any",
+     .doc = "The value of a key; undefined when there is none.",
+     .handler = kv_get,
+     .needs_db = true,
+     .policy = {RETRIED, .idempotent = true}},
+    {.name = "kv.list",
+     .arguments = 1,
+     .options_last = true,
+     .parameters = "options?: {prefix?: string, limit?: number, after?: string | null}",
+     .result = "{keys: string[], next: string | null}",
+     .doc = "Keys in the order of their bytes, those that start with `prefix`, from the one behind "
+            "`after`; `next` is the `after` of the next page.",
+     .handler = kv_list,
+     .needs_db = true,
+     .policy = {RETRIED, .idempotent = true}},
+    {.name = "kv.set",
+     .arguments = 2,
+     .parameters = "key: string, value: any",
+     .result = "void",
+     .doc = "Keeps a value under a key, in place of one that was there.",
+     .handler = kv_set,
+     .needs_db = true,
+     .policy = {RETRIED}},
     {.name = "notes.create",
      .arguments = 1,
      .parameters = "note: " NOTE_FIELDS,
@@ -52,7 +87,7 @@ static const api_kind kinds[] = {
     {.name = "notes.list",
      .arguments = 1,
      .options_last = true,
-     .parameters = "options?: {limit?: number, after?: string}",
+     .parameters = "options?: {limit?: number, after?: string | null}",
      .result = "{items: Note[], next: string | null}",
      .doc =
          "Notes in the order of their ids, from the one behind `after`; `next` is the `after` of "

@@ -59,6 +59,16 @@ void engine_reseed(JSContext *ctx, uint64_t random_state, uint32_t hash_seed) {
   ctx->hash_seed = hash_seed;
 }
 
+int engine_reserve_globals(JSContext *ctx, uint32_t count) {
+  JSObject *global = JS_VALUE_GET_OBJ(ctx->global_obj);
+  if (js_shape_prepare_update(ctx, global, NULL) < 0)
+    return -1;
+  uint32_t wanted = (uint32_t)global->shape->prop_count + count;
+  if (wanted <= (uint32_t)global->shape->prop_size)
+    return 0;
+  return resize_properties(ctx, &global->shape, global, wanted);
+}
+
 static JSValue own_value(JSContext *ctx, JSObject *object, JSAtom name) {
   JSProperty *property;
   JSShapeProperty *shape = find_own_property(&property, object, name);

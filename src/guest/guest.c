@@ -9,6 +9,8 @@
 /* Recursion ends in a JavaScript error well before the stack does. Each run
  * sets its own size; this one is for initialisation. */
 #define INITIAL_STACK_SIZE (256u * 1024)
+/* `context`, the allowed operations and what a script declares. */
+#define SPARE_GLOBALS 32u
 /* A run shorter than this many new bytes never collects cycles. */
 #define GC_HEADROOM (1u << 20)
 
@@ -61,7 +63,8 @@ static JSValue native_timer_stop(JSContext *ctx, JSValueConst this_value, int ar
 
 static JSValue native_now(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv) {
   (void)this_value, (void)argc, (void)argv;
-  return JS_NewFloat64(ctx, platform_now_ms(guest_of(ctx)));
+  guest *g = guest_of(ctx);
+  return JS_NewFloat64(ctx, platform_now_ms(g) - g->started_ms);
 }
 
 static const JSCFunctionListEntry natives[] = {
@@ -258,7 +261,7 @@ static bool run_bundle(guest *g, guest_bundle *bundle) {
   bool ok =
       !JS_IsException(function) && !JS_IsException(vow) &&
       JS_SetPropertyFunctionList(ctx, vow, natives, sizeof natives / sizeof natives[0]) == 0 &&
-      web_add_natives(ctx, vow) == 0;
+      web_add_natives(ctx, vow) == 0 && web_add_crypto_natives(ctx, vow) == 0;
   JSValueConst arguments[1] = {vow};
   JSValue internals = ok ? JS_Call(ctx, function, JS_UNDEFINED, 1, arguments) : JS_UNDEFINED;
   ok = ok && take_internals(g, internals);
@@ -328,7 +331,7 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
   remove_global(g->ctx, global, "Atomics");
   capture(g, global);
   JS_FreeValue(g->ctx, global);
-  if (!run_bundle(g, bundle))
+  if (!run_bundle(g, bundle) || engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
     return false;
   guest_tidy(g);
   return true;

@@ -566,7 +566,8 @@ static void test_kinds_are_sorted_and_whole(void **state) {
 }
 
 #define ALL                                                                                        \
-  "fetch:HOST, notes.create, notes.delete, notes.get, notes.list, notes.search, notes.update"
+  "fetch:HOST, kv.delete, kv.get, kv.list, kv.set, notes.create, notes.delete, notes.get, "        \
+  "notes.list, notes.search, notes.update"
 
 static void test_allow(void **state) {
   (void)state;
@@ -574,20 +575,21 @@ static void test_allow(void **state) {
     const char *list, *flags; /* of the kinds in order; NULL: refused */
     const char *message;
   } cases[] = {
-      {"", "0000000", NULL},
-      {"*", "0111111", NULL},
-      {"notes.*", "0111111", NULL},
-      {"notes.get", "0001000", NULL},
-      {"notes.get,notes.list", "0001100", NULL},
-      {" notes.get , *.search\t", "0001010", NULL},
-      {"*e*t*e", "0110001", NULL},
-      {"notes.get,notes.get", "0001000", NULL},
-      {"**", "0111111", NULL},
-      {"fetch:api.example.com", "1000000", NULL},
-      {"notes.get, fetch:a.example ,fetch:[::1]:8080", "1001000", NULL},
+      {"", "00000000000", NULL},
+      {"*", "01111111111", NULL},
+      {"notes.*", "00000111111", NULL},
+      {"notes.get", "00000001000", NULL},
+      {"notes.get,notes.list", "00000001100", NULL},
+      {"kv.*,notes.get", "01111001000", NULL},
+      {" notes.get , *.search\t", "00000001010", NULL},
+      {"*e*t*e", "01000110001", NULL},
+      {"notes.get,notes.get", "00000001000", NULL},
+      {"**", "01111111111", NULL},
+      {"fetch:api.example.com", "10000000000", NULL},
+      {"notes.get, fetch:a.example ,fetch:[::1]:8080", "10000001000", NULL},
       {"notes.gett", NULL, "--allow: there is no operation 'notes.gett'; there are: " ALL},
       {"notes", NULL, "--allow: there is no operation 'notes'; there are: " ALL},
-      {"notes.get,kv.*", NULL, "--allow: 'kv.*' matches no operation; there are: " ALL},
+      {"notes.get,kw.*", NULL, "--allow: 'kw.*' matches no operation; there are: " ALL},
       {"notes.get,", NULL, "--allow: there is an empty entry; there are: " ALL},
       {",", NULL, "--allow: there is an empty entry; there are: " ALL},
       {" ", NULL, "--allow: there is an empty entry; there are: " ALL},
@@ -599,10 +601,10 @@ static void test_allow(void **state) {
       {"Notes.Get\n", NULL, "--allow: there is no operation 'Notes.Get?'; there are: " ALL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    bool allowed[7];
-    char message[512] = "", flags[8] = "";
+    bool allowed[11];
+    char message[512] = "", flags[12] = "";
     bool done = api_allow(cases[i].list, allowed, message, sizeof message);
-    for (int k = 0; k < 7; k++)
+    for (int k = 0; k < 11; k++)
       flags[k] = allowed[k] ? '1' : '0';
     assert_int_equal(done, cases[i].flags != NULL);
     if (done)
