@@ -275,8 +275,9 @@ bool fetch_request_allowed(const fetch_request *request, const fetch_allow *allo
   if (fetch_allow_host(allow, &url->host, url->port))
     return true;
   bool usual = url->port == FETCH_HTTP_PORT || url->port == FETCH_HTTPS_PORT;
-  char port[8];
-  snprintf(port, sizeof port, usual ? "" : ":%u", url->port);
+  char port[8] = "";
+  if (!usual)
+    snprintf(port, sizeof port, ":%u", url->port);
   return api_error_set(error, "PermissionError", "NOT_ALLOWED", false,
                        "fetch: %s, port %u, is not allowed; --allow fetch:%s%s would permit it",
                        url->host.name, url->port, url->host.name, port);
