@@ -18,6 +18,11 @@ for name in $programs; do
   { printf ',"%s":' "$name"; cat "$build/bench_$name.json"; } >>"$partial"
   rm "$build/bench_$name.json"
 done
+echo
+python3 "$(dirname "$0")/host.py" "$build/vow" >"$build/bench_host.txt"
+sed '$d' "$build/bench_host.txt"
+{ printf ',"host":'; tail -1 "$build/bench_host.txt"; } >>"$partial"
+rm "$build/bench_host.txt"
 printf '}\n' >>"$partial"
 mv "$partial" "$build/bench.json"
 echo

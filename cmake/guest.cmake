@@ -62,7 +62,7 @@ endif()
 
 find_program(WASM_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
 set(wasm_flags --target=wasm32-wasi -O3 -flto -msign-ext -mnontrapping-fptoint -std=gnu11 -D_GNU_SOURCE -DNDEBUG -funsigned-char
-  -I${CMAKE_SOURCE_DIR}/src -isystem ${QUICKJS_DIR})
+  -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_SOURCE_DIR}/include -isystem ${QUICKJS_DIR})
 set(wasm_objects)
 
 function(wasm_object source)

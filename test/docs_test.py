@@ -11,6 +11,7 @@ Documents are README.md and docs/*.md. Every fenced block says what it is:
                     Commands that are not run here (make, git, cmake ...) stand
                     in blocks of their own: target, preset and test must exist.
     ```js ARGS      A script, run by `vow eval ARGS` on both engines.
+    ```python       A program, run by python3 with the package of bindings/python.
     ```js examples/FILE    The text of that file; a `sh` block runs it.
     ```text, ```json       What the block before prints. In `text`, "..." stands
                     for any characters of a line, and a line of nothing else for
@@ -88,12 +89,12 @@ class Document:
 
     def close(self, block, between):
         where = f"{self.name}:{block.line}"
-        need(block.kind in ("sh", "js", "text", "json", "diagram"),
-             f"{where}: a block must say sh, js, text, json or diagram, not '{block.kind}'")
+        need(block.kind in ("sh", "js", "python", "text", "json", "diagram"),
+             f"{where}: a block must say sh, js, python, text, json or diagram, not '{block.kind}'")
         block.body = "\n".join(block.body) + "\n"
         if block.kind in ("text", "json"):
             before = self.blocks[-1] if self.blocks else None
-            need(before and before.kind in ("sh", "js") and not before.output and not between,
+            need(before and before.kind in ("sh", "js", "python") and not before.output and not between,
                  f"{where}: output without the commands that print it")
             before.output = block
         else:
@@ -204,6 +205,8 @@ class Runner:
                 need(file.read() == block.body, f"{where}: differs from {block.info}")
         elif block.kind == "js":
             self.run_script(where, block)
+        elif block.kind == "python":
+            self.run_program(where, block)
         elif block.kind == "sh":
             self.run_commands(where, block)
 
@@ -219,6 +222,15 @@ class Runner:
                 compare(f"{where} ({engine})", block.output, stderr)
             else:
                 need(status == 0, f"{where}: status {status} on {engine}: {stderr}")
+
+    def run_program(self, where, block):
+        package = os.path.join(self.repo, "bindings/python")
+        status, stdout, stderr = self.in_box(
+            ["env", f"PYTHONPATH={package}", "PYTHONDONTWRITEBYTECODE=1", f"VOW={self.vow}", sys.executable,
+             "script.js"], block.body)
+        need(status == 0, f"{where}: status {status}: {stderr}")
+        if block.output:
+            compare(where, block.output, stdout)
 
     def run_commands(self, where, block):
         lines = block.body.replace("\\\n", " ").splitlines()
@@ -414,7 +426,7 @@ def check_make(document, runner):
 
 def checks(documents, vow, repo, runner):
     """Every check as a function without arguments."""
-    options = {command: options_of_help(vow, command) for command in ("eval", "notes")}
+    options = {command: options_of_help(vow, command) for command in ("eval", "host", "notes")}
     line = documents["docs/command-line.md"]
     for command in options:
         yield lambda command=command: check_options(line, command, options[command])

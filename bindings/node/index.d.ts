@@ -57,6 +57,8 @@ export interface Call {
   run: number;
   operation: number;
   name: string;
+  /** Which attempt this is, from 1. */
+  attempt: number;
   /** How long the script waits; null: as long as it takes. */
   remainingMs: number | null;
   /** Aborts when the script no longer waits. */

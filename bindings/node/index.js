@@ -180,7 +180,7 @@ export class Host {
     return next;
   }
 
-  async #onCall(id, { run, operation, name, remaining_ms: remainingMs, arguments: given }, forms) {
+  async #onCall(id, { run, operation, name, attempt, remaining_ms: remainingMs, arguments: given }, forms) {
     const controller = new AbortController();
     this.#calls.set(id, controller);
     const head = `{"jsonrpc":"2.0","id":${id},`;
@@ -189,7 +189,7 @@ export class Host {
       const tool = this.#tools.get(name);
       const values = forms ? decode(given) : given;
       values.length = tool.count;
-      const call = { run, operation, name, remainingMs, signal: controller.signal };
+      const call = { run, operation, name, attempt, remainingMs, signal: controller.signal };
       answer = `${head}"result":${encode(await tool.run(...values, call))}}`;
       if (Buffer.byteLength(answer) > this.#messageMax)
         throw new RangeError(`the result of ${name} is longer than ${this.#messageMax} bytes`);

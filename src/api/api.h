@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/cbor.h"
+#include "sandbox/host.h"
 
 typedef struct db db; /* api/db.h */
 
@@ -34,9 +35,14 @@ typedef struct api_call {
   const atomic_bool *stop; /* set by the loop when nobody waits any more */
   cbor_out *result;        /* exactly one item when the handler returns true */
   api_error *error;        /* filled when it returns false */
+  bool fulfilled;          /* of one call in a batch: what its handler would return */
 } api_call;
 
 typedef bool api_handler(api_call *call);
+/* Several calls at once, 2 to API_BATCH_MAX, of one db, vault and `stop`: fills
+ * result or error of each and sets `fulfilled`. */
+typedef void api_batch_handler(api_call *calls, size_t count);
+#define API_BATCH_MAX 64
 
 typedef struct api_kind {
   const char *name;       /* "notes.get" */
@@ -47,6 +53,8 @@ typedef struct api_kind {
   const char *doc;        /* one line */
   api_handler *handler;   /* blocking: runs on the worker pool */
   bool needs_db;
+  host_policy policy;
+  api_batch_handler *batch; /* NULL: one by one */
 } api_kind;
 
 /* All kinds, sorted by name. */

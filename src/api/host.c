@@ -23,76 +23,128 @@ struct api_host {
   size_t count;
 };
 
-/* One operation on its way through the pool. Between submit and done the worker
- * owns everything but `stop`, which only the loop thread sets. */
-typedef struct api_work {
-  pool_work work;
-  const api_entry *entry;
+typedef struct api_work api_work;
+
+typedef struct api_item {
+  api_work *work;
   host_call *call;
-  atomic_bool stop;
-  bool fulfilled;
   cbor_out result;
   api_error error;
-} api_work;
+  bool fulfilled;
+} api_item;
 
-static void run_work(pool_work *base) {
-  api_work *work = (api_work *)base;
+/* One call on its way through the pool, or several as one. Between submit and done
+ * the worker owns everything but `stopped`, the loop's, and `stop`, which only the
+ * loop thread sets: when nobody waits for any of the answers any more. */
+struct api_work {
+  pool_work work;
+  const api_entry *entry;
+  atomic_bool stop;
+  size_t count, stopped;
+  api_item items[];
+};
+
+static api_call view_of(api_item *item) {
+  api_work *work = item->work;
   size_t len;
   api_call call = {.db = work->entry->host->store,
                    .vault = work->entry->host->vault,
                    .stop = &work->stop,
-                   .result = &work->result,
-                   .error = &work->error};
-  const uint8_t *arguments = host_call_arguments(work->call, &len);
+                   .result = &item->result,
+                   .error = &item->error};
+  const uint8_t *arguments = host_call_arguments(item->call, &len);
   cbor_in_init(&call.args, arguments, len);
-  work->fulfilled = work->entry->kind->handler(&call) && work->result.status == CBOR_OK;
+  return call;
 }
 
-static void answer(api_work *work) {
-  if (work->fulfilled) {
-    host_call_fulfil(work->call, work->result.data, work->result.len);
+static void run_batch(api_work *work) {
+  api_call calls[API_BATCH_MAX];
+  for (size_t i = 0; i < work->count; i++)
+    calls[i] = view_of(&work->items[i]);
+  work->entry->kind->batch(calls, work->count);
+  for (size_t i = 0; i < work->count; i++)
+    work->items[i].fulfilled = calls[i].fulfilled && work->items[i].result.status == CBOR_OK;
+}
+
+static void run_work(pool_work *base) {
+  api_work *work = (api_work *)base;
+  api_item *item = &work->items[0];
+  if (work->count > 1) {
+    run_batch(work);
     return;
   }
-  bool named = work->error.name[0] != 0;
-  host_error error = {named ? work->error.name : "ApiError",
-                      work->error.code[0] ? work->error.code : NULL,
-                      named ? work->error.message : "the operation failed", work->error.transient};
-  host_call_reject(work->call, &error);
+  api_call call = view_of(item);
+  item->fulfilled = work->entry->kind->handler(&call) && item->result.status == CBOR_OK;
+}
+
+static void answer(api_item *item) {
+  if (item->fulfilled) {
+    host_call_fulfil(item->call, item->result.data, item->result.len);
+    return;
+  }
+  bool named = item->error.name[0] != 0;
+  host_error error = {named ? item->error.name : "ApiError",
+                      item->error.code[0] ? item->error.code : NULL,
+                      named ? item->error.message : "the operation failed", item->error.transient};
+  host_call_reject(item->call, &error);
 }
 
 static void work_done(pool_work *base) {
   api_work *work = (api_work *)base;
   const vow_allocator *allocator = work->entry->host->allocator;
-  answer(work); /* may end the run, and with it the host */
-  cbor_out_free(&work->result);
+  shard *shard = host_call_shard(work->items[0].call);
+  host_answers_begin(shard);
+  for (size_t i = 0; i < work->count; i++) {
+    answer(&work->items[i]);
+    cbor_out_free(&work->items[i].result);
+  }
   mem_free(allocator, work);
+  host_answers_end(shard); /* may end runs, and with them the host */
 }
 
-static void start(host_call *call, void *user) {
-  static const host_error busy = {"ApiError", "NO_THREAD", "no worker thread can be started", true};
-  const api_entry *entry = user;
-  api_work *work = mem_new(entry->host->allocator, 1, sizeof *work);
-  if (!work) {
-    const host_error error = {"ApiError", "NO_MEMORY", "the host is out of memory", true};
-    host_call_reject(call, &error);
-    return;
-  }
+static api_work *new_work(const api_entry *entry, host_call **calls, size_t count) {
+  const vow_allocator *allocator = entry->host->allocator;
+  api_work *work = mem_new(allocator, 1, sizeof *work + count * sizeof(api_item));
+  if (!work)
+    return NULL;
   work->work.run = run_work;
   work->work.done = work_done;
   work->entry = entry;
-  work->call = call;
-  cbor_out_init(&work->result, entry->host->allocator, RESULT_BYTES_MAX);
-  host_call_set_data(call, work);
-  if (!pool_submit(entry->host->pool, shard_loop(host_call_shard(call)), &work->work)) {
-    mem_free(entry->host->allocator, work);
-    host_call_reject(call, &busy);
+  work->count = count;
+  for (size_t i = 0; i < count; i++) {
+    work->items[i].work = work;
+    work->items[i].call = calls[i];
+    cbor_out_init(&work->items[i].result, allocator, RESULT_BYTES_MAX);
+    host_call_set_data(calls[i], &work->items[i]);
   }
+  return work;
+}
+
+static void start_batch(host_call **calls, size_t count, void *user) {
+  static const host_error no_thread = {"ApiError", "NO_THREAD", "no worker thread can be started",
+                                       true};
+  static const host_error no_memory = {"ApiError", "NO_MEMORY", "the host is out of memory", true};
+  const api_entry *entry = user;
+  api_work *work = new_work(entry, calls, count);
+  if (work && pool_submit(entry->host->pool, shard_loop(host_call_shard(calls[0])), &work->work))
+    return;
+  const host_error *error = work ? &no_thread : &no_memory;
+  mem_free(entry->host->allocator, work);
+  for (size_t i = 0; i < count; i++) {
+    host_call_set_data(calls[i], NULL);
+    host_call_reject(calls[i], error);
+  }
+}
+
+static void start(host_call *call, void *user) {
+  start_batch(&call, 1, user);
 }
 
 static void stop(host_call *call, void *user) {
   (void)user;
-  api_work *work = host_call_data(call);
-  atomic_store(&work->stop, true);
+  api_item *item = host_call_data(call);
+  if (item && ++item->work->stopped == item->work->count)
+    atomic_store(&item->work->stop, true);
 }
 
 static void fill(api_host *host, const bool *allowed) {
@@ -107,6 +159,8 @@ static void fill(api_host *host, const bool *allowed) {
                                            .options_last = kinds[i].options_last,
                                            .start = start,
                                            .stop = stop,
+                                           .start_batch = kinds[i].batch ? start_batch : NULL,
+                                           .policy = kinds[i].policy,
                                            .user = &host->entries[host->count]};
     host->count++;
   }
@@ -140,6 +194,15 @@ void api_host_close(api_host *host) {
   mem_free(host->allocator, host->kinds);
   mem_free(host->allocator, host->entries);
   mem_free(host->allocator, host);
+}
+
+bool api_host_bind(api_host *host, shard *shard) {
+  return host_kinds_open(shard, host->kinds, host->count);
+}
+
+void api_host_unbind(api_host *host) {
+  if (host)
+    host_kinds_close(host->kinds, host->count);
 }
 
 const host_kind *api_host_kinds(const api_host *host, size_t *count) {

@@ -15,6 +15,11 @@ typedef struct api_host api_host;
 api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db *store,
                         const char *vault, pool *pool);
 void api_host_close(api_host *host);
+/* Makes the policies of the table hold on the shard, for the runs of this host
+ * alone: they share its vault. False when memory is short. */
+bool api_host_bind(api_host *host, struct shard *shard);
+/* Before shard_close(), when every run is disposed; NULL is allowed. */
+void api_host_unbind(api_host *host);
 const host_kind *api_host_kinds(const api_host *host, size_t *count);
 
 #endif

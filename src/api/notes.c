@@ -6,9 +6,6 @@
 #include "api/notes_int.h"
 #include "core/utf8.h"
 
-/* Columns in the order of a note's keys. */
-#define NOTE_COLUMNS "id, title, body, tags, created, updated"
-
 static const char sql_get[] = "SELECT " NOTE_COLUMNS " FROM notes WHERE vault = ?1 AND id = ?2";
 
 static const char sql_insert[] =
@@ -99,12 +96,16 @@ static bool written(const cbor_out *out, api_error *error) {
                        cbor_status_text(out->status));
 }
 
+bool notes_put_row(cbor_out *out, sqlite3_stmt *row, api_error *error) {
+  return put_note(out, row, error) && written(out, error);
+}
+
 /* Runs a statement that gives one row or none. */
 static bool run_one(db_conn *conn, sqlite3_stmt *statement, cbor_out *out, bool *found,
                     api_error *error) {
   db_result result = db_step(conn, statement, error);
   *found = result == DB_ROW;
-  if (*found && out && (!put_note(out, statement, error) || !written(out, error)))
+  if (*found && out && !notes_put_row(out, statement, error))
     return false;
   while (result == DB_ROW)
     result = db_step(conn, statement, error);
@@ -319,7 +320,7 @@ static bool put_rows(api_call *call, db_conn *conn, sqlite3_stmt *rows, unsigned
   while ((step = db_step(conn, rows, call->error)) == DB_ROW) {
     if (count == limit || call->result->len - start > NOTES_PAGE_BYTES)
       break;
-    if (!put_note(call->result, rows, call->error) || !written(call->result, call->error))
+    if (!notes_put_row(call->result, rows, call->error))
       return false;
     snprintf(id, sizeof id, "%s", (const char *)sqlite3_column_text(rows, 0));
     count++;

@@ -40,6 +40,8 @@
 #define NOTES_PAGE_BYTES (4 << 20)
 
 api_handler notes_create, notes_delete, notes_get, notes_list, notes_search, notes_update;
+/* One statement for all. */
+api_batch_handler notes_get_batch;
 
 /* Whether `vault` is 1 to NOTES_VAULT_MAX bytes of UTF-8 without control
  * characters; else false with a message that starts with the name. */

@@ -56,6 +56,13 @@ bool notes_date_parse(const char *text, size_t len, int64_t *ms);
 
 /* ---- statements (notes.c) ---- */
 
+/* Columns in the order of a note's keys. */
+#define NOTE_COLUMNS "id, title, body, tags, created, updated"
+
+/* One row of NOTE_COLUMNS as a note. False when it cannot be read, or the result
+ * cannot be kept. */
+bool notes_put_row(cbor_out *out, sqlite3_stmt *row, api_error *error);
+
 /* Each writes the note to `out` (NULL: nowhere) and sets `*found` to false,
  * writing nothing, when there is none, or for an insert when the id is in use.
  * `fields->id` must be given. */

@@ -336,9 +336,10 @@ static bool open_api(evaluation *e) {
     return false;
   }
   e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
-  if (!e->api)
+  bool ready = e->api && api_host_bind(e->api, e->shard);
+  if (!ready)
     usage("out of memory");
-  return e->api != NULL;
+  return ready;
 }
 
 /* ---- the run ---- */
@@ -503,6 +504,7 @@ static int evaluate(evaluation *e) {
 }
 
 static void close_parts(evaluation *e) {
+  api_host_unbind(e->api);
   if (e->shard) {
     for (int i = 0; i < 2; i++)
       if (e->signals[i].data)

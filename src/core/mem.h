@@ -8,11 +8,7 @@
 
 #include <stddef.h>
 
-typedef struct vow_allocator {
-  /* As realloc(3), but size 0 always frees and returns NULL. */
-  void *(*reallocate)(void *user, void *block, size_t size);
-  void *user;
-} vow_allocator;
+#include "vow/allocator.h"
 
 /* Zeroed array of `count` elements of `size` bytes; NULL when memory is short
  * or the product overflows. */

@@ -19,10 +19,10 @@ bool engine_random(void *bytes, size_t len) {
   return true;
 }
 
-engine *engine_open(engine_kind kind, const vow_allocator *allocator, char *message,
-                    size_t message_size) {
+engine *engine_open(engine_kind kind, const vow_allocator *allocator, const char *folder,
+                    char *message, size_t message_size) {
   const engine_class *class = kind == ENGINE_WASM ? &engine_wasm_class : &engine_native_class;
-  return class->open(allocator, message, message_size);
+  return class->open(allocator, folder, message, message_size);
 }
 
 void engine_close(engine *engine) {

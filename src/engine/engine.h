@@ -47,9 +47,10 @@ typedef struct engine_template engine_template;
  * call the engine. False stops the instance with ENGINE_FAULT_STOPPED. */
 typedef bool engine_drain(void *user, const uint8_t *bytes, size_t len);
 
-/* Opens an engine; NULL with a one-line message. */
-engine *engine_open(engine_kind kind, const vow_allocator *allocator, char *message,
-                    size_t message_size);
+/* Opens an engine; NULL with a one-line message. `folder`: where the compiled guest
+ * is (wasmhost.h); NULL: found. */
+engine *engine_open(engine_kind kind, const vow_allocator *allocator, const char *folder,
+                    char *message, size_t message_size);
 /* All instances must be closed. */
 void engine_close(engine *engine);
 engine_kind engine_kind_of_engine(const engine *engine);

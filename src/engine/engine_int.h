@@ -6,7 +6,8 @@
 
 typedef struct engine_class {
   engine_kind kind;
-  engine *(*open)(const vow_allocator *allocator, char *message, size_t message_size);
+  engine *(*open)(const vow_allocator *allocator, const char *folder, char *message,
+                  size_t message_size);
   void (*close)(engine *engine);
   engine_instance *(*instance_open)(engine *engine, engine_template *template, size_t memory_max,
                                     engine_drain *drain, void *user);

@@ -242,7 +242,9 @@ static void native_close(engine *engine) {
   mem_free(engine->allocator, engine);
 }
 
-static engine *native_open(const vow_allocator *allocator, char *message, size_t message_size) {
+static engine *native_open(const vow_allocator *allocator, const char *folder, char *message,
+                           size_t message_size) {
+  (void)folder;
   native_engine *native = mem_new(allocator, 1, sizeof *native);
   if (!native) {
     snprintf(message, message_size, "out of memory");

@@ -518,7 +518,8 @@ static void wasm_close(engine *engine) {
   mem_free(engine->allocator, shard);
 }
 
-static engine *wasm_open(const vow_allocator *allocator, char *message, size_t message_size) {
+static engine *wasm_open(const vow_allocator *allocator, const char *folder, char *message,
+                         size_t message_size) {
   static const wasmhost_creators creators = {new_memory, new_stack};
   static const wasmhost_imports imports = {on_flush, on_send, on_clock, on_random};
   wasm_shard *shard = mem_new(allocator, 1, sizeof *shard);
@@ -527,7 +528,7 @@ static engine *wasm_open(const vow_allocator *allocator, char *message, size_t m
     return NULL;
   }
   shard->base = (engine){.class = &engine_wasm_class, .allocator = allocator};
-  shard->host = wasmhost_acquire(&creators, &imports, message, message_size);
+  shard->host = wasmhost_acquire(&creators, &imports, folder, message, message_size);
   if (shard->host) {
     shard->plain = open_template(shard, NULL);
     shard->stacks = fiber_stack_pool_open(allocator, KEEP_STACKS);

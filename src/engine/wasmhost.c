@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/guest_file.h"
 #include "template_name.h"
 
 /* Ticks without any guest before the ticker goes to sleep. */
@@ -128,35 +129,14 @@ static bool open_engine(wasmhost *host, const wasmhost_creators *creators, char 
   return host->engine != NULL;
 }
 
-/* The template's files lie beside the program in a build and in the library
- * folder of an installation. Their names hold a hash of their content, so that a
- * program never takes those of another build. */
-static const char *const folders[] = {"guest", "../lib/vow"};
-
-static bool find_template(char *path, size_t size, const char *ending) {
-  char program[PATH_MAX];
-  ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
-  if (len <= 0)
-    return false;
-  program[len] = 0;
-  char *slash = strrchr(program, '/');
-  if (slash)
-    *slash = 0;
-  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-    int n = snprintf(path, size, "%s/%s/" TEMPLATE_NAME ".%s", program, folders[i], ending);
-    if (n > 0 && (size_t)n < size && access(path, R_OK) == 0)
-      return true;
-  }
-  return false;
-}
-
-static bool open_module(wasmhost *host, const wasmhost_imports *imports, char *message,
-                        size_t size) {
+/* The names hold a hash of the content, so that a program never takes the files of
+ * another build. */
+static bool open_module(wasmhost *host, const wasmhost_imports *imports, const char *folder,
+                        char *message, size_t size) {
   char path[PATH_MAX];
-  if (!find_template(path, sizeof path, "cwasm")) {
-    snprintf(message, size,
-             "the sandbox's guest (" TEMPLATE_NAME ".cwasm) is not beside the program, in guest/ "
-             "or ../lib/vow/");
+  if (!guest_file_find(folder, TEMPLATE_NAME ".cwasm", path, sizeof path)) {
+    snprintf(message, size, "the sandbox's guest (" TEMPLATE_NAME ".cwasm) is not in %s",
+             folder ? folder : GUEST_FILE_PLACES);
     return false;
   }
   wasmtime_error_t *error = wasmtime_module_deserialize_file(host->engine, path, &host->module);
@@ -171,10 +151,10 @@ static bool open_module(wasmhost *host, const wasmhost_imports *imports, char *m
   return !error;
 }
 
-static bool open_image(wasmhost *host, char *message, size_t size) {
+static bool open_image(wasmhost *host, const char *folder, char *message, size_t size) {
   static const linear_extent extents[] = TEMPLATE_EXTENTS;
   char path[PATH_MAX];
-  if (find_template(path, sizeof path, "image") &&
+  if (guest_file_find(folder, TEMPLATE_NAME ".image", path, sizeof path) &&
       linear_image_open(&host->image, path, TEMPLATE_SIZE, extents,
                         sizeof extents / sizeof extents[0]))
     return true;
@@ -184,7 +164,7 @@ static bool open_image(wasmhost *host, char *message, size_t size) {
 }
 
 const wasmhost *wasmhost_acquire(const wasmhost_creators *creators, const wasmhost_imports *imports,
-                                 char *message, size_t message_size) {
+                                 const char *folder, char *message, size_t message_size) {
   const wasmhost *host = NULL;
   pthread_mutex_lock(&shared.lock);
   if (shared.users > 0) {
@@ -193,8 +173,8 @@ const wasmhost *wasmhost_acquire(const wasmhost_creators *creators, const wasmho
   } else {
     shared.host = (wasmhost){.image = {.fd = -1}};
     if (open_engine(&shared.host, creators, message, message_size) &&
-        open_module(&shared.host, imports, message, message_size) &&
-        open_image(&shared.host, message, message_size)) {
+        open_module(&shared.host, imports, folder, message, message_size) &&
+        open_image(&shared.host, folder, message, message_size)) {
       if (ticker_start(shared.host.engine)) {
         shared.users = 1;
         host = &shared.host;

@@ -48,9 +48,10 @@ typedef struct wasmhost_creators {
 } wasmhost_creators;
 
 /* The shared engine, made by the first caller; NULL with a one-line message.
- * Any thread. */
+ * `folder` is where the first caller has the compiled guest; NULL: beside the
+ * program or the shared library that this code is in. Any thread. */
 const wasmhost *wasmhost_acquire(const wasmhost_creators *creators, const wasmhost_imports *imports,
-                                 char *message, size_t message_size);
+                                 const char *folder, char *message, size_t message_size);
 void wasmhost_release(void);
 
 /* Around each stretch of guest code: the ticker ticks only in between. */

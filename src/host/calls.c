@@ -133,11 +133,17 @@ static bool put_request(const operation *operation, host_call *call, uint64_t id
   rpc_put(out, "{\"jsonrpc\":\"2.0\",\"id\":");
   rpc_put_count(out, id);
   rpc_put(out, ",\"method\":\"call\",\"params\":{\"run\":");
-  cbor_put_raw(out, run->id.text, run->id.len);
+  /* An answer that runs share may be asked for again when the first one is gone. */
+  if (run)
+    cbor_put_raw(out, run->id.text, run->id.len);
+  else
+    rpc_put(out, "null");
   rpc_put(out, ",\"operation\":");
   rpc_put_count(out, host_call_number(call));
   rpc_put(out, ",\"name\":");
   rpc_put_string(out, operation->name);
+  rpc_put(out, ",\"attempt\":");
+  rpc_put_count(out, host_call_attempt(call));
   rpc_put(out, ",\"remaining_ms\":");
   put_ms(out, host_call_remaining_ms(call));
   rpc_put(out, ",\"arguments\":");

@@ -198,18 +198,18 @@ static bool read_policy(registration *r, operation *operation, cbor_in in) {
   policy_fields fields = {0};
   if (!fields_read(policy_specs, COUNT(policy_specs), in, r->where, &fields, r->message, r->size))
     return false;
-  operation->policy = (host_policy){.timeout_ms = fields.timeout_ms,
-                                    .attempts = (uint32_t)fields.attempts,
-                                    .backoff_ms = fields.backoff_ms,
-                                    .backoff_max_ms = fields.backoff_max_ms,
-                                    .concurrent_max = (uint32_t)fields.concurrent_max,
-                                    .queue_max = (uint32_t)fields.queue_max,
-                                    .priority = (uint8_t)fields.priority,
-                                    .cache_ms = fields.cache_ms,
-                                    .cache_error_ms = fields.cache_error_ms,
-                                    .cache_bytes = (size_t)fields.cache_bytes,
-                                    .single_flight = fields.single_flight,
-                                    .idempotent = fields.idempotent};
+  operation->kind.policy = (host_policy){.timeout_ms = fields.timeout_ms,
+                                         .attempts = (uint32_t)fields.attempts,
+                                         .backoff_ms = fields.backoff_ms,
+                                         .backoff_max_ms = fields.backoff_max_ms,
+                                         .concurrent_max = (uint32_t)fields.concurrent_max,
+                                         .queue_max = (uint32_t)fields.queue_max,
+                                         .priority = (uint8_t)fields.priority,
+                                         .cache_ms = fields.cache_ms,
+                                         .cache_error_ms = fields.cache_error_ms,
+                                         .cache_bytes = (size_t)fields.cache_bytes,
+                                         .single_flight = fields.single_flight,
+                                         .idempotent = fields.idempotent};
   return true;
 }
 
@@ -239,8 +239,22 @@ static bool fill(registration *r, operation *operation, cbor_in in) {
          (!fields.policy.given || read_policy(r, operation, fields.policy.in));
 }
 
+/* What runs share of it: queue, places, answers that are kept. */
+static bool open_kind(registration *r, operation *operation) {
+  operation->kind.name = operation->name;
+  operation->kind.arguments = operation->parameters_count;
+  operation->kind.start = calls_start;
+  operation->kind.stop = calls_stop;
+  operation->kind.user = operation;
+  if (host_kinds_open(r->session->options.shard, &operation->kind, 1))
+    return true;
+  snprintf(r->message, r->size, "%s: out of memory", r->where);
+  return false;
+}
+
 static void free_operation(operation *operation) {
   const vow_allocator *allocator = operation->session->options.allocator;
+  host_kinds_close(&operation->kind, 1);
   mem_free(allocator, operation->name);
   mem_free(allocator, operation->bytes);
   mem_free(allocator, operation);
@@ -289,7 +303,7 @@ static bool add(registration *r, cbor_in in) {
   cbor_skip(&end);
   cbor_in_init(&own, operation->bytes, (size_t)(end.at - in.at));
   snprintf(r->where, sizeof r->where, "register: operation %zu", session->operations_count + 1);
-  if (!fill(r, operation, own)) {
+  if (!fill(r, operation, own) || !open_kind(r, operation)) {
     free_operation(operation);
     return false;
   }
@@ -321,6 +335,11 @@ bool operations_register(session *session, cbor_in params, size_t *count, char *
   }
   *count = session->operations_count - before;
   return true;
+}
+
+void operations_end(session *session) {
+  for (size_t i = 0; i < session->operations_count; i++)
+    host_kinds_close(&session->operations[i]->kind, 1);
 }
 
 void operations_free(session *session) {
@@ -391,15 +410,6 @@ static const grant *find_grant(const session *session, const bool *allowed, size
   return NULL;
 }
 
-static host_kind kind_of(const operation *operation) {
-  return (host_kind){.name = operation->name,
-                     .arguments = operation->parameters_count,
-                     .start = calls_start,
-                     .stop = calls_stop,
-                     .user = (void *)(uintptr_t)operation,
-                     .policy = operation->policy};
-}
-
 static const grant *new_grant(session *session, const bool *allowed, size_t len) {
   const vow_allocator *allocator = session->options.allocator;
   if (session->grants_count == GRANTS_MAX)
@@ -417,7 +427,7 @@ static const grant *new_grant(session *session, const bool *allowed, size_t len)
   for (size_t i = 0; i < len; i++)
     if (allowed[i])
       kinds[grant->count++] = i < session->operations_count
-                                  ? kind_of(session->operations[i])
+                                  ? session->operations[i]->kind
                                   : session->options.built_ins[i - session->operations_count];
   session->grants = grant;
   session->grants_count++;

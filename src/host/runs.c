@@ -164,6 +164,7 @@ static run_limits limits_of(const eval_fields *fields) {
                       .result_bytes = fields->result_kib << 10,
                       .log_bytes = fields->log_kib << 10,
                       .operations_max = fields->max_ops,
+                      .retries_max = run_limits_default.retries_max,
                       .concurrent_max = (uint32_t)fields->max_concurrent};
 }
 

@@ -374,6 +374,7 @@ void session_end(session *session) {
   session->ended = session->deaf = true;
   runs_end(session);
   calls_end(session);
+  operations_end(session);
 }
 
 bool session_idle(const session *session) {

@@ -27,7 +27,7 @@ typedef struct operation {
   } parameters[PARAMETERS_MAX];
   uint32_t parameters_count;
   field_value result; /* a schema */
-  host_policy policy;
+  host_kind kind; /* open: what it allows holds for all runs together */
 } operation;
 
 /* The operations that some runs may call. It lives as long as the session, since
@@ -110,6 +110,8 @@ bool operations_register(session *session, cbor_in params, size_t *count, char *
 const grant *operations_grant(session *session, field_value allow, char *message,
                               size_t message_size);
 void operations_put_types(session *session, const grant *grant, cbor_out *out);
+/* When no run is left, and before the shard is closed. */
+void operations_end(session *session);
 void operations_free(session *session);
 
 /* ---- runs.c ---- */

@@ -30,7 +30,7 @@ typedef struct host_policy {
 } host_policy;
 
 typedef struct host_kind {
-  const char *name;   /* "notes.get"; borrowed for as long as runs use the kind */
+  const char *name;   /* "notes.get"; borrowed until shard_close() */
   uint32_t arguments; /* positional ones */
   bool options_last;  /* the last one is options: {timeout, signal, priority} may be in it */
   /* Begins the work, on the loop thread. It must lead to exactly one
@@ -77,6 +77,8 @@ uint64_t host_call_remaining_ms(const host_call *call);
 uint64_t host_call_calls_left(const host_call *call);
 /* The call's number in its run, from 1: `operation.id` of errors and reports. */
 uint64_t host_call_number(const host_call *call);
+/* Which attempt this is, from 1. */
+uint32_t host_call_attempt(const host_call *call);
 /* `user` of the run's options; NULL once the run has finished. */
 void *host_call_run_user(const host_call *call);
 
@@ -86,5 +88,9 @@ void *host_call_run_user(const host_call *call);
  * (deadline, cancel, end of the run) the answer is counted as late and dropped. */
 void host_call_fulfil(host_call *call, const void *value, size_t len);
 void host_call_reject(host_call *call, const host_error *error);
+/* Around several answers that came together: what may start because of them starts
+ * at the end, so that it can go together as well. They nest. */
+void host_answers_begin(struct shard *shard);
+void host_answers_end(struct shard *shard);
 
 #endif

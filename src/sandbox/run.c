@@ -47,6 +47,7 @@ static void free_run(run *run) {
   mem_free(allocator, run->pending);
   mem_free(allocator, run->timers);
   run_index_free(run);
+  run_kinds_release(allocator, run->kinds);
   mem_free(allocator, run);
 }
 
@@ -81,6 +82,11 @@ static bool open_parts(run *run, const run_options *options) {
   run->options = *options;
   if (options->template)
     run_template_apply(options->template, &run->options);
+  run->kinds = options->template ? run_kinds_hold(options->template->kinds)
+                                 : run_kinds_open(shard_allocator(run->shard), options);
+  if (!run->kinds)
+    return false;
+  run->options.kinds = run->kinds->list;
   bool started = run_start_message(run);
   note_memory(run);
   /* They are the caller's, and only the message needed them. */

@@ -115,7 +115,7 @@ typedef struct run_options {
   size_t source_len;
   bool module;            /* the name says so; else found out */
   const char *context;    /* JSON text; NULL = {}; likewise */
-  const host_kind *kinds; /* what is allowed; borrowed until disposal */
+  const host_kind *kinds; /* what is allowed; copied, but for what it points to */
   size_t kinds_count;
   run_limits limits;
   /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:

@@ -49,6 +49,10 @@ uint64_t host_call_number(const host_call *call) {
   return call->number;
 }
 
+uint32_t host_call_attempt(const host_call *call) {
+  return call->attempts;
+}
+
 void *host_call_run_user(const host_call *call) {
   return call->run ? call->run->options.user : NULL;
 }

@@ -132,6 +132,7 @@ static void unlink_call(host_call *call) {
 
 void run_call_free(host_call *call) {
   unlink_call(call);
+  run_kinds_release(shard_allocator(call->shard), call->kinds);
   mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call);
 }
@@ -146,6 +147,7 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
                       .wire_id = wire_id,
                       .number = ++run->calls_made,
                       .kind = &run->options.kinds[fields->kind],
+                      .kinds = run_kinds_hold(run->kinds),
                       .arguments_len = fields->arguments_len};
   memcpy(call->arguments, fields->arguments, fields->arguments_len);
   call->created_ns = run_now();

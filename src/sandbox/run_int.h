@@ -25,6 +25,13 @@ typedef struct run_timer {
   op_id id;
 } run_timer;
 
+/* What a run may call, shared by the run, its template and its calls: a handler
+ * that is slower than its run still has its kind. */
+typedef struct run_kinds {
+  size_t holders;
+  host_kind list[];
+} run_kinds;
+
 /* One host call, from the guest's message to the end of its handler. It outlives
  * its run when the handler is slower than the run's end. It is freed when its
  * handler has ended or will never start, and no event that names it waits in the
@@ -33,6 +40,7 @@ struct host_call {
   shard *shard;
   run *run; /* NULL once the run has finished */
   const host_kind *kind;
+  run_kinds *kinds; /* held: `kind` is one of them */
   op_id id;
   uint64_t wire_id;
   uint64_t number; /* in the run, from 1: what people see */
@@ -72,6 +80,7 @@ struct run {
   engine_instance *instance; /* NULL once finished */
   op_scope *scope;           /* NULL once finished */
   run_options options;
+  run_kinds *kinds; /* held; options.kinds is its list */
   run_state state;
   /* Places in lists of the shard; queue and idle_list: NULL when in none. */
   struct run_queue *queue;
@@ -150,6 +159,7 @@ static inline uint64_t run_ns(uint64_t ms) {
 struct run_template {
   shard *shard;
   run_options options;     /* name and source are its own */
+  run_kinds *kinds;        /* held; options.kinds is its list */
   engine_template *loaded; /* NULL: runs compile the source themselves */
 };
 
@@ -157,6 +167,10 @@ struct run_template {
 engine_template *run_template_loaded(const run_options *options);
 /* Sets what the template decides. */
 void run_template_apply(const run_template *template, run_options *options);
+/* A copy of what `options` allows, held once; NULL when memory is short. */
+run_kinds *run_kinds_open(const vow_allocator *allocator, const run_options *options);
+run_kinds *run_kinds_hold(run_kinds *kinds);
+void run_kinds_release(const vow_allocator *allocator, run_kinds *kinds);
 
 /* ---- run_messages.c ---- */
 

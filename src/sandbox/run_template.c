@@ -49,6 +49,31 @@ static engine_template *make(const run_template *template) {
   return made;
 }
 
+/* ---- kinds ---- */
+
+run_kinds *run_kinds_open(const vow_allocator *allocator, const run_options *options) {
+  size_t count = options->kinds_count, most = (SIZE_MAX - sizeof(run_kinds)) / sizeof(host_kind);
+  if (count > most)
+    return NULL;
+  run_kinds *kinds = mem_resize(allocator, NULL, 1, sizeof *kinds + count * sizeof kinds->list[0]);
+  if (!kinds)
+    return NULL;
+  kinds->holders = 1;
+  if (count)
+    memcpy(kinds->list, options->kinds, count * sizeof kinds->list[0]);
+  return kinds;
+}
+
+run_kinds *run_kinds_hold(run_kinds *kinds) {
+  kinds->holders++;
+  return kinds;
+}
+
+void run_kinds_release(const vow_allocator *allocator, run_kinds *kinds) {
+  if (kinds && --kinds->holders == 0)
+    mem_free(allocator, kinds);
+}
+
 /* ---- templates ---- */
 
 run_template *run_template_open(shard *shard, const run_options *options) {
@@ -62,10 +87,12 @@ run_template *run_template_open(shard *shard, const run_options *options) {
   template->options.template = NULL;
   template->options.name = mem_text(allocator, options->name, strlen(options->name));
   template->options.source = mem_text(allocator, options->source, options->source_len);
-  if (!template->options.name || !template->options.source) {
+  template->kinds = run_kinds_open(allocator, options);
+  if (!template->options.name || !template->options.source || !template->kinds) {
     run_template_close(template);
     return NULL;
   }
+  template->options.kinds = template->kinds->list;
   if (engine_kind_of_engine(shard_engine(shard)) == ENGINE_WASM)
     template->loaded = make(template);
   return template;
@@ -76,6 +103,7 @@ void run_template_close(run_template *template) {
     return;
   const vow_allocator *allocator = shard_allocator(template->shard);
   engine_template_close(template->loaded);
+  run_kinds_release(allocator, template->kinds);
   mem_free(allocator, (void *)(uintptr_t) template->options.name);
   mem_free(allocator, (void *)(uintptr_t) template->options.source);
   mem_free(allocator, template);

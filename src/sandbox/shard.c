@@ -38,6 +38,7 @@ struct shard {
   host_call *batch[OP_BATCH_MAX]; /* whose START events were taken, of the batch that goes on */
   size_t batch_count;
   bool dispatching;
+  unsigned answering; /* host_answers_begin() without its end */
   uint8_t random[1020];
   size_t random_used;
 };
@@ -53,7 +54,8 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
   }
   shard->allocator = options->allocator;
   shard->random_used = sizeof shard->random;
-  shard->engine = engine_open(options->engine, options->allocator, message, message_size);
+  shard->engine = engine_open(options->engine, options->allocator, options->guest_folder, message,
+                              message_size);
   if (!shard->engine) {
     mem_free(options->allocator, shard);
     return NULL;
@@ -283,13 +285,22 @@ static void handle_event(shard *shard, const op_event *event) {
 
 void shard_dispatch(shard *shard) {
   op_event event;
-  if (shard->dispatching)
-    return; /* the outer loop takes what was raised meanwhile */
+  if (shard->dispatching || shard->answering)
+    return; /* the outer loop, or the end of the answers, takes what was raised meanwhile */
   shard->dispatching = true;
   while (op_next_event(shard->operations, &event))
     handle_event(shard, &event);
   shard->dispatching = false;
   loop_set_deadline(shard->loop, op_next_deadline(shard->operations));
+}
+
+void host_answers_begin(shard *shard) {
+  shard->answering++;
+}
+
+void host_answers_end(shard *shard) {
+  shard->answering--;
+  shard_dispatch(shard);
 }
 
 static void expire(shard *shard) {

@@ -18,6 +18,7 @@ typedef struct shard_options {
   engine_kind engine;
   uint32_t live_max;       /* operations and timers of all runs together; 0 = 2^24 */
   uint32_t concurrent_max; /* handlers of all runs together; 0 = unlimited */
+  const char *guest_folder; /* where the compiled guest is; NULL: found */
 } shard_options;
 
 /* NULL with a one-line message. */

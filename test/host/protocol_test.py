@@ -72,7 +72,7 @@ class Runs(HostTest):
         self.assertEqual(list(call), ["jsonrpc", "id", "method", "params"])
         params = call["params"]
         remaining = params.pop("remaining_ms")
-        self.assertEqual(params, {"run": number, "operation": 1, "name": "weather.get",
+        self.assertEqual(params, {"run": number, "operation": 1, "name": "weather.get", "attempt": 1,
                                   "arguments": ["Oslo"]})
         self.assertTrue(0 < remaining <= 5000, remaining)
         peer.fulfil(call, {"t": 20.5})
@@ -156,6 +156,45 @@ class Runs(HostTest):
             self.assertEqual(call["params"]["arguments"], [])
             peer.raw(b'{"jsonrpc":"2.0","id":%d,"result":%s}\n' % (call["id"], answer.encode()))
             self.assertIs(self.value(peer.report(number)), True, answer)
+        peer.end()
+
+    def test_policies(self):
+        peer = self.peer
+        peer.register(dict(ECHO, name="flaky", policy={"attempts": 3, "backoff_ms": 1}),
+                      dict(ECHO, name="kept", policy={"cache_ms": 60000, "cache_bytes": 100000}),
+                      dict(ECHO, name="single", policy={"concurrent_max": 1}),
+                      dict(ECHO, name="brief", policy={"timeout_ms": 20}))
+        number = peer.eval("await flaky(1)")
+        for attempt in 1, 2:
+            call = peer.call()
+            self.assertEqual(call["params"]["attempt"], attempt)
+            peer.fail(call, "not now", transient=True)
+        call = peer.call()
+        self.assertEqual((call["params"]["attempt"], call["params"]["operation"]), (3, 1))
+        peer.fulfil(call, "yes")
+        report = peer.report(number)
+        self.assertEqual((self.value(report), report["operations"]["retries"]), ("yes", 2))
+        number = peer.eval("await flaky(2)")
+        peer.fail(peer.call(), "never")  # not transient
+        self.assertEqual(peer.report(number)["error"]["operation"]["attempts"], 1)
+        for i in range(2):
+            number = peer.eval("await kept('x')")
+            if i == 0:
+                peer.fulfil(peer.call(), [1])
+            report = peer.report(number)
+            self.assertEqual((self.value(report), report["operations"]["cache_hits"]), ([1], i))
+        numbers = [peer.eval("await single(context)", context=i) for i in range(3)]
+        for i in range(3):
+            call = peer.call()
+            self.assertEqual(peer.counts()["calls"], 1)
+            self.assertFalse([m for m in peer.kept if m.get("method") == "call"])
+            peer.fulfil(call, i)
+        self.assertEqual(sorted(self.value(peer.report(number)) for number in numbers), [0, 1, 2])
+        number = peer.eval("await brief().catch((e) => e.name)")
+        call = peer.call()
+        self.assertEqual(self.value(peer.report(number)), "TimeoutError")
+        peer.fulfil(call, 1)
+        self.assertEqual(peer.counts()["calls"], 0)
         peer.end()
 
     def test_arguments_are_checked(self):

@@ -48,7 +48,8 @@ static inline void engine_fixture_open(engine_fixture *f, void **state) {
   char message[256];
   *f = (engine_fixture){0};
   f->allocator = counting_allocator(&f->counting);
-  f->engine = engine_open(*(const engine_kind *)*state, &f->allocator, message, sizeof message);
+  f->engine =
+      engine_open(*(const engine_kind *)*state, &f->allocator, NULL, message, sizeof message);
   if (!f->engine)
     print_error("%s\n", message);
   assert_non_null(f->engine);

@@ -272,7 +272,8 @@ class Host:
                 self._unregistered.remove(tool)
 
     def _on_call(self, number: int, params: dict[str, Any], forms: bool) -> None:
-        call = Call(params["run"], params["operation"], params["name"], params["remaining_ms"])
+        call = Call(params["run"], params["operation"], params["name"], params["remaining_ms"],
+                    params["attempt"])
         arguments = decode(params["arguments"]) if forms else params["arguments"]
         task = asyncio.ensure_future(self._answer(number, call, arguments))
         self._calls[number] = (task, call)

@@ -39,6 +39,8 @@ class Call:
     name: str
     remaining_ms: Optional[float]
     """How long the script waits, from when the call was sent; None: as long as it takes."""
+    attempt: int
+    """Which attempt this is, from 1."""
     cancelled: threading.Event = dataclasses.field(default_factory=threading.Event)
     """Set when nobody waits for the answer any more: for functions in threads."""
 

@@ -1,0 +1,95 @@
+/* A runtime: one thread's event loop with its operations and its runs.
+ *
+ * A runtime belongs to the thread that opened it; what may be called from other
+ * threads says so. A process may have several, one or more for each thread; they
+ * share the compiled guest and nothing else.
+ *
+ * Structs of options begin with their size, set to sizeof: a program compiled
+ * against an older header goes on working with a newer library. Zero in any other
+ * field means the default that stands beside it. */
+#ifndef VOW_RUNTIME_H
+#define VOW_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vow/allocator.h"
+#include "vow/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vow_runtime vow_runtime;
+
+typedef enum vow_engine {
+  VOW_ENGINE_WASM,  /* a sandbox: for code of strangers */
+  VOW_ENGINE_NATIVE /* in this process, nothing isolates it: for code you trust */
+} vow_engine;
+
+typedef struct vow_runtime_options {
+  size_t size; /* sizeof(vow_runtime_options) */
+  vow_engine engine;
+  const vow_allocator *allocator; /* NULL: the C library's; borrowed until the runtime is closed
+                                     and every operation that was retained is released */
+  uint32_t live_max;              /* operations and timers of all runs together; 2^24 */
+  uint32_t runs_max;              /* runs that have not finished; unlimited */
+  uint32_t workers_max;           /* threads for operations that block, at most 64; 4. Started
+                                     when there is work and none is idle */
+  /* Built-in operations that the runtime has, a comma list of names and globs
+   * ("notes.*"); NULL: none. Which of them a run may call is said by its request. */
+  const char *builtins;
+  const char *database; /* their database, "sqlite:FILE", made when missing; "sqlite:vow.db" */
+  const char *vault;    /* the vault that notes.* and kv.* see; "default" */
+  /* Folder of the compiled guest (guest-*.cwasm, guest-*.image), for a program
+   * that libvow.a is linked into and that does not lie beside an installation. It
+   * must be writable by nobody less trusted than the program: what is in it is
+   * machine code. Of the runtimes open at one time in a process the first one's
+   * counts. NULL: found from where the library, or the program, lies. */
+  const char *guest_dir;
+  /* Where one line goes that says why opening failed; NULL: nowhere. */
+  char *message;
+  size_t message_size;
+} vow_runtime_options;
+
+/* Opens a runtime on this thread. `options` NULL: the defaults; what it points to
+ * is copied but for the allocator. Blocks for file I/O, and the first one in a
+ * process maps the compiled guest. On success `*runtime` is the caller's, to be
+ * closed with vow_runtime_close(); else it is NULL.
+ * VOW_E_INVALID, VOW_E_UNKNOWN (an entry of `builtins`), VOW_E_OPEN, VOW_E_NOMEM. */
+vow_status vow_runtime_open(const vow_runtime_options *options, vow_runtime **runtime);
+
+/* Cancels every run that has not finished (its on_done is called), disposes all of
+ * its runs and closes its scripts, tells every operation that is not settled that
+ * it is cancelled, and frees the runtime. Operations that were retained stay valid
+ * until they are released; settling one is late from then on. Waits for handlers
+ * that are on worker threads, and for nothing else. NULL is fine.
+ * VOW_E_THREAD; VOW_E_STATE: inside one of its callbacks. Then nothing was done. */
+vow_status vow_runtime_close(vow_runtime *runtime);
+
+/* What was wrong with the last call on this runtime that failed for its arguments:
+ * one line, "" when there was none. Valid until the next call. Runtime's thread. */
+const char *vow_runtime_message(const vow_runtime *runtime);
+
+/* Counts since the runtime was opened. */
+typedef struct vow_counts {
+  size_t size; /* sizeof(vow_counts); set by the caller */
+  uint64_t runs, runs_live;
+  uint64_t runs_value, runs_error, runs_limit, runs_cancelled; /* finished, by outcome */
+  uint64_t created, fulfilled, rejected, timed_out, cancelled; /* operations */
+  uint64_t live;                                               /* created and not settled */
+  uint64_t running;   /* handlers that have begun and not ended, some of them unheard */
+  uint64_t late;      /* answers that came after the settlement */
+  uint64_t repeated;  /* attempts to settle an operation by a handler that had done so, or when it
+                         was gone */
+  uint64_t abandoned; /* operations let go of without an answer */
+} vow_counts;
+
+/* Runtime's thread. VOW_E_INVALID: `size`; VOW_E_THREAD. */
+vow_status vow_runtime_counts(const vow_runtime *runtime, vow_counts *counts);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,338 @@
+/* Runs as a program sees them. */
+#include <string.h>
+
+#include "vow/vow_int.h"
+
+_Static_assert((int)VOW_CANCELLED == (int)RUN_CANCELLED && (int)VOW_LIMIT == (int)RUN_LIMIT &&
+                   (int)VOW_ERROR == (int)RUN_ERROR && (int)VOW_VALUE == (int)RUN_VALUE,
+               "outcomes are converted by number");
+_Static_assert((int)VOW_PENDING == (int)OP_PENDING && (int)VOW_RUNNING == (int)OP_RUNNING &&
+                   (int)VOW_FULFILLED == (int)OP_FULFILLED &&
+                   (int)VOW_REJECTED == (int)OP_REJECTED &&
+                   (int)VOW_TIMED_OUT == (int)OP_TIMED_OUT &&
+                   (int)VOW_OP_CANCELLED == (int)OP_CANCELLED,
+               "so are states");
+_Static_assert((int)VOW_EVENT_CREATED == (int)RUN_EVENT_CREATED &&
+                   (int)VOW_EVENT_SETTLED == (int)RUN_EVENT_SETTLED &&
+                   (int)VOW_EVENT_LATE == (int)RUN_EVENT_LATE,
+               "and events");
+
+/* ---- lifetime ---- */
+
+void lib_run_hold(vow_run *run) {
+  atomic_fetch_add(&run->holders, 1);
+}
+
+void lib_run_drop(vow_run *run) {
+  if (atomic_fetch_sub(&run->holders, 1) == 1)
+    mem_free(run->allocator, run);
+}
+
+static void link_run(vow_runtime *runtime, vow_run *run) {
+  run->next = runtime->runs;
+  if (run->next)
+    run->next->previous = run;
+  runtime->runs = run;
+  runtime->runs_begun++;
+  runtime->runs_live++;
+}
+
+static void unlink_run(vow_run *run) {
+  if (run->previous)
+    run->previous->next = run->next;
+  else
+    run->runtime->runs = run->next;
+  if (run->next)
+    run->next->previous = run->previous;
+}
+
+static void note_finished(vow_run *run, run_outcome outcome) {
+  atomic_store(&run->finished, true);
+  run->runtime->runs_live--;
+  run->runtime->outcomes[outcome]++;
+}
+
+void lib_run_dispose(vow_run *run) {
+  vow_runtime *runtime = run->runtime;
+  lib_run_hold(run);
+  runtime->depth++;
+  if (vow_run_alive(run))
+    note_finished(run, RUN_CANCELLED);
+  atomic_store(&run->disposed, true);
+  unlink_run(run);
+  run_dispose(run->run);
+  runtime->depth--;
+  lib_script_release(run->script);
+  mem_free(run->allocator, run->json);
+  mem_free(run->allocator, run->pending);
+  run->run = NULL;
+  run->runtime = NULL;
+  lib_run_drop(run); /* the caller's */
+  lib_run_drop(run);
+}
+
+/* ---- after the turn ---- */
+
+static void do_asked(loop_message *message) {
+  vow_run *run = (vow_run *)message;
+  run->posted = false;
+  if (!atomic_load(&run->disposed)) {
+    if (run->dispose_asked)
+      lib_run_dispose(run);
+    else if (run->cancel_asked && vow_run_alive(run))
+      run_cancel(run->run);
+  }
+  lib_run_drop(run);
+}
+
+static void ask(vow_run *run) {
+  if (run->posted)
+    return;
+  run->posted = true;
+  run->message.deliver = do_asked;
+  lib_run_hold(run);
+  loop_post(shard_loop(run->runtime->shard), &run->message);
+}
+
+/* ---- what the sandbox tells ---- */
+
+static void on_log(void *user, int level, const char *text, size_t len) {
+  vow_run *run = user;
+  if (!run->on_log || run->dispose_asked)
+    return;
+  run->runtime->guarded++;
+  run->on_log(run, level, text, len, run->user);
+  run->runtime->guarded--;
+}
+
+static void on_event(void *user, const run_event *event) {
+  vow_run *run = user;
+  const vow_event told = {.size = sizeof told,
+                          .kind = (vow_event_kind)event->kind,
+                          .state = (vow_state)event->state,
+                          .number = event->number,
+                          .name = event->name,
+                          .at_ns = event->at_ns,
+                          .age_ns = event->age_ns};
+  if (run->dispose_asked)
+    return;
+  vow_runtime *runtime = run->runtime;
+  runtime->guarded++;
+  run->on_event(run, &told, run->user);
+  runtime->guarded--;
+}
+
+static vow_pending pending_of(const op_info *info) {
+  return (vow_pending){.number = info->tag & ~WIRE_TIMER_BIT,
+                       .name = info->name,
+                       .state = (vow_state)info->state,
+                       .age_ns = info->age_ns};
+}
+
+/* Without memory for the list it is left out. */
+static void list_pending(vow_run *run, const run_report *from) {
+  run->pending = mem_new(run->allocator, from->pending_count, sizeof *run->pending);
+  if (!run->pending)
+    return;
+  for (size_t i = 0; i < from->pending_count; i++)
+    run->pending[i] = pending_of(&from->pending[i]);
+  run->report.pending = run->pending;
+  run->report.pending_count = from->pending_count;
+}
+
+static void fill_report(vow_run *run, const run_report *from) {
+  run->source = from;
+  run->report =
+      (vow_report){.size = sizeof run->report,
+                   .outcome = (vow_outcome)from->outcome,
+                   .value = from->value,
+                   .kind = from->outcome == RUN_VALUE ? NULL : run_kind_text(from->error.kind),
+                   .error_name = from->error.name,
+                   .error_message = from->error.message,
+                   .error_stack = from->error.stack,
+                   .error_operation = from->error.operation_id,
+                   .error_operation_name = from->error.operation_name,
+                   .created = from->operations.created,
+                   .fulfilled = from->operations.fulfilled,
+                   .rejected = from->operations.rejected,
+                   .timed_out = from->operations.timed_out,
+                   .cancelled = from->operations.cancelled,
+                   .late = from->operations.late,
+                   .concurrent_max = from->operations.running_max,
+                   .wall_ns = from->wall_ns,
+                   .guest_ns = from->guest_ns,
+                   .host_wait_ns = from->host_wait_ns,
+                   .ready_ns = from->ready_ns,
+                   .memory_peak_bytes = from->memory_peak,
+                   .memory_limit_bytes = from->memory_limit};
+  if (from->pending_count)
+    list_pending(run, from);
+}
+
+static void on_done(struct run *inner, const run_report *report, void *user) {
+  (void)inner;
+  vow_run *run = user;
+  vow_runtime *runtime = run->runtime;
+  lib_run_hold(run);
+  fill_report(run, report);
+  note_finished(run, report->outcome);
+  runtime->depth++;
+  if (run->on_done && !run->dispose_asked)
+    run->on_done(run, &run->report, run->user);
+  runtime->depth--;
+  if (run->by_itself && !atomic_load(&run->disposed))
+    lib_run_dispose(run);
+  lib_run_drop(run);
+}
+
+/* ---- beginning ---- */
+
+static vow_run *new_run(vow_runtime *runtime, const vow_request *request,
+                        vow_done_callback *callback, void *user) {
+  vow_run *run = mem_new(runtime->allocator, 1, sizeof *run);
+  if (!run)
+    return NULL;
+  atomic_init(&run->holders, 1);
+  atomic_init(&run->finished, false);
+  atomic_init(&run->disposed, false);
+  run->allocator = runtime->allocator;
+  run->runtime = runtime;
+  run->script = (vow_script *)(uintptr_t)request->script;
+  run->on_done = callback;
+  run->on_log = request->on_log;
+  run->on_event = request->on_event;
+  run->on_progress = request->on_progress;
+  run->user = user;
+  return run;
+}
+
+static vow_status begin(vow_runtime *runtime, const vow_request *request, lib_request *read,
+                        vow_run *run) {
+  read->options.on_log = on_log;
+  read->options.on_event = request->on_event ? on_event : NULL;
+  read->options.on_done = on_done;
+  read->options.user = run;
+  run->run = run_open(runtime->shard, &read->options);
+  if (!run->run)
+    return lib_fail(runtime, VOW_E_NOMEM, "no memory or address space for a sandbox");
+  if (run->script)
+    lib_script_hold(run->script);
+  link_run(runtime, run);
+  return VOW_OK;
+}
+
+vow_status vow_eval(vow_runtime *runtime, const vow_request *given, vow_done_callback *callback,
+                    void *user, vow_run **begun) {
+  vow_request request;
+  lib_request read;
+  if (begun)
+    *begun = NULL;
+  if (!lib_gate_is_here(runtime->gate))
+    return VOW_E_THREAD;
+  if (runtime->guarded > 0 || runtime->closing)
+    return VOW_E_STATE;
+  runtime->message[0] = 0;
+  if (runtime->runs_max && runtime->runs_live >= runtime->runs_max)
+    return lib_fail(runtime, VOW_E_FULL, "%u runs have not finished", runtime->runs_max);
+  vow_status status = lib_request_read(runtime, given, &request, &read);
+  vow_run *run = status == VOW_OK ? new_run(runtime, &request, callback, user) : NULL;
+  if (status == VOW_OK)
+    status = run ? begin(runtime, &request, &read, run) : VOW_E_NOMEM;
+  mem_free(runtime->allocator, read.kinds);
+  if (status != VOW_OK) {
+    if (run)
+      lib_run_drop(run);
+    return status;
+  }
+  run->by_itself = !begun;
+  if (begun)
+    *begun = run;
+  return VOW_OK;
+}
+
+/* ---- what a program does with it ---- */
+
+/* VOW_OK: it may be used, on its thread. */
+static vow_status usable(const vow_run *run) {
+  if (atomic_load(&run->disposed))
+    return VOW_E_STATE;
+  return lib_gate_is_here(run->runtime->gate) ? VOW_OK : VOW_E_THREAD;
+}
+
+vow_status vow_run_cancel(vow_run *run) {
+  vow_status status = usable(run);
+  if (status != VOW_OK || !vow_run_alive(run))
+    return status == VOW_E_THREAD ? status : VOW_OK;
+  vow_runtime *runtime = run->runtime;
+  if (runtime->guarded > 0) {
+    run->cancel_asked = true;
+    ask(run);
+    return VOW_OK;
+  }
+  runtime->depth++;
+  run_cancel(run->run);
+  runtime->depth--;
+  return VOW_OK;
+}
+
+vow_status vow_run_set_wall(vow_run *run, uint64_t wall_ms) {
+  vow_status status = usable(run);
+  if (status != VOW_OK)
+    return status;
+  if (!vow_run_alive(run) || run->runtime->guarded > 0)
+    return VOW_E_STATE;
+  if (wall_ms == 0)
+    return VOW_E_INVALID;
+  run_set_wall(run->run, wall_ms);
+  return VOW_OK;
+}
+
+vow_status vow_run_dispose(vow_run *run) {
+  if (!run)
+    return VOW_OK;
+  vow_status status = usable(run);
+  if (status != VOW_OK)
+    return status;
+  if (run->runtime->guarded == 0) {
+    lib_run_dispose(run);
+    return VOW_OK;
+  }
+  run->dispose_asked = true;
+  ask(run);
+  return VOW_OK;
+}
+
+bool vow_run_alive(const vow_run *run) {
+  return !atomic_load(&run->finished);
+}
+
+void *vow_run_user(const vow_run *run) {
+  return run->user;
+}
+
+size_t vow_run_pending(const vow_run *run, vow_pending *list, size_t max) {
+  op_info infos[64];
+  if (usable(run) != VOW_OK)
+    return 0;
+  size_t count = run_pending(run->run, infos, sizeof infos / sizeof *infos);
+  for (size_t i = 0; i < count && i < max && i < sizeof infos / sizeof *infos; i++)
+    list[i] = pending_of(&infos[i]);
+  return count;
+}
+
+const vow_report *vow_run_report(const vow_run *run) {
+  return usable(run) == VOW_OK && run->source ? &run->report : NULL;
+}
+
+vow_status vow_run_report_json(vow_run *run, const char **json) {
+  *json = NULL;
+  vow_status status = usable(run);
+  if (status != VOW_OK)
+    return status;
+  if (!run->source)
+    return VOW_E_STATE;
+  if (!run->json)
+    run->json = run_report_json(run->source, run->allocator);
+  *json = run->json;
+  return run->json ? VOW_OK : VOW_E_NOMEM;
+}

@@ -1,0 +1,320 @@
+/* Opening and closing a runtime, what it has registered, its counts. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/notes.h"
+#include "vow/vow_int.h"
+
+#define WORKERS_DEFAULT 4u
+#define WORKERS_MAX 64u
+#define BUILTINS_MAX 256u
+#define ARGUMENTS_MAX 64u
+
+/* ---- arguments and messages ---- */
+
+bool lib_options_copy(void *to, size_t size, const void *from) {
+  size_t given = *(const size_t *)from;
+  const uint8_t *bytes = from;
+  if (given < sizeof(size_t))
+    return false;
+  for (size_t i = size; i < given; i++)
+    if (bytes[i] != 0)
+      return false;
+  memset(to, 0, size);
+  memcpy(to, from, given < size ? given : size);
+  return true;
+}
+
+vow_status lib_fail(vow_runtime *runtime, vow_status status, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(runtime->message, sizeof runtime->message, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+const char *vow_runtime_message(const vow_runtime *runtime) {
+  return runtime->message;
+}
+
+/* ---- opening ---- */
+
+static vow_status open_shard(vow_runtime *runtime, const vow_runtime_options *options) {
+  const shard_options shard = {.allocator = runtime->allocator,
+                               .engine = options->engine == VOW_ENGINE_NATIVE ? ENGINE_NATIVE
+                                                                              : ENGINE_WASM,
+                               .live_max = options->live_max,
+                               .guest_folder = options->guest_dir};
+  runtime->shard = shard_open(&shard, runtime->message, sizeof runtime->message);
+  if (!runtime->shard)
+    return VOW_E_OPEN;
+  runtime->gate = lib_gate_open(runtime->allocator, shard_loop(runtime->shard));
+  return runtime->gate ? VOW_OK : VOW_E_NOMEM;
+}
+
+/* The parser speaks to users of the command line. */
+static vow_status no_builtin(vow_runtime *runtime, const char *message) {
+  static const char prefix[] = "--allow";
+  if (strncmp(message, prefix, sizeof prefix - 1) == 0)
+    message += sizeof prefix - 1;
+  return lib_fail(runtime, VOW_E_UNKNOWN, "builtins%s", message);
+}
+
+static vow_status open_database(vow_runtime *runtime, const char *url) {
+  char message[LIB_MESSAGE_MAX];
+  if (db_open(url ? url : DB_URL_DEFAULT, DB_CREATE, runtime->allocator, &runtime->store, message,
+              sizeof message))
+    return VOW_OK;
+  return lib_fail(runtime, VOW_E_OPEN, "%s", message);
+}
+
+static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options *options) {
+  bool allowed[BUILTINS_MAX] = {false}, needs_db = false;
+  char message[LIB_MESSAGE_MAX];
+  size_t count;
+  const char *vault = options->vault ? options->vault : NOTES_VAULT_DEFAULT;
+  const api_kind *kinds = api_kinds(&count);
+  if (options->builtins && !api_allow(options->builtins, allowed, message, sizeof message))
+    return no_builtin(runtime, message);
+  if (!notes_vault_check(vault, message, sizeof message))
+    return lib_fail(runtime, VOW_E_INVALID, "vault: %s", message);
+  for (size_t i = 0; i < count; i++)
+    needs_db |= allowed[i] && kinds[i].needs_db;
+  vow_status status = needs_db ? open_database(runtime, options->database) : VOW_OK;
+  if (status != VOW_OK)
+    return status;
+  runtime->api =
+      api_host_open(runtime->allocator, allowed, runtime->store, vault, runtime->workers);
+  return runtime->api ? VOW_OK : VOW_E_NOMEM;
+}
+
+static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
+  uint32_t workers = options->workers_max ? options->workers_max : WORKERS_DEFAULT;
+  if (options->engine != VOW_ENGINE_WASM && options->engine != VOW_ENGINE_NATIVE)
+    return lib_fail(runtime, VOW_E_INVALID, "engine: there is no such one");
+  if (workers > WORKERS_MAX)
+    return lib_fail(runtime, VOW_E_INVALID, "workers_max: at most %u", WORKERS_MAX);
+  runtime->runs_max = options->runs_max;
+  vow_status status = open_shard(runtime, options);
+  if (status == VOW_OK && !(runtime->workers = pool_open(runtime->allocator, workers)))
+    status = VOW_E_NOMEM;
+  return status == VOW_OK ? open_builtins(runtime, options) : status;
+}
+
+static void close_parts(vow_runtime *runtime) {
+  const vow_allocator *allocator = runtime->allocator;
+  pool_close(runtime->workers); /* its last messages are for the loop */
+  shard_close(runtime->shard);
+  api_host_close(runtime->api);
+  db_close(runtime->store);
+  while (runtime->kinds) {
+    lib_kind *kind = runtime->kinds;
+    runtime->kinds = kind->next;
+    mem_free(allocator, (void *)(uintptr_t)kind->host.name);
+    mem_free(allocator, kind);
+  }
+  lib_gate_drop(runtime->gate);
+  mem_free(allocator, runtime);
+}
+
+static void tell(const vow_runtime_options *options, const char *message) {
+  if (options->message && options->message_size)
+    snprintf(options->message, options->message_size, "%s", message);
+}
+
+vow_status vow_runtime_open(const vow_runtime_options *given, vow_runtime **opened) {
+  vow_runtime_options options = {0};
+  *opened = NULL;
+  if (given && !lib_options_copy(&options, sizeof options, given))
+    return VOW_E_INVALID;
+  tell(&options, "");
+  vow_runtime *runtime = mem_new(options.allocator, 1, sizeof *runtime);
+  if (!runtime) {
+    tell(&options, vow_status_message(VOW_E_NOMEM));
+    return VOW_E_NOMEM;
+  }
+  runtime->allocator = options.allocator;
+  vow_status status = open_parts(runtime, &options);
+  if (status == VOW_OK) {
+    *opened = runtime;
+    return VOW_OK;
+  }
+  tell(&options, runtime->message[0] ? runtime->message : vow_status_message(status));
+  close_parts(runtime);
+  return status;
+}
+
+/* ---- closing ---- */
+
+/* Every run tells its end, then goes. */
+static void end_runs(vow_runtime *runtime) {
+  while (runtime->runs) {
+    vow_run *run = runtime->runs;
+    lib_run_hold(run);
+    if (vow_run_alive(run))
+      run_cancel(run->run);
+    if (!atomic_load(&run->disposed))
+      lib_run_dispose(run);
+    lib_run_drop(run);
+  }
+}
+
+static void close_scripts(vow_runtime *runtime) {
+  while (runtime->scripts) {
+    runtime->scripts->closed = true;
+    lib_script_release(runtime->scripts); /* no run holds it any more */
+  }
+}
+
+vow_status vow_runtime_close(vow_runtime *runtime) {
+  if (!runtime)
+    return VOW_OK;
+  if (!lib_gate_is_here(runtime->gate))
+    return VOW_E_THREAD;
+  if (runtime->depth > 0 || runtime->guarded > 0)
+    return VOW_E_STATE;
+  runtime->closing = true;
+  runtime->depth++;
+  end_runs(runtime);
+  close_scripts(runtime);
+  while (runtime->ops)
+    lib_op_close(runtime->ops);
+  pthread_mutex_lock(&runtime->gate->lock);
+  runtime->gate->loop = NULL; /* from here on, every answer is late */
+  pthread_mutex_unlock(&runtime->gate->lock);
+  close_parts(runtime);
+  return VOW_OK;
+}
+
+/* ---- registering ---- */
+
+static bool is_identifier(const char *text, size_t len) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$";
+  static const char digits[] = "0123456789";
+  for (size_t i = 0; i < len; i++)
+    if (!text[i] || (!strchr(letters, text[i]) && (i == 0 || !strchr(digits, text[i]))))
+      return false;
+  return len > 0;
+}
+
+static bool is_name(const char *name) {
+  size_t len = name ? strnlen(name, LIB_NAME_MAX + 1) : 0;
+  if (len == 0 || len > LIB_NAME_MAX)
+    return false;
+  size_t first = strcspn(name, ".");
+  return is_identifier(name, first) &&
+         (first == len || is_identifier(name + first + 1, len - first - 1));
+}
+
+lib_kind *lib_kind_find(const vow_runtime *runtime, const char *name) {
+  lib_kind *kind = runtime->kinds;
+  while (kind && strcmp(kind->host.name, name) != 0)
+    kind = kind->next;
+  return kind;
+}
+
+static bool exists(const vow_runtime *runtime, const char *name) {
+  size_t count;
+  const host_kind *kinds = api_host_kinds(runtime->api, &count);
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(kinds[i].name, name) == 0)
+      return true;
+  return lib_kind_find(runtime, name) != NULL;
+}
+
+static host_policy policy_of(const vow_policy *policy) {
+  return (host_policy){.timeout_ms = policy->timeout_ms,
+                       .attempts = policy->attempts,
+                       .backoff_ms = policy->backoff_ms,
+                       .backoff_max_ms = policy->backoff_max_ms,
+                       .concurrent_max = policy->concurrent_max,
+                       .queue_max = policy->queue_max,
+                       .priority = policy->priority,
+                       .cache_ms = policy->cache_ms,
+                       .cache_error_ms = policy->cache_error_ms,
+                       .cache_bytes = policy->cache_bytes,
+                       .single_flight = policy->single_flight,
+                       .idempotent = policy->idempotent};
+}
+
+static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *handler,
+                           const vow_policy *policy, void *user) {
+  uint32_t arguments = policy->arguments == 0                  ? 1
+                       : policy->arguments == VOW_NO_ARGUMENTS ? 0
+                                                               : policy->arguments;
+  if (arguments > ARGUMENTS_MAX || (policy->options_last && arguments == 0))
+    return lib_fail(runtime, VOW_E_INVALID,
+                    "policy of %s: arguments: at most %u, and options_last "
+                    "needs one",
+                    name, ARGUMENTS_MAX);
+  lib_kind *kind = mem_new(runtime->allocator, 1, sizeof *kind);
+  char *copy = kind ? mem_text(runtime->allocator, name, strlen(name)) : NULL;
+  if (!copy) {
+    mem_free(runtime->allocator, kind);
+    return VOW_E_NOMEM;
+  }
+  *kind = (lib_kind){.next = runtime->kinds,
+                     .runtime = runtime,
+                     .handler = handler,
+                     .user = user,
+                     .blocking = policy->blocking,
+                     .host = {.name = copy,
+                              .arguments = arguments,
+                              .options_last = policy->options_last,
+                              .policy = policy_of(policy)}};
+  lib_kind_init(kind);
+  runtime->kinds = kind;
+  return VOW_OK;
+}
+
+vow_status vow_register(vow_runtime *runtime, const char *name, vow_handler *handler,
+                        const vow_policy *given, void *user) {
+  vow_policy policy = {0};
+  if (!lib_gate_is_here(runtime->gate))
+    return VOW_E_THREAD;
+  runtime->message[0] = 0;
+  if (given && !lib_options_copy(&policy, sizeof policy, given))
+    return lib_fail(runtime, VOW_E_INVALID,
+                    "policy: its size is not set, or it is of a newer version");
+  if (!handler || !is_name(name))
+    return lib_fail(runtime, VOW_E_INVALID,
+                    "an operation needs a handler and a name like 'weather.get', of at most %u "
+                    "bytes",
+                    LIB_NAME_MAX);
+  if (exists(runtime, name))
+    return lib_fail(runtime, VOW_E_EXISTS, "there is an operation '%s'", name);
+  return add_kind(runtime, name, handler, &policy, user);
+}
+
+/* ---- counts ---- */
+
+vow_status vow_runtime_counts(const vow_runtime *runtime, vow_counts *counts) {
+  size_t size = counts->size;
+  if (!lib_gate_is_here(runtime->gate))
+    return VOW_E_THREAD;
+  if (size < sizeof size)
+    return VOW_E_INVALID;
+  op_counts operations = op_table_counts(shard_operations(runtime->shard));
+  vow_counts all = {.size = size,
+                    .runs = runtime->runs_begun,
+                    .runs_live = runtime->runs_live,
+                    .runs_value = runtime->outcomes[RUN_VALUE],
+                    .runs_error = runtime->outcomes[RUN_ERROR],
+                    .runs_limit = runtime->outcomes[RUN_LIMIT],
+                    .runs_cancelled = runtime->outcomes[RUN_CANCELLED],
+                    .created = operations.created,
+                    .fulfilled = operations.fulfilled,
+                    .rejected = operations.rejected,
+                    .timed_out = operations.timed_out,
+                    .cancelled = operations.cancelled,
+                    .live = operations.live,
+                    .running = shard_handlers(runtime->shard),
+                    .late = operations.late};
+  pthread_mutex_lock(&runtime->gate->lock);
+  all.repeated = runtime->gate->repeated;
+  all.abandoned = runtime->gate->abandoned;
+  pthread_mutex_unlock(&runtime->gate->lock);
+  memcpy(counts, &all, size < sizeof all ? size : sizeof all);
+  return VOW_OK;
+}

@@ -1,0 +1,192 @@
+/* Shared by the files of this folder, which make the public interface (include/vow)
+ * of what lies left of it. Public functions are vow_x, those across files lib_x.
+ *
+ * Who holds what: the runtime owns runs, scripts and kinds, on its thread. An
+ * operation is held by its users together (`users` counts them) and by its host
+ * call; while an answer or progress of it is on its way, by that message. It holds
+ * its run's record and the gate, so that it outlives the runtime. */
+#ifndef VOW_VOW_INT_H
+#define VOW_VOW_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/db.h"
+#include "api/host.h"
+#include "loop/loop.h"
+#include "sandbox/run.h"
+#include "task/pool.h"
+#include "vow/vow.h"
+
+#define LIB_MESSAGE_MAX 512
+#define LIB_NAME_MAX 63u
+/* Answers and progress from other threads that the loop has not taken; a single one
+ * may be as large. */
+#define LIB_MAILBOX_BYTES (64u << 20)
+
+/* ---- gate.c: the way from any thread to the runtime's, until that is closed ---- */
+
+typedef struct lib_gate {
+  const vow_allocator *allocator;
+  pthread_t thread;      /* the runtime's */
+  atomic_size_t holders; /* the runtime, and its operations */
+  pthread_mutex_t lock;  /* guards what follows, and in operations what says so. Taken before
+                            the loop's own; no callback is called under it */
+  loop *loop;            /* NULL: the runtime is closed, or about to be */
+  size_t bytes;          /* in the mailbox */
+  uint64_t repeated, abandoned;
+} lib_gate;
+
+/* NULL when memory is short. */
+lib_gate *lib_gate_open(const vow_allocator *allocator, loop *loop);
+void lib_gate_hold(lib_gate *gate);
+void lib_gate_drop(lib_gate *gate);
+bool lib_gate_is_here(const lib_gate *gate); /* on the runtime's thread */
+
+/* ---- operations ---- */
+
+typedef struct lib_kind {
+  struct lib_kind *next;
+  vow_runtime *runtime;
+  vow_handler *handler;
+  void *user;
+  bool blocking;
+  host_kind host; /* its name is ours */
+} lib_kind;
+
+typedef struct lib_answer {
+  bool fulfilled, transient;
+  uint8_t *bytes; /* the value; or the texts that the others point to; NULL: none */
+  size_t len;
+  const char *name, *code, *message; /* of an error */
+} lib_answer;
+
+struct vow_op {
+  loop_message message;    /* its answer, on its way to the loop */
+  pool_work work;          /* of a handler that blocks */
+  lib_gate *gate;          /* held */
+  vow_run *run;            /* held */
+  lib_kind *kind;          /* valid while the runtime is open */
+  host_call *call;         /* runtime's thread; NULL: answered */
+  vow_op *next, *previous; /* in the runtime's list while `call`; its thread */
+  atomic_size_t users, holders;
+  atomic_bool cancelled; /* set on the runtime's thread, under the gate's lock */
+  /* Under the gate's lock: */
+  bool answered; /* an answer was taken, the first one */
+  vow_cancel_callback *on_cancel;
+  void *on_cancel_user;
+  char *args_json;
+  lib_answer answer; /* once answered: its deliverer's */
+  /* Constant: */
+  uint64_t number, deadline;
+  size_t args_len;
+  const char *name; /* behind the arguments */
+  uint8_t args[];
+};
+
+/* Makes the handler's side of `kind`. */
+void lib_kind_init(lib_kind *kind);
+void lib_op_hold(vow_op *op);
+void lib_op_drop(vow_op *op);
+/* Takes it out of the runtime's list. */
+void lib_op_unlink(vow_op *op);
+/* The runtime is closing: the host call ends, whatever its handler does. */
+void lib_op_close(vow_op *op);
+
+/* ---- answer.c ---- */
+
+/* Takes `answer` and its bytes, whatever it returns. */
+vow_status lib_op_settle(vow_op *op, lib_answer *answer);
+/* Nobody is left who could answer. */
+void lib_op_abandon(vow_op *op);
+
+/* ---- runs and scripts ---- */
+
+struct vow_script {
+  vow_runtime *runtime;
+  vow_script *next, *previous;
+  size_t holders; /* the caller, until it closes it, and its runs */
+  bool closed;    /* by the caller */
+  run_template *template;
+};
+
+struct vow_run {
+  loop_message message; /* what on_log or on_event asked for, after the turn */
+  bool posted, cancel_asked, dispose_asked;
+  atomic_size_t holders;
+  atomic_bool finished, disposed; /* set on the runtime's thread */
+  const vow_allocator *allocator;
+  vow_runtime *runtime; /* until it is disposed */
+  vow_run *next, *previous;
+  run *run; /* NULL: disposed */
+  vow_script *script;
+  vow_done_callback *on_done;
+  void (*on_log)(vow_run *run, int level, const char *text, size_t len, void *user);
+  void (*on_event)(vow_run *run, const vow_event *event, void *user);
+  void (*on_progress)(vow_run *run, uint64_t number, const char *name, const void *bytes,
+                      size_t len, void *user);
+  void *user;
+  bool by_itself;           /* disposed after on_done */
+  const run_report *source; /* NULL: it has not finished */
+  vow_report report;
+  vow_pending *pending;
+  char *json;
+};
+
+void lib_run_hold(vow_run *run);
+void lib_run_drop(vow_run *run);
+/* Ends, disposes and forgets it. Not in the middle of a turn. */
+void lib_run_dispose(vow_run *run);
+void lib_script_hold(vow_script *script);
+void lib_script_release(vow_script *script);
+
+/* ---- request.c ---- */
+
+/* A request as the sandbox takes it. */
+typedef struct lib_request {
+  run_options options;
+  host_kind *kinds; /* mem_free() after options were used */
+} lib_request;
+
+/* Checks and completes `given`. Fails with the runtime's message set. */
+vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_request *request,
+                            lib_request *read);
+
+/* ---- runtime.c ---- */
+
+struct vow_runtime {
+  const vow_allocator *allocator;
+  lib_gate *gate;
+  shard *shard;
+  pool *workers;
+  db *store;
+  api_host *api;
+  lib_kind *kinds;
+  vow_run *runs;
+  vow_script *scripts;
+  vow_op *ops;      /* with a host call */
+  unsigned depth;   /* calls into what may call back, one in the other */
+  unsigned guarded; /* of on_log and on_event, which come in the middle of a turn */
+  bool closing;
+  uint32_t runs_max;
+  uint64_t runs_begun, runs_live, outcomes[RUN_CANCELLED + 1];
+  char message[LIB_MESSAGE_MAX];
+};
+
+/* Copies an options struct of `size` bytes that may be shorter (the rest is zero)
+ * or longer (then with zeros only: what is not known here cannot be done). */
+bool lib_options_copy(void *to, size_t size, const void *from);
+__attribute__((format(printf, 3, 4))) vow_status lib_fail(vow_runtime *runtime, vow_status status,
+                                                          const char *format, ...);
+/* Among the registered ones; NULL. */
+lib_kind *lib_kind_find(const vow_runtime *runtime, const char *name);
+
+/* ---- allow.c ---- */
+
+/* The kinds that the list allows, to be freed with mem_free(). */
+vow_status lib_allow(vow_runtime *runtime, const char *list, host_kind **kinds, size_t *count);
+
+#endif

@@ -1,0 +1,25 @@
+# Tests of the C library: include/vow, src/vow.
+
+# The examples, as a program would be built that uses the shared library.
+set(example_tools_arguments ${CMAKE_SOURCE_DIR}/examples/tools.js audit.jsonl)
+foreach(name embed foreign_loop tools)
+  add_executable(example_${name} ${CMAKE_SOURCE_DIR}/examples/${name}.c)
+  target_compile_options(example_${name} PRIVATE ${VOW_WARNINGS} -pedantic)
+  target_link_libraries(example_${name} PRIVATE vow_shared Threads::Threads)
+  add_test(NAME example.${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/example_test.sh
+    $<TARGET_FILE:example_${name}> ${CMAKE_CURRENT_LIST_DIR}/examples/${name}.txt
+    ${example_${name}_arguments})
+  set_tests_properties(example.${name} PROPERTIES TIMEOUT 60)
+endforeach()
+
+# Every public header alone, by both languages, and what the libraries export.
+add_test(NAME vow_headers COMMAND ${CMAKE_CURRENT_LIST_DIR}/headers_test.sh ${CMAKE_SOURCE_DIR}
+  ${CMAKE_C_COMPILER} ${CMAKE_CXX_COMPILER})
+set_tests_properties(vow_headers PROPERTIES TIMEOUT 60)
+add_test(NAME vow_exports COMMAND ${CMAKE_CURRENT_LIST_DIR}/exports_test.sh ${CMAKE_SOURCE_DIR}
+  $<TARGET_FILE:vow_shared> ${CMAKE_BINARY_DIR}/libvow.a)
+set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)
+
+foreach(name test_vow test_vow_threads)
+  vow_test(${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
+endforeach()

@@ -1,0 +1,702 @@
+/* The public interface on one thread: arguments, answers, cancelling in every
+ * state, lifetimes. */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "unit/vow_fixture.h"
+
+/* ---- runs ---- */
+
+static void gives_the_value_and_the_report(void **state) {
+  fixture f;
+  subject s;
+  const char *json;
+  fixture_open(&f, state);
+  subject_init(&s, &f, "console.log('hi'); const n = await test.echo(context.n); n + 1");
+  s.request.context = "{\"n\": 41}";
+  assert_int_equal(subject_try(&s), VOW_OK);
+  assert_null(vow_run_report(s.run));
+  assert_int_equal(vow_run_report_json(s.run, &json), VOW_E_STATE);
+  assert_int_equal(s.done, 0);
+  ends_with_value(&s, "42");
+  assert_string_equal(s.log, "1:hi");
+  assert_int_equal(s.events[VOW_EVENT_CREATED], 1);
+  assert_int_equal(s.events[VOW_EVENT_SETTLED], 1);
+  assert_string_equal(vow_run_report(s.run)->value, "42");
+  assert_int_equal(vow_run_report(s.run)->fulfilled, 1);
+  assert_int_equal(vow_run_report_json(s.run, &json), VOW_OK);
+  assert_non_null(strstr(json, "\"outcome\":\"value\",\"value\":42"));
+  assert_int_equal(vow_run_cancel(s.run), VOW_OK); /* too late to change anything */
+  assert_int_equal(vow_run_set_wall(s.run, 5), VOW_E_STATE);
+  subject_close(&s);
+  vow_counts counts = counts_of(&f);
+  assert_int_equal(counts.runs_value, 1);
+  assert_int_equal(counts.fulfilled, 1);
+  fixture_close(&f);
+}
+
+static void disposes_itself(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f, "await test.echo([1])");
+  assert_int_equal(vow_eval(f.rt, &s.request, note_done, &s, NULL), VOW_OK);
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
+  ends_with_value(&s, "[1]");
+  /* Nobody needs to hear of it either. */
+  s.request.on_log = NULL;
+  s.request.on_event = NULL;
+  assert_int_equal(vow_eval(f.rt, &s.request, NULL, NULL, NULL), VOW_OK);
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
+  assert_int_equal(counts_of(&f).runs_value, 2);
+  fixture_close(&f);
+}
+
+static void calls_go_on_at_the_same_time(void **state) {
+  fixture f;
+  subject s;
+  vow_pending pending[4];
+  fixture_open(&f, state);
+  subject_open(&s, &f, "Promise.all([1, 2, 3].map((n) => test.hold(n)))");
+  until_held(&f, 3);
+  assert_int_equal(vow_run_pending(s.run, pending, 4), 3);
+  assert_string_equal(pending[2].name, "test.hold");
+  assert_int_equal(pending[2].number, 3);
+  assert_int_equal(vow_run_pending(s.run, pending, 0), 3);
+  for (int i = 3; i > 0; i--) {
+    char json[16];
+    const char *args;
+    vow_op *op = f.held[--f.held_count];
+    assert_int_equal(vow_op_args_json(op, &args), VOW_OK);
+    snprintf(json, sizeof json, "[%d]", i);
+    assert_string_equal(args, json);
+    assert_int_equal(vow_op_number(op), i);
+    assert_string_equal(vow_op_name(op), "test.hold");
+    assert_ptr_equal(vow_op_run(op), s.run);
+    assert_true(vow_op_remaining_ms(op) > 5000 && vow_op_remaining_ms(op) <= 10000);
+    assert_int_equal(vow_op_fulfil_json(op, json), VOW_OK);
+    vow_op_release(op);
+  }
+  ends_with_value(&s, "[[1],[2],[3]]");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void only_what_is_allowed_is_there(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f, "[typeof test, typeof globalThis.test?.echo, typeof test?.hold]");
+  s.request.allow = " test.echo , test.echo";
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_value(&s, "[\"object\",\"function\",\"undefined\"]");
+  subject_close(&s);
+  subject_init(&s, &f, "typeof test");
+  s.request.allow = NULL;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_value(&s, "\"undefined\"");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+/* ---- arguments ---- */
+
+static void bad_arguments_are_told(void **state) {
+  fixture f;
+  subject s;
+  vow_runtime *rt;
+  char message[128] = "";
+  fixture_open(&f, state);
+  const struct {
+    vow_request request;
+    vow_status status;
+    const char *message;
+  } all[] = {
+      {{.source = "1"}, VOW_E_INVALID, "size"},
+      {{.size = sizeof(vow_request)}, VOW_E_INVALID, "source"},
+      {{.size = sizeof(vow_request), .source = "1", .cpu_ms = 86400001}, VOW_E_INVALID, "cpu_ms"},
+      {{.size = sizeof(vow_request), .source = "1", .memory_bytes = 1}, VOW_E_INVALID, "memory"},
+      {{.size = sizeof(vow_request), .source = "1", .allow = "nothing"}, VOW_E_UNKNOWN, "nothing"},
+      {{.size = sizeof(vow_request), .source = "1", .allow = "test.*,,"}, VOW_E_UNKNOWN, "''"},
+      {{.size = sizeof(vow_request), .source = "1", .context = "{"}, VOW_E_JSON, "byte 1"},
+  };
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    assert_int_equal(vow_eval(f.rt, &all[i].request, NULL, NULL, &s.run), all[i].status);
+    assert_non_null(strstr(vow_runtime_message(f.rt), all[i].message));
+    assert_null(s.run);
+  }
+  assert_int_equal(vow_eval(f.rt, NULL, NULL, NULL, NULL), VOW_E_INVALID);
+  /* Of a newer version: refused where it says something unknown, else served. */
+  struct {
+    vow_request request;
+    uint64_t more;
+  } newer = {.request = {.size = sizeof newer, .source = "1"}, .more = 1};
+  assert_int_equal(vow_eval(f.rt, &newer.request, NULL, NULL, NULL), VOW_E_INVALID);
+  newer.more = 0;
+  assert_int_equal(vow_eval(f.rt, &newer.request, NULL, NULL, NULL), VOW_OK);
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
+
+  vow_runtime_options options = {.size = sizeof options,
+                                 .guest_dir = "/nowhere",
+                                 .workers_max = 65,
+                                 .message = message,
+                                 .message_size = sizeof message};
+  assert_int_equal(vow_runtime_open(&options, &rt), VOW_E_INVALID);
+  assert_null(rt);
+  assert_non_null(strstr(message, "workers_max"));
+  options.workers_max = 0;
+  options.builtins = "nothing.*";
+  options.engine = VOW_ENGINE_NATIVE;
+  assert_int_equal(vow_runtime_open(&options, &rt), VOW_E_UNKNOWN);
+  assert_non_null(strstr(message, "builtins: 'nothing.*'"));
+  options.size = 1;
+  assert_int_equal(vow_runtime_open(&options, &rt), VOW_E_INVALID);
+  fixture_close(&f);
+}
+
+static void names_of_operations_are_checked(void **state) {
+  fixture f;
+  fixture_open(&f, state);
+  static const char *const bad[] = {
+      "",         ".",     "a.",
+      ".a",       "a.b.c", "1a",
+      "a-b",      "a b",   "a.1",
+      "\xc3\xa4", "a..b",  "a123456789a123456789a123456789a123456789a123456789a123456789abcd"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_int_equal(vow_register(f.rt, bad[i], on_echo, NULL, &f), VOW_E_INVALID);
+  assert_int_equal(vow_register(f.rt, NULL, on_echo, NULL, &f), VOW_E_INVALID);
+  assert_int_equal(vow_register(f.rt, "a", NULL, NULL, &f), VOW_E_INVALID);
+  assert_int_equal(vow_register(f.rt, "test.echo", on_echo, NULL, &f), VOW_E_EXISTS);
+  vow_policy policy = {0};
+  assert_int_equal(vow_register(f.rt, "a", on_echo, &policy, &f), VOW_E_INVALID);
+  policy.size = sizeof policy;
+  policy.arguments = 65;
+  assert_int_equal(vow_register(f.rt, "a", on_echo, &policy, &f), VOW_E_INVALID);
+  policy.arguments = VOW_NO_ARGUMENTS;
+  assert_int_equal(vow_register(f.rt, "$a_1", on_echo, &policy, &f), VOW_OK);
+  subject s;
+  subject_init(&s, &f, "[$a_1.length, await $a_1()]");
+  s.request.allow = "$*";
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_value(&s, "[0,null]");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+typedef struct elsewhere {
+  fixture *f;
+  vow_run *run;
+} elsewhere;
+
+static void *use_from_elsewhere(void *user) {
+  elsewhere *e = user;
+  vow_counts counts = {.size = sizeof counts};
+  vow_run *run;
+  vow_script *script;
+  assert_int_equal(vow_eval(e->f->rt, NULL, NULL, NULL, &run), VOW_E_THREAD);
+  assert_int_equal(vow_script_open(e->f->rt, NULL, &script), VOW_E_THREAD);
+  assert_int_equal(vow_register(e->f->rt, "a", on_echo, NULL, NULL), VOW_E_THREAD);
+  assert_int_equal(vow_runtime_counts(e->f->rt, &counts), VOW_E_THREAD);
+  assert_int_equal(vow_loop_run(e->f->rt, VOW_LOOP_DONE), VOW_E_THREAD);
+  assert_int_equal(vow_loop_turn(e->f->rt), VOW_E_THREAD);
+  assert_int_equal(vow_loop_fd(e->f->rt), -1);
+  assert_int_equal(vow_runtime_close(e->f->rt), VOW_E_THREAD);
+  assert_int_equal(vow_run_cancel(e->run), VOW_E_THREAD);
+  assert_int_equal(vow_run_set_wall(e->run, 1), VOW_E_THREAD);
+  assert_int_equal(vow_run_dispose(e->run), VOW_E_THREAD);
+  assert_null(vow_run_report(e->run));
+  assert_int_equal(vow_run_pending(e->run, NULL, 0), 0);
+  assert_true(vow_run_alive(e->run));
+  return NULL;
+}
+
+static void another_thread_is_refused(void **state) {
+  fixture f;
+  subject s;
+  pthread_t thread;
+  fixture_open(&f, state);
+  subject_open(&s, &f, "1");
+  elsewhere e = {&f, s.run};
+  assert_int_equal(pthread_create(&thread, NULL, use_from_elsewhere, &e), 0);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  ends_with_value(&s, "1");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void statuses_have_names(void **state) {
+  (void)state;
+  assert_string_equal(vow_status_name(VOW_OK), "OK");
+  assert_string_equal(vow_status_name(VOW_E_NOMEM), "E_NOMEM");
+  assert_string_equal(vow_status_message(VOW_E_NOMEM), "memory is short");
+  assert_string_equal(vow_status_name((vow_status)99), "UNKNOWN");
+  assert_string_equal(vow_version(), VOW_VERSION);
+  char numbers[32];
+  snprintf(numbers, sizeof numbers, "%d.%d.%d", VOW_VERSION_MAJOR, VOW_VERSION_MINOR,
+           VOW_VERSION_PATCH);
+  assert_string_equal(numbers, VOW_VERSION);
+}
+
+/* ---- answers ---- */
+
+static void bad_answers_leave_it_unsettled(void **state) {
+  fixture f;
+  subject s;
+  static char long_text[5000];
+  memset(long_text, 'x', sizeof long_text - 1);
+  fixture_open(&f, state);
+  subject_open(&s, &f, "await test.hold(1)");
+  until_held(&f, 1);
+  vow_op *op = take_held(&f);
+  assert_int_equal(vow_op_fulfil(op, "\xff", 1), VOW_E_CBOR);
+  assert_int_equal(vow_op_fulfil(op, "\x01\x01", 2), VOW_E_CBOR);
+  assert_int_equal(vow_op_fulfil(op, "", 0), VOW_E_CBOR);
+  assert_int_equal(vow_op_fulfil_json(op, "{"), VOW_E_JSON);
+  assert_int_equal(vow_op_fulfil_json(op, "1 2"), VOW_E_JSON);
+  assert_int_equal(vow_op_fulfil_json(op, NULL), VOW_E_JSON);
+  vow_error error = {.size = 0};
+  assert_int_equal(vow_op_reject(op, &error), VOW_E_INVALID);
+  error = (vow_error){.size = sizeof error, .message = "\xc3"};
+  assert_int_equal(vow_op_reject(op, &error), VOW_E_INVALID);
+  error.message = long_text;
+  assert_int_equal(vow_op_reject(op, &error), VOW_E_INVALID);
+  assert_int_equal(vow_op_progress(op, NULL, 1), VOW_E_INVALID);
+  assert_int_equal(vow_op_fulfil_json(op, "{\"a\": [1, null, \"\\u00e4\", -0.5]}"), VOW_OK);
+  vow_op_release(op);
+  ends_with_value(&s, "{\"a\":[1,null,\"\xc3\xa4\",-0.5]}");
+  subject_close(&s);
+  assert_int_equal(counts_of(&f).repeated, 0);
+  fixture_close(&f);
+}
+
+static void errors_reach_the_script(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_open(&s, &f,
+               "const show = (e) => `${e.name} ${e.code} ${e.message} ${e.transient}`;"
+               "[await test.hold(1).catch(show), await test.hold(2).catch(show),"
+               " await test.forget().catch(show)]");
+  until_held(&f, 1);
+  vow_op *op = take_held(&f);
+  const vow_error error = {.size = sizeof error,
+                           .name = "NotFoundError",
+                           .code = "GONE",
+                           .message = "no such town",
+                           .transient = true};
+  assert_int_equal(vow_op_reject(op, &error), VOW_OK);
+  vow_op_release(op);
+  until_held(&f, 1);
+  op = take_held(&f);
+  assert_int_equal(vow_op_reject(op, NULL), VOW_OK);
+  vow_op_release(op);
+  ends_with_value(&s, "[\"NotFoundError GONE no such town true\",\"ApiError undefined  false\","
+                      "\"ApiError ABANDONED the handler let go without an answer false\"]");
+  subject_close(&s);
+  assert_int_equal(counts_of(&f).abandoned, 1);
+  fixture_close(&f);
+}
+
+static void settles_once(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_open(&s, &f, "await test.hold(1)");
+  until_held(&f, 1);
+  vow_op *op = take_held(&f);
+  assert_int_equal(vow_op_fulfil(op, "\x01", 1), VOW_OK);
+  assert_int_equal(vow_op_fulfil(op, "\x02", 1), VOW_LATE);
+  assert_int_equal(vow_op_reject(op, NULL), VOW_LATE);
+  assert_int_equal(vow_op_progress(op, "x", 1), VOW_LATE);
+  assert_int_equal(vow_op_on_cancel(op, NULL, NULL), VOW_LATE);
+  ends_with_value(&s, "1");
+  assert_int_equal(vow_op_fulfil(op, "\x03", 1), VOW_LATE);
+  subject_close(&s);
+  assert_int_equal(vow_op_fulfil(op, "\x04", 1), VOW_LATE);
+  assert_false(vow_run_alive(vow_op_run(op)));
+  assert_int_equal(counts_of(&f).repeated, 4);
+  vow_op_release(op);
+  fixture_close(&f);
+}
+
+static void an_operation_outlives_everything(void **state) {
+  fixture f;
+  subject s;
+  size_t len;
+  const char *json;
+  fixture_open(&f, state);
+  subject_open(&s, &f, "test.hold('held'); await test.hold(2)");
+  until_held(&f, 2);
+  vow_op *op = take_held(&f), *other = take_held(&f);
+  assert_ptr_equal(vow_op_retain(vow_op_retain(op)), op); /* nested */
+  assert_int_equal(vow_runtime_close(f.rt), VOW_OK);
+  assert_int_equal(s.done, 1);
+  assert_string_equal(s.kind, "cancelled");
+  assert_true(vow_op_cancelled(op));
+  vow_op_release(op);
+  assert_false(vow_run_alive(vow_op_run(op)));
+  assert_ptr_equal(vow_run_user(vow_op_run(op)), &s);
+  assert_int_equal(vow_run_dispose(vow_op_run(op)), VOW_E_STATE);
+  assert_int_equal(vow_run_cancel(vow_op_run(op)), VOW_OK);
+  assert_int_equal(vow_run_pending(vow_op_run(op), NULL, 0), 0);
+  assert_non_null(vow_op_args(op, &len));
+  assert_int_equal(vow_op_args_json(op, &json), VOW_OK);
+  assert_string_equal(json, "[\"held\"]");
+  assert_int_equal(vow_op_remaining_ms(op), 0);
+  assert_int_equal(vow_op_fulfil(op, "\x01", 1), VOW_LATE);
+  assert_int_equal(vow_op_progress(op, "x", 1), VOW_LATE);
+  assert_int_equal(vow_op_on_cancel(op, NULL, NULL), VOW_E_CANCELLED);
+  vow_op_release(op);
+  assert_string_equal(vow_op_name(op), "test.hold");
+  vow_op_release(op);
+  vow_op_release(other); /* without an answer */
+  assert_int_equal(atomic_load(&f.blocks), 0);
+}
+
+/* ---- cancelling ---- */
+
+static void note_cancel(vow_op *op, void *user) {
+  fixture *f = user;
+  f->cancels++;
+  assert_true(vow_op_cancelled(op));
+  assert_int_equal(vow_op_remaining_ms(op), 0);
+}
+
+static void release_on_cancel(vow_op *op, void *user) {
+  note_cancel(op, user);
+  assert_int_equal(vow_op_reject(op, NULL), VOW_LATE);
+  vow_op_release(op);
+}
+
+static void a_time_limit_tells_the_handler(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_open(&s, &f, "await test.hold(1, {timeout: 5}).catch((e) => e.name)");
+  until_held(&f, 1);
+  vow_op *op = take_held(&f);
+  assert_int_equal(vow_op_on_cancel(op, release_on_cancel, &f), VOW_OK);
+  assert_int_equal(vow_op_on_cancel(op, NULL, NULL), VOW_OK); /* taken back */
+  assert_int_equal(vow_op_on_cancel(op, note_cancel, &f), VOW_OK);
+  ends_with_value(&s, "\"TimeoutError\"");
+  assert_int_equal(f.cancels, 1);
+  assert_int_equal(counts_of(&f).running, 1); /* its end is awaited */
+  assert_int_equal(vow_op_on_cancel(op, note_cancel, &f), VOW_E_CANCELLED);
+  assert_int_equal(vow_op_progress(op, "x", 1), VOW_LATE);
+  assert_int_equal(vow_op_fulfil(op, NULL, 0), VOW_LATE);
+  assert_int_equal(counts_of(&f).running, 0);
+  assert_int_equal(counts_of(&f).late, 1);
+  assert_int_equal(counts_of(&f).timed_out, 1);
+  vow_op_release(op);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void cancel_in_log(subject *s) {
+  assert_int_equal(vow_run_cancel(s->run), VOW_OK);
+  assert_int_equal(s->done, 0); /* after the turn */
+  assert_int_equal(vow_eval(s->f->rt, &s->request, NULL, NULL, NULL), VOW_E_STATE);
+  assert_int_equal(vow_run_set_wall(s->run, 1), VOW_E_STATE);
+  assert_int_equal(vow_loop_turn(s->f->rt), VOW_E_STATE);
+  assert_int_equal(vow_runtime_close(s->f->rt), VOW_E_STATE);
+}
+
+static void dispose_in_log(subject *s) {
+  assert_int_equal(vow_run_dispose(s->run), VOW_OK);
+}
+
+static void answer_in_log(subject *s) {
+  vow_op *op = take_held(s->f);
+  assert_int_equal(vow_op_progress(op, "soon", 4), VOW_OK);
+  assert_int_equal(vow_op_fulfil(op, "\x07", 1), VOW_OK);
+  vow_op_release(op);
+  assert_int_equal(s->progress, 0); /* after the turn */
+}
+
+static void dispose_when_done(subject *s) {
+  assert_int_equal(vow_runtime_close(s->f->rt), VOW_E_STATE);
+  assert_int_equal(vow_loop_run(s->f->rt, VOW_LOOP_DONE), VOW_E_STATE);
+  subject_close(s);
+}
+
+static void dispose_at_event(subject *s, const vow_event *event) {
+  if (event->kind == VOW_EVENT_STARTED)
+    assert_int_equal(vow_run_dispose(s->run), VOW_OK);
+}
+
+static void cancels_in_every_state(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  /* Before its first turn. */
+  subject_open(&s, &f, "1");
+  assert_int_equal(vow_run_cancel(s.run), VOW_OK);
+  assert_string_equal(s.kind, "cancelled");
+  assert_int_equal(vow_run_cancel(s.run), VOW_OK);
+  subject_close(&s);
+  /* While it waits; the handler is told. */
+  subject_open(&s, &f, "await test.hold(1)");
+  until_held(&f, 1);
+  vow_op *op = take_held(&f);
+  assert_int_equal(vow_op_on_cancel(op, release_on_cancel, &f), VOW_OK);
+  assert_int_equal(vow_run_cancel(s.run), VOW_OK);
+  assert_int_equal(f.cancels, 1);
+  assert_int_equal(s.done, 1);
+  subject_close(&s);
+  /* In the middle of a turn. */
+  subject_init(&s, &f, "console.log('now'); await test.hold(1)");
+  s.when_log = cancel_in_log;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_kind(&s, "cancelled");
+  subject_close(&s);
+  release_all_held(&f);
+  /* Disposed instead, at every place. */
+  subject_open(&s, &f, "await test.hold(1)");
+  until_held(&f, 1);
+  subject_close(&s);
+  release_all_held(&f);
+  assert_int_equal(s.done, 0);
+  if (*(const vow_engine *)*state == VOW_ENGINE_WASM) { /* natively nothing yields */
+    subject_open(&s, &f, "for (;;) {}");
+    assert_int_equal(vow_loop_turn(f.rt), VOW_OK);
+    subject_close(&s);
+    assert_int_equal(s.done, 0);
+  }
+  fixture_close(&f);
+}
+
+static void disposes_in_callbacks(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f, "console.log(1); console.log(2); await test.hold(1)");
+  s.when_log = dispose_in_log;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_ONCE), VOW_OK);
+  release_all_held(&f);
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
+  release_all_held(&f);
+  assert_int_equal(s.logs, 1); /* silent from then on */
+  assert_int_equal(s.done, 0);
+  subject_init(&s, &f, "await test.echo(1)");
+  s.when_done = dispose_when_done;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_value(&s, "1");
+  subject_init(&s, &f, "await test.echo(1); await test.echo(2)");
+  s.when_event = dispose_at_event;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
+  assert_int_equal(s.done, 0);
+  fixture_close(&f);
+}
+
+static void progress_is_told(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_open(&s, &f, "await test.hold(1)");
+  until_held(&f, 1);
+  assert_int_equal(vow_op_progress(f.held[0], "50%", 3), VOW_OK);
+  assert_string_equal(s.told, "1 test.hold 50%");
+  subject_close(&s);
+  release_all_held(&f);
+  subject_init(&s, &f, "const p = test.hold(1); await test.echo(1); console.log(2); await p");
+  s.when_log = answer_in_log;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_value(&s, "7");
+  assert_int_equal(s.progress, 1);
+  assert_string_equal(s.told, "1 test.hold soon");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+static void the_wall_can_be_moved(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_open(&s, &f, "await test.hold(1)");
+  until_held(&f, 1);
+  assert_int_equal(vow_run_set_wall(s.run, 0), VOW_E_INVALID);
+  assert_int_equal(vow_run_set_wall(s.run, 1), VOW_OK);
+  ends_with_kind(&s, "timeout");
+  assert_int_equal(vow_run_report(s.run)->pending_count, 1);
+  assert_string_equal(vow_run_report(s.run)->pending[0].name, "test.hold");
+  release_all_held(&f);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+/* ---- many ---- */
+
+static void the_number_of_runs_is_bounded(void **state) {
+  fixture f = {0};
+  subject s, t;
+  vow_runtime_options options = {.engine = *(const vow_engine *)*state, .runs_max = 1};
+  assert_int_equal(fixture_try(&f, &options), VOW_OK);
+  subject_open(&s, &f, "1");
+  subject_init(&t, &f, "2");
+  assert_int_equal(subject_try(&t), VOW_E_FULL);
+  ends_with_value(&s, "1");
+  assert_int_equal(subject_try(&t), VOW_OK);
+  ends_with_value(&t, "2");
+  subject_close(&s);
+  subject_close(&t);
+  fixture_close(&f);
+}
+
+static void ten_thousand_runs_leave_nothing(void **state) {
+  fixture f;
+  fixture_open(&f, state);
+  unsigned runs = *(const vow_engine *)*state == VOW_ENGINE_WASM ? 10000 : 1000;
+  size_t after_first = 0;
+  for (unsigned i = 0; i < runs; i++) {
+    subject s;
+    subject_init(&s, &f, "(await Promise.all([1, 2].map((n) => test.echo(n)))).length");
+    s.request.allow = i % 2 ? "test.echo" : "test.*";
+    assert_int_equal(subject_try(&s), VOW_OK);
+    ends_with_value(&s, "2");
+    subject_close(&s);
+    if (i == 9)
+      after_first = atomic_load(&f.blocks);
+  }
+  assert_true(atomic_load(&f.blocks) <= after_first);
+  assert_int_equal(f.echoes, 2 * runs);
+  fixture_close(&f);
+}
+
+static void a_script_is_loaded_once(void **state) {
+  fixture f;
+  subject s;
+  vow_script *script, *broken;
+  fixture_open(&f, state);
+  subject_init(&s, &f, "globalThis.n = (globalThis.n ?? 0) + (await test.echo(context.add)); n");
+  assert_int_equal(vow_script_open(f.rt, &s.request, &script), VOW_OK);
+  s.request.script = script;
+  assert_int_equal(subject_try(&s), VOW_E_INVALID); /* said twice */
+  for (int i = 0; i < 3; i++) {
+    char context[32], value[16];
+    subject_init(&s, &f, NULL);
+    snprintf(context, sizeof context, "{\"add\": %d}", i);
+    snprintf(value, sizeof value, "%d", i);
+    s.request.allow = NULL;
+    s.request.script = script;
+    s.request.context = context;
+    assert_int_equal(subject_try(&s), VOW_OK);
+    if (i == 2)
+      assert_int_equal(vow_script_close(script), VOW_OK); /* the run goes on */
+    ends_with_value(&s, value);
+    subject_close(&s);
+  }
+  subject_init(&s, &f, "(");
+  assert_int_equal(vow_script_open(f.rt, &s.request, &broken), VOW_OK);
+  s.request = (vow_request){.size = sizeof s.request, .script = broken};
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_kind(&s, "script");
+  subject_close(&s);
+  fixture_close(&f); /* closes the script as well */
+}
+
+/* ---- loops ---- */
+
+static void another_loop_can_drive_it(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_ONCE), VOW_OK); /* nothing to wait for */
+  assert_int_equal(vow_loop_run(f.rt, (vow_loop_mode)7), VOW_E_INVALID);
+  assert_int_equal(fcntl(vow_loop_fd(f.rt), F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+  subject_open(&s, &f, "await sleep(20); await test.block(1); await sleep(1); 'slept'");
+  unsigned rounds = 0;
+  while (!s.done) {
+    struct pollfd fd = {.fd = vow_loop_fd(f.rt), .events = POLLIN};
+    assert_true(poll(&fd, 1, vow_loop_timeout(f.rt)) >= 0);
+    assert_int_equal(vow_loop_turn(f.rt), VOW_OK);
+    rounds++;
+  }
+  ends_with_value(&s, "\"slept\"");
+  assert_true(rounds < 500); /* it waited */
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+/* ---- built-in operations ---- */
+
+static void builtins_work(void **state) {
+  char folder[] = "/tmp/vow-library-XXXXXX", url[64], path[64];
+  fixture f = {0};
+  subject s;
+  assert_non_null(mkdtemp(folder));
+  snprintf(url, sizeof url, "sqlite:%s/notes.db", folder);
+  vow_runtime_options options = {
+      .engine = *(const vow_engine *)*state, .builtins = "notes.get,notes.create", .database = url};
+  assert_int_equal(fixture_try(&f, &options), VOW_OK);
+  assert_int_equal(vow_register(f.rt, "notes.get", on_echo, NULL, &f), VOW_E_EXISTS);
+  subject_init(&s, &f,
+               "await notes.create({id: 'a', title: await test.echo('A'), body: '', tags: []});"
+               "[(await notes.get('a')).title, typeof notes.list]");
+  s.request.allow = "notes.*,test.echo";
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_value(&s, "[\"A\",\"undefined\"]");
+  subject_close(&s);
+  subject_init(&s, &f, "notes.get('a'); test.hold(1); await notes.get('a')");
+  s.request.allow = "notes.get,test.hold";
+  assert_int_equal(subject_try(&s), VOW_OK);
+  until_held(&f, 1);
+  assert_int_equal(vow_runtime_close(f.rt), VOW_OK); /* with both at work */
+  assert_string_equal(s.kind, "cancelled");
+  release_all_held(&f);
+  assert_int_equal(atomic_load(&f.blocks), 0);
+  static const char *const files[] = {"", "-wal", "-shm"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    snprintf(path, sizeof path, "%s/notes.db%s", folder, files[i]);
+    unlink(path);
+  }
+  assert_int_equal(rmdir(folder), 0);
+}
+
+static void blocking_handlers_are_on_workers(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_open(&s, &f,
+               "const all = []; for (let i = 0; i < 50; i++) all.push(test.block(i));"
+               "(await Promise.all(all)).reduce((a, b) => a + b)");
+  ends_with_value(&s, "1225");
+  subject_close(&s);
+  subject_open(&s, &f, "for (let i = 0; i < 50; i++) test.block(i); await test.hold(1)");
+  until_held(&f, 1);
+  assert_int_equal(vow_runtime_close(f.rt), VOW_OK); /* queued ones, and some that run */
+  release_all_held(&f);
+  assert_int_equal(atomic_load(&f.blocks), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      ON_BOTH(gives_the_value_and_the_report),
+      ON_BOTH(disposes_itself),
+      ON_BOTH(calls_go_on_at_the_same_time),
+      ON_BOTH(only_what_is_allowed_is_there),
+      ON_BOTH(bad_arguments_are_told),
+      ON_BOTH(names_of_operations_are_checked),
+      ON_BOTH(another_thread_is_refused),
+      cmocka_unit_test(statuses_have_names),
+      ON_BOTH(bad_answers_leave_it_unsettled),
+      ON_BOTH(errors_reach_the_script),
+      ON_BOTH(settles_once),
+      ON_BOTH(an_operation_outlives_everything),
+      ON_BOTH(a_time_limit_tells_the_handler),
+      ON_BOTH(cancels_in_every_state),
+      ON_BOTH(disposes_in_callbacks),
+      ON_BOTH(progress_is_told),
+      ON_BOTH(the_wall_can_be_moved),
+      ON_BOTH(the_number_of_runs_is_bounded),
+      ON_BOTH(ten_thousand_runs_leave_nothing),
+      ON_BOTH(a_script_is_loaded_once),
+      ON_BOTH(another_loop_can_drive_it),
+      ON_BOTH(builtins_work),
+      ON_BOTH(blocking_handlers_are_on_workers),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
