@@ -58,7 +58,7 @@ static const api_kind kinds[] = {
      .doc = "Keeps a value under a key, in place of one that was there.",
      .handler = kv_set,
      .needs_db = true,
-     .policy = {RETRIED}},
+     .policy = {RETRIED, .idempotent = true}},
     {.name = "notes.create",
      .arguments = 1,
      .parameters = "note: " NOTE_FIELDS,

@@ -26,7 +26,7 @@ static bool read_ids(batch *b) {
   bool any = false;
   for (size_t i = 0; i < b->count; i++) {
     api_where where = {"notes.get", b->calls[i].error};
-    notes_args args;
+    api_args args;
     b->calls[i].fulfilled = false;
     b->ids[i].given = api_args_begin(&b->calls[i], &args, where) &&
                       notes_read_id(api_args_next(&args), "id", &b->ids[i], where);
