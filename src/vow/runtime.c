@@ -87,7 +87,8 @@ static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options 
     return status;
   runtime->api =
       api_host_open(runtime->allocator, allowed, runtime->store, vault, runtime->workers);
-  return runtime->api ? VOW_OK : VOW_E_NOMEM;
+  bool bound = runtime->api && api_host_bind(runtime->api, runtime->shard);
+  return bound ? VOW_OK : VOW_E_NOMEM;
 }
 
 static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
@@ -107,6 +108,7 @@ static void close_parts(vow_runtime *runtime) {
   const vow_allocator *allocator = runtime->allocator;
   for (lib_kind *kind = runtime->kinds; kind; kind = kind->next)
     host_kinds_close(&kind->host, 1);
+  api_host_unbind(runtime->api);
   pool_close(runtime->workers); /* its last messages are for the loop */
   shard_close(runtime->shard);
   api_host_close(runtime->api);

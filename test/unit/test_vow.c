@@ -84,6 +84,29 @@ static void calls_go_on_at_the_same_time(void **state) {
   fixture_close(&f);
 }
 
+static void a_long_list_of_pending_is_whole(void **state) {
+  enum { CALLS = 100 };
+  static vow_pending pending[CALLS + 1];
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f, "await Promise.all(Array.from({length: 100}, (_, i) => test.hold(i)))");
+  s.request.concurrent_max = CALLS;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  until_held(&f, CALLS);
+  memset(pending, 0, sizeof pending);
+  assert_int_equal(vow_run_pending(s.run, pending, CALLS + 1), CALLS);
+  for (size_t i = 0; i < CALLS; i++)
+    assert_int_equal(pending[i].number, i + 1);
+  assert_int_equal(pending[CALLS].number, 0);
+  f.fail_at = atomic_load(&f.calls) + 1;
+  assert_int_equal(vow_run_pending(s.run, pending, 1), 0);
+  f.fail_at = 0;
+  subject_close(&s);
+  release_all_held(&f);
+  fixture_close(&f);
+}
+
 static void only_what_is_allowed_is_there(void **state) {
   fixture f;
   subject s;
@@ -721,6 +744,7 @@ int main(void) {
       ON_BOTH(gives_the_value_and_the_report),
       ON_BOTH(disposes_itself),
       ON_BOTH(calls_go_on_at_the_same_time),
+      ON_BOTH(a_long_list_of_pending_is_whole),
       ON_BOTH(only_what_is_allowed_is_there),
       ON_BOTH(bad_arguments_are_told),
       ON_BOTH(names_of_operations_are_checked),
