@@ -86,7 +86,7 @@ static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options 
     return status;
   runtime->api =
       api_host_open(runtime->allocator, allowed, runtime->store, vault, runtime->workers);
-  return runtime->api ? VOW_OK : VOW_E_NOMEM;
+  return runtime->api && api_host_bind(runtime->api, runtime->shard) ? VOW_OK : VOW_E_NOMEM;
 }
 
 static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
@@ -105,6 +105,7 @@ static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *op
 static void close_parts(vow_runtime *runtime) {
   const vow_allocator *allocator = runtime->allocator;
   pool_close(runtime->workers); /* its last messages are for the loop */
+  api_host_unbind(runtime->api);
   shard_close(runtime->shard);
   api_host_close(runtime->api);
   db_close(runtime->store);
