@@ -87,7 +87,8 @@ static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options 
     return status;
   runtime->api =
       api_host_open(runtime->allocator, allowed, runtime->store, vault, runtime->workers);
-  bool bound = runtime->api && api_host_bind(runtime->api, runtime->shard);
+  bool bound = runtime->api && api_host_open_fetch(runtime->api, options->builtins) &&
+               api_host_bind(runtime->api, runtime->shard);
   return bound ? VOW_OK : VOW_E_NOMEM;
 }
 
