@@ -11,11 +11,10 @@
 #define NOTE_FIELDS "{id?: string, title?: string, body?: string, tags?: string[]}"
 #define PATCH_FIELDS "{title?: string, body?: string, tags?: string[]}"
 
-/* A transient error says that nothing was done: the database was busy with another
- * program. Answers are neither kept nor shared by equal calls in progress: a read
- * that begins after a write was answered must see it, and the handler of an earlier
- * read may have looked before. */
-#define RETRIED .attempts = 3, .backoff_ms = 20, .backoff_max_ms = 500
+/* No kind here is retried by policy: a busy database has been waited for already
+ * (DB_BUSY_MS). Answers are neither kept nor shared by equal calls in progress: a
+ * read that begins after a write was answered must see it, and the handler of an
+ * earlier read may have looked before. */
 
 /* Sorted by name. */
 static const api_kind kinds[] = {
@@ -31,8 +30,7 @@ static const api_kind kinds[] = {
      .result = "boolean",
      .doc = "Removes a key with its value; says whether it was there.",
      .handler = kv_delete,
-     .needs_db = true,
-     .policy = {RETRIED}},
+     .needs_db = true},
     {.name = "kv.get",
      .arguments = 1,
      .parameters = "key: string",
@@ -40,7 +38,7 @@ static const api_kind kinds[] = {
      .doc = "The value of a key; undefined when there is none.",
      .handler = kv_get,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true}},
+     .policy = {.idempotent = true}},
     {.name = "kv.list",
      .arguments = 1,
      .options_last = true,
@@ -50,7 +48,7 @@ static const api_kind kinds[] = {
             "`after`; `next` is the `after` of the next page.",
      .handler = kv_list,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true}},
+     .policy = {.idempotent = true}},
     {.name = "kv.set",
      .arguments = 2,
      .parameters = "key: string, value: any",
@@ -58,23 +56,21 @@ static const api_kind kinds[] = {
      .doc = "Keeps a value under a key, in place of one that was there.",
      .handler = kv_set,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true}},
+     .policy = {.idempotent = true}},
     {.name = "notes.create",
      .arguments = 1,
      .parameters = "note: " NOTE_FIELDS,
      .result = "Note",
      .doc = "Adds a note and returns it; ConflictError when its id is in use.",
      .handler = notes_create,
-     .needs_db = true,
-     .policy = {RETRIED}},
+     .needs_db = true},
     {.name = "notes.delete",
      .arguments = 1,
      .parameters = "id: string",
      .result = "boolean",
      .doc = "Removes a note; says whether there was one.",
      .handler = notes_delete,
-     .needs_db = true,
-     .policy = {RETRIED}},
+     .needs_db = true},
     {.name = "notes.get",
      .arguments = 1,
      .parameters = "id: string",
@@ -82,7 +78,7 @@ static const api_kind kinds[] = {
      .doc = "The note; NotFoundError when there is none.",
      .handler = notes_get,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true, .batch_max = API_BATCH_MAX},
+     .policy = {.idempotent = true, .batch_max = API_BATCH_MAX},
      .batch = notes_get_batch},
     {.name = "notes.list",
      .arguments = 1,
@@ -94,7 +90,7 @@ static const api_kind kinds[] = {
          "the next page.",
      .handler = notes_list,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true}},
+     .policy = {.idempotent = true}},
     {.name = "notes.search",
      .arguments = 2,
      .options_last = true,
@@ -103,7 +99,7 @@ static const api_kind kinds[] = {
      .doc = "Notes that have all words of the text in title, tags or body, the best first.",
      .handler = notes_search,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true}},
+     .policy = {.idempotent = true}},
     {.name = "notes.update",
      .arguments = 2,
      .parameters = "id: string, patch: " PATCH_FIELDS,
@@ -111,8 +107,7 @@ static const api_kind kinds[] = {
      .doc = "Changes the fields that the patch gives and returns the note; NotFoundError when "
             "there is none.",
      .handler = notes_update,
-     .needs_db = true,
-     .policy = {RETRIED}},
+     .needs_db = true},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
