@@ -164,7 +164,15 @@ static void put_pending(cbor_out *out, const run_report *report) {
   put(out, "]");
 }
 
-static void put_report(cbor_out *out, const run_report *report) {
+static void put_audit(cbor_out *out, const run_report_audit *audit) {
+  const char *comma = ",";
+  put_count(out, ",\"audit\":{\"lines\":", audit->lines);
+  put_string(out, "\"last\":", audit->last, &comma);
+  put_count(out, ",\"dropped\":", audit->dropped);
+  put(out, "}");
+}
+
+static void put_report(cbor_out *out, const run_report *report, const run_report_audit *audit) {
   const char *comma = ",";
   put(out, "{\"version\":1");
   put_string(out, "\"outcome\":", run_outcome_text(report->outcome), &comma);
@@ -183,13 +191,16 @@ static void put_report(cbor_out *out, const run_report *report) {
   put_count(out, ",\"limit_bytes\":", report->memory_limit);
   put(out, "}");
   put_pending(out, report);
+  if (audit)
+    put_audit(out, audit);
   put(out, "}");
 }
 
-char *run_report_json(const run_report *report, const vow_allocator *allocator) {
+char *run_report_json(const run_report *report, const run_report_audit *audit,
+                      const vow_allocator *allocator) {
   cbor_out out;
   cbor_out_init(&out, allocator, REPORT_BYTES_MAX);
-  put_report(&out, report);
+  put_report(&out, report, audit);
   cbor_put_raw(&out, "", 1);
   size_t len;
   return (char *)cbor_out_take(&out, &len);

@@ -19,6 +19,12 @@ void host_call_set_data(host_call *call, void *data) {
   call->data = data;
 }
 
+void host_call_set_detail(host_call *call, const char *detail) {
+  const vow_allocator *allocator = shard_allocator(call->shard);
+  mem_free(allocator, call->detail);
+  call->detail = detail ? mem_text(allocator, detail, strlen(detail)) : NULL;
+}
+
 void *host_call_data(const host_call *call) {
   return call->data;
 }
@@ -139,11 +145,12 @@ void run_answer_kept(host_call *call, const op_answer *answer) {
   uint64_t now = call->created_ns;
   run_call_tell(call, RUN_EVENT_CREATED, OP_PENDING, now);
   run_call_tell(call, RUN_EVENT_CACHE_HIT, OP_PENDING, now);
-  run_call_tell(call, RUN_EVENT_SETTLED, answer->state, now);
   if (answer->state == OP_FULFILLED) {
+    run_call_tell(call, RUN_EVENT_SETTLED, OP_FULFILLED, now);
     answer_value(call, answer->bytes, answer->len, run_put);
   } else {
     const host_error error = unpack_error(answer->bytes);
+    run_call_tell_rejected(call, &error, now);
     run_answer_error(call, &error, run_put);
   }
 }
@@ -164,11 +171,13 @@ static op_status settle(const host_call *call, op_state state, uint64_t now) {
 }
 
 static void deliver(host_call *call, const outcome *outcome, uint64_t now) {
-  run_call_tell(call, RUN_EVENT_SETTLED, outcome->state, now);
-  if (outcome->state == OP_FULFILLED)
+  if (outcome->state == OP_FULFILLED) {
+    run_call_tell(call, RUN_EVENT_SETTLED, OP_FULFILLED, now);
     answer_value(call, outcome->value, outcome->len, run_send);
-  else
+  } else {
+    run_call_tell_rejected(call, outcome->error, now);
     run_answer_error(call, outcome->error, run_send);
+  }
 }
 
 /* Those that wait for this handler's answer; they have none of their own. */
