@@ -16,6 +16,7 @@
 #include "api/notes.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/record.h"
 #include "cli/tell.h"
 #include "sandbox/run.h"
@@ -86,6 +87,7 @@ typedef struct evaluation {
   bool allowed[ALLOWED_MAX];
   bool needs_db;
   record record;
+  progress progress;
   const run_report *report; /* once the run has finished */
   db *store;
   pool *workers;
@@ -357,7 +359,8 @@ static bool open_api(evaluation *e) {
 /* ---- the run ---- */
 
 static void on_log(void *user, int level, const char *text, size_t len) {
-  (void)user, (void)level;
+  (void)level;
+  progress_erase(&((evaluation *)user)->progress);
   tell_text(text, len);
   fputc('\n', stderr);
 }
@@ -436,8 +439,10 @@ static int evaluate(evaluation *e) {
     return usage(NO_SANDBOX);
   int status = EXIT_USAGE;
   if (record_open(&e->record, e->shard, e->workers, &e->at_start)) {
+    progress_begin(&e->progress, shard_loop(e->shard), e->run);
     while (run_alive(e->run))
       shard_turn(e->shard);
+    progress_end(&e->progress);
     status = conclude(e);
   } else {
     usage("out of memory");

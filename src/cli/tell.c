@@ -46,9 +46,6 @@ void tell_failure(const run_report *report) {
   fputc('\n', stderr);
   if (report->error.stack)
     put_lines(report->error.stack);
-  for (size_t i = 0; report->error.kind == RUN_KIND_TIMEOUT && i < report->pending_count; i++)
-    fprintf(stderr, "    waiting for %s for %.1f s\n", report->pending[i].name,
-            (double)report->pending[i].age_ns / 1e9);
 }
 
 /* What was still live, and with --debug where it came from. */

@@ -79,7 +79,8 @@ typedef struct run_report {
   uint64_t memory_peak, memory_limit;
   const op_info
       *pending; /* what was live at the end, oldest first; `tag` is the number in the run */
-  const char *const *pending_sites; /* with `debug`: where each was created, or NULL */
+  const char *const *pending_details; /* what each is about, or NULL; the list may be NULL */
+  const char *const *pending_sites;   /* with `debug`: where each was created, or NULL */
   size_t pending_count;
 } run_report;
 
@@ -167,6 +168,8 @@ void run_dispose(run *run);
 bool run_alive(const run *run); /* not finished */
 op_counts run_counts(const run *run);
 size_t run_pending(const run *run, op_info *list, size_t max);
+/* What one of the listed is about; NULL: nothing is known. Valid until the next turn. */
+const char *run_pending_detail(const run *run, const op_info *info);
 /* Moves the wall limit to `ms` after the run was opened. */
 void run_set_wall(run *run, uint64_t ms);
 

@@ -5,6 +5,7 @@
 
 #include "sandbox/run_int.h"
 
+#define DETAIL_BYTES_MAX 200u
 #define ERROR_BYTES_MAX 8192u
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -22,7 +23,16 @@ void host_call_set_data(host_call *call, void *data) {
 void host_call_set_detail(host_call *call, const char *detail) {
   const vow_allocator *allocator = shard_allocator(call->shard);
   mem_free(allocator, call->detail);
-  call->detail = detail ? mem_text(allocator, detail, strlen(detail)) : NULL;
+  call->detail = NULL;
+  size_t len = detail ? strnlen(detail, DETAIL_BYTES_MAX + 1) : 0;
+  if (len > DETAIL_BYTES_MAX) /* cut at a character */
+    for (len = DETAIL_BYTES_MAX; len > 0 && ((unsigned char)detail[len] & 0xc0) == 0x80;)
+      len--;
+  if (detail)
+    call->detail = mem_text(allocator, detail, len);
+  for (char *at = call->detail; at && *at; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7f)
+      *at = '?'; /* it becomes part of lines */
 }
 
 void *host_call_data(const host_call *call) {

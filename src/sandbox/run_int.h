@@ -111,7 +111,7 @@ struct run {
   char *value;         /* JSON */
   run_report report;
   op_info *pending;
-  char **pending_sites;
+  char **pending_details, **pending_sites;
 };
 
 /* ---- shard.c ---- */
