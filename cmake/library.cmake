@@ -33,6 +33,11 @@ else()
   list(APPEND parts vow_sqlite3)
   list(APPEND part_files $<TARGET_FILE:vow_sqlite3>)
 endif()
+if(MD_ARCHIVE)
+  list(APPEND part_files ${MD_ARCHIVE})
+else()
+  list(APPEND VOW_REQUIRES libmd)
+endif()
 set(static_library ${CMAKE_BINARY_DIR}/libvow.a)
 add_custom_command(OUTPUT ${static_library}
   COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o libvow.o

@@ -50,6 +50,17 @@ else()
   target_link_libraries(vow_uv INTERFACE uv_a)
 endif()
 
+# SHA-256, from the archive where there is one: nothing more is loaded at start.
+pkg_check_modules(MD REQUIRED IMPORTED_TARGET libmd)
+find_library(MD_ARCHIVE libmd.a HINTS ${MD_STATIC_LIBRARY_DIRS} ${MD_LIBRARY_DIRS})
+add_library(vow_md INTERFACE)
+if(MD_ARCHIVE)
+  target_include_directories(vow_md SYSTEM INTERFACE ${MD_INCLUDE_DIRS})
+  target_link_libraries(vow_md INTERFACE ${MD_ARCHIVE})
+else()
+  target_link_libraries(vow_md INTERFACE PkgConfig::MD)
+endif()
+
 add_library(vow_sqlite INTERFACE)
 pkg_check_modules(SQLITE IMPORTED_TARGET sqlite3>=3.50.2)
 if(SQLITE_FOUND)

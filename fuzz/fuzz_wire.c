@@ -366,7 +366,7 @@ static void on_done(run *run, const run_report *report, void *user) {
   demand(c->created == c->fulfilled + c->rejected + c->timed_out + c->cancelled && c->live == 0);
   demand(report->outcome != RUN_VALUE || (report->value && report->error.kind == RUN_KIND_NONE));
   demand(report->pending_count <= RUN_PENDING_LISTED);
-  char *json = run_report_json(report, &allocator);
+  char *json = run_report_json(report, NULL, &allocator);
   demand(json != NULL);
   mem_free(&allocator, json);
   if (byte() & 1) {

@@ -1,7 +1,7 @@
 # Tests of loop, pool, engine and sandbox.
 set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 
-foreach(name test_loop test_pool)
+foreach(name test_loop test_pool test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
 foreach(name test_engine test_engine_recycle)

@@ -16,7 +16,9 @@
 #include "api/notes.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/record.h"
+#include "cli/tell.h"
 #include "sandbox/run.h"
 
 enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
@@ -67,7 +69,7 @@ static const option_spec specs[] = {
     OPTION_TEXT(eval_options, report, "report", "FILE|-",
                 "write the report as JSON; - puts it in place of the value"),
     OPTION_TEXT(eval_options, audit, "audit", "FILE",
-                "write each event of each operation as a line of JSON"),
+                "add each event of each operation as a line of JSON, chained by hash"),
     OPTION_TEXT(eval_options, metrics, "metrics", "FILE",
                 "write counts and times at exit, as Prometheus text"),
     OPTION_FLAG(eval_options, debug, "debug",
@@ -84,7 +86,9 @@ typedef struct evaluation {
   size_t source_len;
   bool allowed[ALLOWED_MAX];
   bool needs_db;
-  output report, audit, metrics;
+  record record;
+  progress progress;
+  const run_report *report; /* once the run has finished */
   db *store;
   pool *workers;
   api_host *api;
@@ -92,7 +96,6 @@ typedef struct evaluation {
   engine_counts at_start; /* what making the shard counted */
   run *run;
   uv_signal_t signals[2];
-  int status;
 } evaluation;
 
 void eval_help(FILE *out) {
@@ -253,7 +256,7 @@ static bool check_alone(const evaluation *e, const output *output) {
 }
 
 static bool check_distinct(const evaluation *e) {
-  const output *outputs[] = {&e->report, &e->audit, &e->metrics};
+  const output *outputs[] = {&e->record.report, &e->record.audit, &e->record.metrics};
   for (size_t i = 0; i < 3; i++) {
     for (size_t j = i + 1; j < 3; j++)
       if (output_same(outputs[i], outputs[j]))
@@ -266,15 +269,25 @@ static bool check_distinct(const evaluation *e) {
 
 static bool open_outputs(evaluation *e) {
   const eval_options *options = &e->options;
+  record *record = &e->record;
   char message[PATH_MAX + 256];
-  bool to_stdout = options->report && strcmp(options->report, "-") == 0;
-  if (output_open(&e->report, "--report", to_stdout ? NULL : options->report, message,
-                  sizeof message) &&
-      output_open(&e->audit, "--audit", options->audit, message, sizeof message) &&
-      output_open(&e->metrics, "--metrics", options->metrics, message, sizeof message))
-    return check_distinct(e);
-  usage("%s", message);
-  return false;
+  record->tenant = options->vault;
+  record->report_to_stdout = options->report && strcmp(options->report, "-") == 0;
+  const char *report = record->report_to_stdout ? NULL : options->report;
+  if (!output_open(&record->report, "--report", report, OUTPUT_REPLACED, message, sizeof message) ||
+      !output_open(&record->audit, "--audit", options->audit, OUTPUT_APPENDED, message,
+                   sizeof message) ||
+      !output_open(&record->metrics, "--metrics", options->metrics, OUTPUT_REPLACED, message,
+                   sizeof message)) {
+    usage("%s", message);
+    return false;
+  }
+  if (!check_distinct(e))
+    return false;
+  bool ready = record_prepare(record, message, sizeof message);
+  if (!ready)
+    usage("%s", message);
+  return ready;
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
@@ -323,11 +336,12 @@ static bool open_shard(evaluation *e) {
  * error leaves no new one. */
 static bool open_api(evaluation *e) {
   char message[512];
-  if (e->needs_db && !(e->workers = pool_open(NULL, WORKERS_MAX))) {
+  bool needs_workers = e->needs_db || e->record.audit.path;
+  if (needs_workers && !(e->workers = pool_open(NULL, WORKERS_MAX))) {
     usage("out of memory");
     return false;
   }
-  if (e->needs_db && !pool_start(e->workers)) {
+  if (needs_workers && !pool_start(e->workers)) {
     usage("no worker thread can be started");
     return false;
   }
@@ -345,30 +359,10 @@ static bool open_api(evaluation *e) {
 
 /* ---- the run ---- */
 
-/* On a terminal, text of a stranger must not move the cursor or set titles:
- * control characters but newline and tab are shown as \xNN (C0, DEL, and the C1
- * set, which is C2 80 to C2 9F in UTF-8). */
-static void put_text(const char *text, size_t len) {
-  if (!isatty(STDERR_FILENO)) {
-    fwrite(text, 1, len, stderr);
-    return;
-  }
-  for (size_t i = 0; i < len; i++) {
-    unsigned char byte = (unsigned char)text[i],
-                  next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
-    bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
-    if (c1)
-      fprintf(stderr, "\\x%02x", (unsigned char)text[++i]);
-    else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f)
-      fprintf(stderr, "\\x%02x", byte);
-    else
-      fputc(byte, stderr);
-  }
-}
-
 static void on_log(void *user, int level, const char *text, size_t len) {
-  (void)user, (void)level;
-  put_text(text, len);
+  (void)level;
+  progress_erase(&((evaluation *)user)->progress);
+  tell_text(text, len);
   fputc('\n', stderr);
 }
 
@@ -381,86 +375,32 @@ static int exit_status(run_outcome outcome) {
 }
 
 static void on_event(void *user, const run_event *event) {
-  record_event(output_begin(&((evaluation *)user)->audit), event);
-}
-
-static void put_lines(const char *text) {
-  size_t len = strlen(text);
-  put_text(text, len);
-  if (len > 0 && text[len - 1] != '\n')
-    fputc('\n', stderr);
-}
-
-/* A trace holds "Name: message" by convention only: it is shown below both. */
-static void tell_failure(const run_report *report) {
-  const char *name = report->error.name, *message = report->error.message;
-  fprintf(stderr, "vow eval: %s (%s): ", run_outcome_text(report->outcome),
-          run_kind_text(report->error.kind));
-  if (name)
-    put_text(name, strlen(name));
-  if (name && message)
-    fputs(": ", stderr);
-  if (message)
-    put_text(message, strlen(message));
-  fputc('\n', stderr);
-  if (report->error.stack)
-    put_lines(report->error.stack);
-  for (size_t i = 0; report->error.kind == RUN_KIND_TIMEOUT && i < report->pending_count; i++)
-    fprintf(stderr, "    waiting for %s for %.1f s\n", report->pending[i].name,
-            (double)report->pending[i].age_ns / 1e9);
-}
-
-/* What was still live, and with --debug where it came from. */
-static void tell_pending(const run_report *report) {
-  for (size_t i = 0; i < report->pending_count; i++) {
-    const char *site = report->pending_sites ? report->pending_sites[i] : NULL;
-    fprintf(stderr, "vow eval: outlived the run: %s, %.3f s old\n", report->pending[i].name,
-            (double)report->pending[i].age_ns / 1e9);
-    if (site)
-      put_lines(site);
-  }
-}
-
-static bool write_report(evaluation *e, const run_report *report) {
-  char *json = run_report_json(report, NULL);
-  FILE *out = e->report.path ? output_begin(&e->report) : stdout;
-  bool ok = json && fprintf(out, "%s\n", json) > 0;
-  mem_free(NULL, json);
-  return ok;
-}
-
-static bool write_records(evaluation *e, const run_report *report) {
-  bool ok = !e->options.report || write_report(e, report);
-  FILE *audit = output_begin(&e->audit), *metrics = output_begin(&e->metrics);
-  if (audit)
-    record_end(audit, report);
-  if (metrics) {
-    engine_counts counts = engine_counts_of(shard_engine(e->shard));
-    counts.recycled -= e->at_start.recycled;
-    counts.discarded -= e->at_start.discarded;
-    record_metrics(metrics, report, &counts);
-  }
-  ok = output_end(&e->report) && ok;
-  ok = output_end(&e->audit) && ok;
-  return output_end(&e->metrics) && ok;
+  record_event(&((evaluation *)user)->record, event);
 }
 
 static void on_done(run *run, const run_report *report, void *user) {
   (void)run;
-  evaluation *e = user;
-  bool replaced = e->options.report && strcmp(e->options.report, "-") == 0;
-  e->status = exit_status(report->outcome);
+  ((evaluation *)user)->report = report; /* until the run is disposed */
+}
+
+/* Everything that is said of a run that has finished. */
+static int conclude(evaluation *e) {
+  const run_report *report = e->report;
+  char message[PATH_MAX + 256];
   if (report->outcome != RUN_VALUE)
     tell_failure(report);
-  else if (!replaced)
+  else if (!e->record.report_to_stdout)
     printf("%s\n", report->value);
   if (e->options.debug)
     tell_pending(report);
-  bool written = write_records(e, report);
-  if (fflush(stdout) != 0 || ferror(stdout) || !written) {
-    fprintf(stderr, "vow eval: not all of the output could be written\n");
-    e->status = EXIT_FAILED;
+  bool written = record_end(&e->record, report, message, sizeof message);
+  if (written && (fflush(stdout) != 0 || ferror(stdout))) {
+    snprintf(message, sizeof message, "not all of the output could be written");
+    written = false;
   }
+  if (!written)
+    fprintf(stderr, "vow eval: %s\n", message);
+  return written ? exit_status(report->outcome) : EXIT_FAILED;
 }
 
 static bool ends_with(const char *text, const char *end) {
@@ -489,7 +429,8 @@ static int evaluate(evaluation *e) {
                          .context = e->options.context,
                          .limits = limits_of(&e->options),
                          .on_log = on_log,
-                         .on_event = e->audit.path ? on_event : NULL,
+                         .on_event =
+                             e->record.audit.path || e->record.metrics.path ? on_event : NULL,
                          .debug = e->options.debug,
                          .on_done = on_done,
                          .user = e};
@@ -497,11 +438,20 @@ static int evaluate(evaluation *e) {
   e->run = run_open(e->shard, &options);
   if (!e->run)
     return usage(NO_SANDBOX);
-  while (run_alive(e->run))
-    shard_turn(e->shard);
-  run_dispose(e->run);
-  e->run = NULL;
-  return e->status;
+  int status = EXIT_USAGE;
+  if (record_open(&e->record, e->shard, e->workers, &e->at_start)) {
+    progress_begin(&e->progress, shard_loop(e->shard), e->run);
+    while (run_alive(e->run))
+      shard_turn(e->shard);
+    progress_end(&e->progress);
+    status = conclude(e);
+  } else {
+    usage("out of memory");
+  }
+  run *run = e->run;
+  e->run = NULL; /* a signal finds none from here on */
+  run_dispose(run);
+  return status;
 }
 
 static void close_parts(evaluation *e) {
@@ -515,9 +465,7 @@ static void close_parts(evaluation *e) {
   pool_close(e->workers);
   api_host_close(e->api);
   db_close(e->store);
-  output_discard(&e->report);
-  output_discard(&e->audit);
-  output_discard(&e->metrics);
+  record_close(&e->record);
   mem_free(NULL, e->source);
 }
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/audit.h"
 #include "cli/eval.h"
 #include "cli/host.h"
 #include "cli/notes.h"
@@ -19,6 +20,7 @@ static const struct {
 } commands[] = {
     {"eval", "run an untrusted script in a fresh sandbox", cmd_eval, eval_help},
     {"host", "let a program in any language evaluate scripts, by JSON-RPC", cmd_host, host_help},
+    {"audit", "check an audit file", cmd_audit, audit_help},
     {"notes", "fill and read the notes database", cmd_notes, notes_help},
     {"types", "print TypeScript declarations of what a script finds", cmd_types, types_help},
     {"version", "print the version", cmd_version, version_help},

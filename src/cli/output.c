@@ -9,10 +9,12 @@
 
 /* Opens without a change to a file that is there. */
 static int open_path(output *output) {
-  int fd = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY |
+              (output->mode == OUTPUT_APPENDED ? O_APPEND | O_NONBLOCK : 0);
+  int fd = open(output->path, flags);
   if (fd >= 0 || errno != ENOENT)
     return fd;
-  fd = open(output->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+  fd = open(output->path, flags | O_CREAT, 0666);
   output->made = fd >= 0;
   return fd;
 }
@@ -49,21 +51,27 @@ static bool open_stream(output *output) {
   return false;
 }
 
-bool output_open(output *output, const char *option, const char *path, char *message,
-                 size_t message_size) {
-  *output = (struct output){.option = option, .path = path};
+bool output_open(output *output, const char *option, const char *path, output_mode mode,
+                 char *message, size_t message_size) {
+  *output = (struct output){.option = option, .path = path, .mode = mode};
   if (!path || open_stream(output))
     return true;
-  snprintf(message, message_size, "%s %s: cannot be written: %s", option, path, strerror(errno));
+  const char *why = errno == ENXIO ? "nobody reads from it" : strerror(errno);
+  snprintf(message, message_size, "%s %s: cannot be written: %s", option, path, why);
   return false;
 }
 
 FILE *output_begin(output *output) {
   if (output->file && !output->begun) {
     output->begun = true;
-    output->failed = output->regular && ftruncate(fileno(output->file), 0) != 0;
+    output->failed = output->mode == OUTPUT_REPLACED && output->regular &&
+                     ftruncate(fileno(output->file), 0) != 0;
   }
   return output->file;
+}
+
+int output_fd(const output *output) {
+  return output->file ? fileno(output->file) : -1;
 }
 
 bool output_end(output *output) {

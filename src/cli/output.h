@@ -12,21 +12,30 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+/* How a file is written. */
+typedef enum {
+  OUTPUT_REPLACED, /* by a stream, in place of what was there */
+  OUTPUT_APPENDED, /* by its descriptor, behind what was there, without blocking */
+} output_mode;
+
 typedef struct output {
   const char *option; /* "--report": for messages */
   const char *path;   /* borrowed; NULL: nothing was asked for, every call does nothing */
   FILE *file;         /* private from here on */
   bool made, begun, regular, failed;
+  output_mode mode;
   dev_t device;
   ino_t inode;
 } output;
 
 /* Fills `option` and `path` in, and opens. False with a one-line message. */
-bool output_open(output *output, const char *option, const char *path, char *message,
-                 size_t message_size);
+bool output_open(output *output, const char *option, const char *path, output_mode mode,
+                 char *message, size_t message_size);
 /* The stream to write to, NULL when there is none. From here on the file holds
  * nothing but what this command writes. */
 FILE *output_begin(output *output);
+/* Its descriptor; -1: there is none. */
+int output_fd(const output *output);
 /* Closes a file that was begun; false if anything did not reach it. */
 bool output_end(output *output);
 /* Closes a file that was not begun, and leaves things as they were. */

@@ -1,79 +1,191 @@
 #include "cli/record.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
-static const char *event_text(run_event_kind kind) {
-  static const char *const names[] = {[RUN_EVENT_CREATED] = "created",
-                                      [RUN_EVENT_QUEUED] = "queued",
-                                      [RUN_EVENT_STARTED] = "started",
-                                      [RUN_EVENT_RETRIED] = "retried",
-                                      [RUN_EVENT_CACHE_HIT] = "cache_hit",
-                                      [RUN_EVENT_SETTLED] = "settled",
-                                      [RUN_EVENT_LATE] = "late"};
-  return names[kind];
+/* How long a slow reader of the audit is waited for at the end. */
+#define PATIENCE_MS 500
+
+/* ---- the chain that is there already ---- */
+
+__attribute__((format(printf, 4, 5))) static bool refuse(const record *record, char *message,
+                                                         size_t size, const char *format, ...) {
+  va_list arguments;
+  int used = snprintf(message, size, "--audit %s: ", record->audit.path);
+  if (used < 0 || (size_t)used >= size)
+    return false;
+  va_start(arguments, format);
+  vsnprintf(message + used, size - (size_t)used, format, arguments);
+  va_end(arguments);
+  return false;
 }
 
-void record_event(FILE *out, const run_event *event) {
-  fprintf(out, "{\"at_ms\":%.3f,\"event\":\"%s\",\"operation\":%" PRIu64 ",\"name\":\"%s\"",
-          (double)event->at_ns / 1e6, event_text(event->kind), event->number, event->name);
-  if (event->kind == RUN_EVENT_SETTLED || event->kind == RUN_EVENT_LATE)
-    fprintf(out, ",\"state\":\"%s\",\"age_ms\":%.3f", op_state_text(event->state),
-            (double)event->age_ns / 1e6);
-  if (event->kind == RUN_EVENT_SETTLED && event->state == OP_TIMED_OUT)
-    fputs(",\"security\":true", out);
-  fputs("}\n", out);
+/* The last line of `len` bytes that end a file, with its newline; NULL: not whole. */
+static const char *last_line(const char *bytes, size_t len) {
+  if (len == 0 || bytes[len - 1] != '\n')
+    return NULL;
+  const char *before = memrchr(bytes, '\n', len - 1);
+  return before ? before + 1 : bytes;
 }
 
-void record_end(FILE *out, const run_report *report) {
-  fprintf(out, "{\"at_ms\":%.3f,\"event\":\"end\",\"outcome\":\"%s\"",
-          (double)report->wall_ns / 1e6, run_outcome_text(report->outcome));
-  if (report->outcome != RUN_VALUE)
-    fprintf(out, ",\"kind\":\"%s\"", run_kind_text(report->error.kind));
-  if (report->outcome == RUN_LIMIT || report->error.kind == RUN_KIND_DENIED)
-    fputs(",\"security\":true", out);
-  fputs("}\n", out);
+static bool read_end(int fd, char *bytes, size_t len, off_t at) {
+  size_t have = 0;
+  while (have < len) {
+    ssize_t n = pread(fd, bytes + have, len - have, at + (off_t)have);
+    if (n > 0)
+      have += (size_t)n;
+    else if (n == 0 || errno != EINTR)
+      return false;
+  }
+  return true;
 }
 
-static void head(FILE *out, const char *name, const char *type, const char *help) {
-  fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+static bool find_chain(record *record, off_t size, char *message, size_t message_size) {
+  char bytes[AUDIT_LINE_MAX];
+  size_t len = size < (off_t)sizeof bytes ? (size_t)size : sizeof bytes;
+  int fd = open(record->audit.path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  bool got = fd >= 0 && read_end(fd, bytes, len, size - (off_t)len);
+  int error = errno;
+  if (fd >= 0)
+    close(fd);
+  if (!got)
+    return refuse(record, message, message_size, "its last line cannot be read: %s",
+                  strerror(error));
+  const char *line = last_line(bytes, len);
+  if (!line || !audit_continue(&record->chain, line, len - (size_t)(line - bytes)))
+    return refuse(record, message, message_size,
+                  "it does not end with a line of an audit; name a new file, or see: vow audit "
+                  "verify");
+  return true;
 }
 
-static void state(FILE *out, const char *name, uint64_t value) {
-  fprintf(out, "vow_operations_total{state=\"%s\"} %" PRIu64 "\n", name, value);
+bool record_prepare(record *record, char *message, size_t message_size) {
+  struct stat facts;
+  audit_init(&record->chain, NULL, NULL);
+  int fd = output_fd(&record->audit);
+  if (fd < 0 || fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
+    return true;
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    return refuse(record, message, message_size, "another process writes to it");
+  /* Only now nobody adds to it. */
+  if (fstat(fd, &facts) != 0 || facts.st_size == 0)
+    return true;
+  return find_chain(record, facts.st_size, message, message_size);
 }
 
-static void put_operations(FILE *out, const op_counts *counts) {
-  head(out, "vow_operations_total", "counter", "Operations by how they were settled.");
-  state(out, "fulfilled", counts->fulfilled);
-  state(out, "rejected", counts->rejected);
-  state(out, "timed_out", counts->timed_out);
-  state(out, "cancelled", counts->cancelled);
-  head(out, "vow_operations_created_total", "counter", "Operations created.");
-  fprintf(out, "vow_operations_created_total %" PRIu64 "\n", counts->created);
-  head(out, "vow_operations_late_total", "counter", "Answers dropped because they came too late.");
-  fprintf(out, "vow_operations_late_total %" PRIu64 "\n", counts->late);
-  head(out, "vow_operations_concurrent_max", "gauge", "The most operations running at once.");
-  fprintf(out, "vow_operations_concurrent_max %" PRIu32 "\n", counts->running_max);
+/* ---- the run ---- */
+
+static uint64_t wall_clock_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void put_seconds(FILE *out, const char *clock, uint64_t ns) {
-  fprintf(out, "vow_run_seconds_total{clock=\"%s\"} %.6f\n", clock, (double)ns / 1e9);
+static bool open_audit(record *record, shard *shard, pool *pool) {
+  uint8_t random[RUN_AUDIT_ID_LEN / 2];
+  record->file = audit_file_open(NULL, output_fd(&record->audit), pool, shard_loop(shard));
+  if (!record->file)
+    return false;
+  while (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+    ;
+  output_begin(&record->audit);
+  record->chain.sink = audit_file_put;
+  record->chain.user = record->file;
+  record->lines_before = record->chain.lines;
+  memcpy(record->last, record->chain.last, sizeof record->last);
+  run_audit_open(&record->run, &record->chain, record->tenant, wall_clock_ms(), random);
+  return true;
 }
 
-void record_metrics(FILE *out, const run_report *report, const engine_counts *engine) {
-  head(out, "vow_runs_total", "counter", "Runs by outcome.");
-  fprintf(out, "vow_runs_total{outcome=\"%s\",kind=\"%s\"} 1\n", run_outcome_text(report->outcome),
-          run_kind_text(report->error.kind));
-  put_operations(out, &report->operations);
-  head(out, "vow_run_seconds_total", "counter", "Time of runs by clock; the sum is the wall time.");
-  put_seconds(out, "guest", report->guest_ns);
-  put_seconds(out, "host_wait", report->host_wait_ns);
-  put_seconds(out, "ready", report->ready_ns);
-  head(out, "vow_memory_peak_bytes", "gauge", "The most memory the run held.");
-  fprintf(out, "vow_memory_peak_bytes %" PRIu64 "\n", report->memory_peak);
-  head(out, "vow_memory_limit_bytes", "gauge", "The memory the run may hold.");
-  fprintf(out, "vow_memory_limit_bytes %" PRIu64 "\n", report->memory_limit);
-  head(out, "vow_sandboxes_total", "counter", "Sandboxes by what became of their memory.");
-  fprintf(out, "vow_sandboxes_total{memory=\"recycled\"} %" PRIu64 "\n", engine->recycled);
-  fprintf(out, "vow_sandboxes_total{memory=\"discarded\"} %" PRIu64 "\n", engine->discarded);
+bool record_open(record *record, shard *shard, pool *pool, const engine_counts *since) {
+  record->shard = shard;
+  record->pool = pool;
+  record->since = *since;
+  if (record->metrics.path && !(record->counts = run_metrics_open(NULL)))
+    return false;
+  return !record->audit.path || open_audit(record, shard, pool);
+}
+
+void record_event(record *record, const run_event *event) {
+  if (record->file)
+    run_audit_event(&record->run, event);
+  if (record->counts)
+    run_metrics_event(record->counts, event);
+}
+
+/* ---- the end ---- */
+
+/* What the audit file holds now. */
+static run_report_audit end_audit(record *record, const run_report *report, int *error) {
+  run_audit_end(&record->run, report);
+  audit_file_end(record->file, PATIENCE_MS);
+  while (audit_file_busy(record->file))
+    shard_turn(record->shard);
+  audit_file_state state = audit_file_written(record->file);
+  if (state.lines > 0)
+    memcpy(record->last, state.last, sizeof record->last);
+  uint64_t put = record->chain.lines - record->lines_before;
+  *error = state.error;
+  return (run_report_audit){.lines = record->lines_before + state.lines,
+                            .last = record->last,
+                            .dropped = record->chain.dropped + (put - state.lines)};
+}
+
+static bool write_report(record *record, const run_report *report, const run_report_audit *audit) {
+  FILE *out = record->report_to_stdout ? stdout : output_begin(&record->report);
+  if (!out)
+    return true;
+  char *json = run_report_json(report, audit, NULL);
+  bool ok = json && fprintf(out, "%s\n", json) > 0;
+  mem_free(NULL, json);
+  return ok;
+}
+
+static bool write_metrics(record *record, const run_report *report) {
+  size_t len;
+  FILE *out = output_begin(&record->metrics);
+  if (!out)
+    return true;
+  run_metrics_report(record->counts, report);
+  run_metrics_shard(record->counts, record->shard, &record->since, record->pool);
+  char *text = metrics_text(record->counts, &len);
+  bool ok = text && fwrite(text, 1, len, out) == len;
+  mem_free(NULL, text);
+  return ok;
+}
+
+bool record_end(record *record, const run_report *report, char *message, size_t message_size) {
+  run_report_audit audit = {0};
+  int error = 0;
+  if (record->file)
+    audit = end_audit(record, report, &error);
+  bool ok = write_report(record, report, record->file ? &audit : NULL);
+  ok = write_metrics(record, report) && ok;
+  ok = output_end(&record->report) && ok;
+  ok = output_end(&record->metrics) && ok;
+  if (!ok)
+    snprintf(message, message_size, "not all of the output could be written");
+  else if (audit.dropped)
+    snprintf(message, message_size, "--audit %s: %" PRIu64 " events could not be written: %s",
+             record->audit.path, audit.dropped,
+             error == EAGAIN ? "its reader is too slow"
+             : error         ? strerror(error)
+                             : "they came faster than they could be written");
+  return ok && !audit.dropped;
+}
+
+void record_close(record *record) {
+  audit_file_close(record->file);
+  metrics_close(record->counts);
+  output_discard(&record->report);
+  output_discard(&record->audit);
+  output_discard(&record->metrics);
 }

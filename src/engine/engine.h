@@ -96,7 +96,8 @@ void engine_trim(engine *engine);
 /* How instances came about, for metrics and tests. */
 typedef struct engine_counts {
   uint64_t opened, recycled, discarded, pages_restored;
-  uint64_t searches; /* for the pages that were written */
+  uint64_t searches;     /* for the pages that were written */
+  size_t template_bytes; /* what a fresh instance starts with; 0 natively */
   uint32_t live;
 } engine_counts;
 engine_counts engine_counts_of(const engine *engine);

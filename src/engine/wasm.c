@@ -554,6 +554,7 @@ static engine_counts wasm_counts(const engine *engine) {
   counts.discarded = account->discarded;
   counts.pages_restored = account->pages_restored;
   counts.searches = account->searches;
+  counts.template_bytes = ((const wasm_shard *)engine)->host->image.size;
   return counts;
 }
 

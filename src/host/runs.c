@@ -91,7 +91,7 @@ static void free_run(session_run *run) {
 
 static void answer_report(session_run *run, const run_report *report) {
   session *session = run->session;
-  char *json = run_report_json(report, session->options.allocator);
+  char *json = run_report_json(report, NULL, session->options.allocator);
   if (!json) {
     session_answer_error(session, run->batch, &run->id, RPC_INTERNAL_ERROR,
                          "out of memory for the report");

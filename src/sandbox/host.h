@@ -69,6 +69,10 @@ const uint8_t *host_call_arguments(const host_call *call, size_t *len);
 /* Cookie of the handler. */
 void host_call_set_data(host_call *call, void *data);
 void *host_call_data(const host_call *call);
+/* What the call is about, for people who wait for it or read of it later: "fetch"
+ * with "api.example.com". UTF-8, copied, cut at 200 bytes, control characters become
+ * question marks; NULL takes it back. Without memory for it there is none. */
+void host_call_set_detail(host_call *call, const char *detail);
 struct shard *host_call_shard(const host_call *call);
 /* Counts `bytes` (in all, not more) that are held for the answer as memory of the
  * run, until it is given. False, with nothing changed, when they do not fit. */

@@ -1,9 +1,12 @@
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/json.h"
 #include "sandbox/run_int.h"
 
+/* Operations that the message of a run that took too long names. */
+#define NAMED_MAX 3u
 #define REPORT_BYTES_MAX (256u << 20)
 #define NS_PER_MS 1e6
 
@@ -41,23 +44,73 @@ static run_outcome outcome_of(run_kind kind) {
   return kind >= RUN_KIND_CPU ? RUN_LIMIT : RUN_ERROR;
 }
 
-static void list_pending(run *run, uint64_t now) {
+/* One text for each pending operation, some NULL; NULL when memory is short. */
+static char **texts_of_pending(run *run, bool sites) {
   const vow_allocator *allocator = shard_allocator(run->shard);
-  run->pending = mem_new(allocator, RUN_PENDING_LISTED, sizeof *run->pending);
+  char **texts = mem_new(allocator, RUN_PENDING_LISTED, sizeof *texts);
+  for (size_t i = 0; texts && i < run->report.pending_count; i++) {
+    host_call *call = run_call_numbered(run, run->pending[i].tag);
+    const char *text = !call ? NULL : sites ? call->site : call->detail;
+    if (text)
+      texts[i] = mem_text(allocator, text, strlen(text));
+  }
+  return texts;
+}
+
+/* Returns how many there are. */
+static size_t list_pending(run *run, uint64_t now) {
+  run->pending = mem_new(shard_allocator(run->shard), RUN_PENDING_LISTED, sizeof *run->pending);
   if (!run->pending)
-    return;
+    return 0;
   size_t count = op_scope_list(run->scope, run->pending, RUN_PENDING_LISTED, now);
   run->report.pending = run->pending;
   run->report.pending_count = count < RUN_PENDING_LISTED ? count : RUN_PENDING_LISTED;
-  run->pending_sites = mem_new(allocator, RUN_PENDING_LISTED, sizeof *run->pending_sites);
-  if (!run->pending_sites)
-    return;
+  run->pending_details = texts_of_pending(run, false);
+  run->report.pending_details = (const char *const *)run->pending_details;
+  if (run->options.debug)
+    run->pending_sites = texts_of_pending(run, true);
   run->report.pending_sites = (const char *const *)run->pending_sites;
-  for (size_t i = 0; i < run->report.pending_count; i++) {
-    host_call *call = run_call_numbered(run, run->pending[i].tag);
-    if (call && call->site)
-      run->pending_sites[i] = mem_text(allocator, call->site, strlen(call->site));
-  }
+  return count;
+}
+
+/* ---- what a run that took too long was waiting for ---- */
+
+typedef struct sentence {
+  char text[1024];
+  size_t len;
+} sentence;
+
+__attribute__((format(printf, 2, 3))) static void say(sentence *s, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int n = vsnprintf(s->text + s->len, sizeof s->text - s->len, format, arguments);
+  va_end(arguments);
+  if (n > 0)
+    s->len += (size_t)n < sizeof s->text - s->len ? (size_t)n : sizeof s->text - s->len - 1;
+}
+
+static void say_pending(sentence *s, const run_report *report, size_t i) {
+  const char *detail = report->pending_details ? report->pending_details[i] : NULL;
+  say(s, "%s%s%s%s (%llu ms)", i ? ", " : "; it was waiting for ", report->pending[i].name,
+      detail ? " " : "", detail ? detail : "",
+      (unsigned long long)(report->pending[i].age_ns / 1000000));
+}
+
+/* Without memory the message stays as it is. */
+static void explain_timeout(run *run, size_t pending) {
+  sentence s = {.len = 0};
+  say(&s, "the run took longer than %llu ms (--wall-ms)",
+      (unsigned long long)run->options.limits.wall_ms);
+  size_t named = run->report.pending_count < NAMED_MAX ? run->report.pending_count : NAMED_MAX;
+  for (size_t i = 0; i < named; i++)
+    say_pending(&s, &run->report, i);
+  if (pending > named && named > 0)
+    say(&s, " and %zu more", pending - named);
+  char *message = mem_text(shard_allocator(run->shard), s.text, s.len);
+  if (!message)
+    return;
+  mem_free(shard_allocator(run->shard), run->failure.message);
+  run->failure.message = message;
 }
 
 /* Closing cancels what is live: the counts are taken as they will be. */
@@ -71,6 +124,11 @@ static op_counts final_counts(const run *run) {
 void run_make_report(run *run, uint64_t now) {
   run_report *report = &run->report;
   const run_failure *failure = &run->failure;
+  size_t pending = 0;
+  if (op_scope_has_live(run->scope) || run->timer_count > 0)
+    pending = list_pending(run, now);
+  if (failure->kind == RUN_KIND_TIMEOUT)
+    explain_timeout(run, pending);
   report->outcome = outcome_of(failure->kind);
   report->value = report->outcome == RUN_VALUE ? run->value : NULL;
   report->error.kind = failure->kind;
@@ -86,8 +144,6 @@ void run_make_report(run *run, uint64_t now) {
   report->wall_ns = report->guest_ns + report->host_wait_ns + report->ready_ns;
   report->memory_peak = run->memory_peak;
   report->memory_limit = run->options.limits.memory_bytes;
-  if (op_scope_has_live(run->scope) || run->timer_count > 0)
-    list_pending(run, now);
   report->operations = final_counts(run);
 }
 
@@ -158,13 +214,23 @@ static void put_pending(cbor_out *out, const run_report *report) {
     const char *comma = ",";
     put_count(out, i ? ",{\"id\":" : "{\"id\":", info->tag & ~WIRE_TIMER_BIT);
     put_string(out, "\"name\":", info->name, &comma);
+    put_string(out, "\"detail\":", report->pending_details ? report->pending_details[i] : NULL,
+               &comma);
     put_ms(out, ",\"age_ms\":", info->age_ns);
     put(out, "}");
   }
   put(out, "]");
 }
 
-static void put_report(cbor_out *out, const run_report *report) {
+static void put_audit(cbor_out *out, const run_report_audit *audit) {
+  const char *comma = ",";
+  put_count(out, ",\"audit\":{\"lines\":", audit->lines);
+  put_string(out, "\"last\":", audit->last, &comma);
+  put_count(out, ",\"dropped\":", audit->dropped);
+  put(out, "}");
+}
+
+static void put_report(cbor_out *out, const run_report *report, const run_report_audit *audit) {
   const char *comma = ",";
   put(out, "{\"version\":1");
   put_string(out, "\"outcome\":", run_outcome_text(report->outcome), &comma);
@@ -183,13 +249,16 @@ static void put_report(cbor_out *out, const run_report *report) {
   put_count(out, ",\"limit_bytes\":", report->memory_limit);
   put(out, "}");
   put_pending(out, report);
+  if (audit)
+    put_audit(out, audit);
   put(out, "}");
 }
 
-char *run_report_json(const run_report *report, const vow_allocator *allocator) {
+char *run_report_json(const run_report *report, const run_report_audit *audit,
+                      const vow_allocator *allocator) {
   cbor_out out;
   cbor_out_init(&out, allocator, REPORT_BYTES_MAX);
-  put_report(&out, report);
+  put_report(&out, report, audit);
   cbor_put_raw(&out, "", 1);
   size_t len;
   return (char *)cbor_out_take(&out, &len);

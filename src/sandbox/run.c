@@ -36,14 +36,19 @@ static void forget_failure(run *run) {
   run->failure = (run_failure){.kind = RUN_KIND_NONE};
 }
 
+static void free_texts(const run *run, char **texts) {
+  for (size_t i = 0; texts && i < run->report.pending_count; i++)
+    mem_free(shard_allocator(run->shard), texts[i]);
+  mem_free(shard_allocator(run->shard), texts);
+}
+
 static void free_run(run *run) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   run_drop_messages(run);
   forget_failure(run);
   mem_free(allocator, run->value);
-  for (size_t i = 0; run->pending_sites && i < run->report.pending_count; i++)
-    mem_free(allocator, run->pending_sites[i]);
-  mem_free(allocator, run->pending_sites);
+  free_texts(run, run->pending_details);
+  free_texts(run, run->pending_sites);
   mem_free(allocator, run->pending);
   mem_free(allocator, run->timers);
   run_index_free(run);
@@ -370,6 +375,11 @@ op_counts run_counts(const run *run) {
 
 size_t run_pending(const run *run, op_info *list, size_t max) {
   return run->scope ? op_scope_list(run->scope, list, max, run_now()) : 0;
+}
+
+const char *run_pending_detail(const run *run, const op_info *info) {
+  const host_call *call = run->scope ? run_call_numbered(run, info->tag) : NULL;
+  return call ? call->detail : NULL;
 }
 
 void run_set_wall(run *run, uint64_t ms) {

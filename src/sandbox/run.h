@@ -79,13 +79,23 @@ typedef struct run_report {
   uint64_t memory_peak, memory_limit;
   const op_info
       *pending; /* what was live at the end, oldest first; `tag` is the number in the run */
-  const char *const *pending_sites; /* with `debug`: where each was created, or NULL */
+  const char *const *pending_details; /* what each is about, or NULL; the list may be NULL */
+  const char *const *pending_sites;   /* with `debug`: where each was created, or NULL */
   size_t pending_count;
 } run_report;
 
+/* What became of an audit that the run was told to. */
+typedef struct run_report_audit {
+  uint64_t lines;   /* in the chain, up to the last one that was written */
+  const char *last; /* the hash of that one */
+  uint64_t dropped; /* events that were not written */
+} run_report_audit;
+
 /* The report as one JSON object (docs/command-line.md) on one line, without a
- * newline; free with mem_free and `allocator`. NULL when memory is short. */
-char *run_report_json(const run_report *report, const vow_allocator *allocator);
+ * newline; free with mem_free and `allocator`. `audit`: NULL, there was none. NULL
+ * when memory is short. */
+char *run_report_json(const run_report *report, const run_report_audit *audit,
+                      const vow_allocator *allocator);
 
 /* What happens to an operation, as it happens. */
 typedef enum {
@@ -102,9 +112,11 @@ typedef enum {
 typedef struct run_event {
   run_event_kind kind;
   op_state state;
-  uint64_t number; /* of the operation in its run, from 1 */
-  const char *name;
-  uint64_t at_ns, age_ns; /* since the run was opened, since the operation was created */
+  uint64_t number;           /* of the operation in its run, from 1 */
+  const char *name, *detail; /* "fetch", "api.example.com"; no detail: NULL */
+  const char *error;         /* SETTLED as rejected: "NotFoundError"; else NULL */
+  uint32_t attempt;          /* how often its handler has been started */
+  uint64_t at_ns, age_ns;    /* since the run was opened, since the operation was created */
 } run_event;
 
 typedef struct run_options {
@@ -156,6 +168,8 @@ void run_dispose(run *run);
 bool run_alive(const run *run); /* not finished */
 op_counts run_counts(const run *run);
 size_t run_pending(const run *run, op_info *list, size_t max);
+/* What one of the listed is about; NULL: nothing is known. Valid until the next turn. */
+const char *run_pending_detail(const run *run, const op_info *info);
 /* Moves the wall limit to `ms` after the run was opened. */
 void run_set_wall(run *run, uint64_t ms);
 

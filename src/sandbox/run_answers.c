@@ -5,6 +5,7 @@
 
 #include "sandbox/run_int.h"
 
+#define DETAIL_BYTES_MAX 200u
 #define ERROR_BYTES_MAX 8192u
 #define NS_PER_MS UINT64_C(1000000)
 
@@ -17,6 +18,21 @@ const uint8_t *host_call_arguments(const host_call *call, size_t *len) {
 
 void host_call_set_data(host_call *call, void *data) {
   call->data = data;
+}
+
+void host_call_set_detail(host_call *call, const char *detail) {
+  const vow_allocator *allocator = shard_allocator(call->shard);
+  mem_free(allocator, call->detail);
+  call->detail = NULL;
+  size_t len = detail ? strnlen(detail, DETAIL_BYTES_MAX + 1) : 0;
+  if (len > DETAIL_BYTES_MAX) /* cut at a character */
+    for (len = DETAIL_BYTES_MAX; len > 0 && ((unsigned char)detail[len] & 0xc0) == 0x80;)
+      len--;
+  if (detail)
+    call->detail = mem_text(allocator, detail, len);
+  for (char *at = call->detail; at && *at; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7f)
+      *at = '?'; /* it becomes part of lines */
 }
 
 void *host_call_data(const host_call *call) {
@@ -150,11 +166,12 @@ void run_answer_kept(host_call *call, const op_answer *answer) {
   uint64_t now = call->created_ns;
   run_call_tell(call, RUN_EVENT_CREATED, OP_PENDING, now);
   run_call_tell(call, RUN_EVENT_CACHE_HIT, OP_PENDING, now);
-  run_call_tell(call, RUN_EVENT_SETTLED, answer->state, now);
   if (answer->state == OP_FULFILLED) {
+    run_call_tell(call, RUN_EVENT_SETTLED, OP_FULFILLED, now);
     answer_value(call, answer->bytes, answer->len, run_put);
   } else {
     const host_error error = unpack_error(answer->bytes);
+    run_call_tell_rejected(call, &error, now);
     run_answer_error(call, &error, run_put);
   }
 }
@@ -175,11 +192,13 @@ static op_status settle(const host_call *call, op_state state, uint64_t now) {
 }
 
 static void deliver(host_call *call, const outcome *outcome, uint64_t now) {
-  run_call_tell(call, RUN_EVENT_SETTLED, outcome->state, now);
-  if (outcome->state == OP_FULFILLED)
+  if (outcome->state == OP_FULFILLED) {
+    run_call_tell(call, RUN_EVENT_SETTLED, OP_FULFILLED, now);
     answer_value(call, outcome->value, outcome->len, run_send);
-  else
+  } else {
+    run_call_tell_rejected(call, outcome->error, now);
     run_answer_error(call, outcome->error, run_send);
+  }
 }
 
 /* Those that wait for this handler's answer; they have none of their own. */

@@ -134,6 +134,7 @@ void run_call_free(host_call *call) {
   unlink_call(call);
   run_kinds_release(shard_allocator(call->shard), call->kinds);
   mem_free(shard_allocator(call->shard), call->site);
+  mem_free(shard_allocator(call->shard), call->detail);
   mem_free(shard_allocator(call->shard), call);
 }
 
@@ -273,7 +274,8 @@ host_call *run_call_numbered(const run *run, uint64_t number) {
 
 /* ---- events ---- */
 
-void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
+static void tell(const host_call *call, run_event_kind kind, op_state state, const char *error,
+                 uint64_t now) {
   const run *run = call->run;
   if (!run || !run->options.on_event)
     return;
@@ -281,9 +283,20 @@ void run_call_tell(const host_call *call, run_event_kind kind, op_state state, u
                      .state = state,
                      .number = call->number,
                      .name = call->kind->name,
+                     .detail = call->detail,
+                     .error = error,
+                     .attempt = call->attempts,
                      .at_ns = now - run->opened_ns,
                      .age_ns = now - call->created_ns};
   run->options.on_event(run->options.user, &event);
+}
+
+void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
+  tell(call, kind, state, NULL, now);
+}
+
+void run_call_tell_rejected(const host_call *call, const host_error *error, uint64_t now) {
+  tell(call, RUN_EVENT_SETTLED, OP_REJECTED, error->name ? error->name : "ApiError", now);
 }
 
 void run_calls_start(host_call **calls, size_t count) {

@@ -50,7 +50,8 @@ struct host_call {
   bool answered;   /* the guest needs no answer any more */
   uint32_t attempts;
   uint64_t created_ns;
-  char *site; /* where script made the call, with `debug`; else NULL */
+  char *site;   /* where script made the call, with `debug`; else NULL */
+  char *detail; /* by the handler; NULL: none */
   void *data;
   host_call *next, *previous; /* in the run's list while `run` */
   host_call *next_in_place;   /* in its index, likewise */
@@ -111,7 +112,7 @@ struct run {
   char *value;         /* JSON */
   run_report report;
   op_info *pending;
-  char **pending_sites;
+  char **pending_details, **pending_sites;
 };
 
 /* ---- shard.c ---- */
@@ -215,6 +216,8 @@ void run_call_free(host_call *call);
  * cancels raise one, and until it is taken the table keeps the operation. */
 bool run_call_event_waits(const host_call *call);
 void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now);
+/* SETTLED as rejected, with the error's name. */
+void run_call_tell_rejected(const host_call *call, const host_error *error, uint64_t now);
 
 /* ---- run_answers.c ---- */
 

@@ -124,3 +124,13 @@ bool pool_submit(pool *pool, loop *reply_to, pool_work *work) {
   uv_mutex_unlock(&pool->lock);
   return ok;
 }
+
+pool_counts pool_counts_of(pool *pool) {
+  pool_counts counts = {0};
+  if (!pool)
+    return counts;
+  uv_mutex_lock(&pool->lock);
+  counts = (pool_counts){pool->threads, pool->queued};
+  uv_mutex_unlock(&pool->lock);
+  return counts;
+}

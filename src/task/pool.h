@@ -34,4 +34,10 @@ void pool_close(pool *pool);
  * queues. False when not even one thread can be started: `work` is untouched. */
 bool pool_submit(pool *pool, loop *reply_to, pool_work *work);
 
+typedef struct pool_counts {
+  uint32_t threads, queued;
+} pool_counts;
+/* Any thread; zeros for NULL. */
+pool_counts pool_counts_of(pool *pool);
+
 #endif

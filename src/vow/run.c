@@ -339,7 +339,7 @@ vow_status vow_run_report_json(vow_run *run, const char **json) {
   if (!run->source)
     return VOW_E_STATE;
   if (!run->json)
-    run->json = run_report_json(run->source, run->allocator);
+    run->json = run_report_json(run->source, NULL, run->allocator);
   *json = run->json;
   return run->json ? VOW_OK : VOW_E_NOMEM;
 }

@@ -82,7 +82,7 @@ unharmed 'the null device twice' 'old script.js '
 check 'outputs' 0 42 '' -- "$vow" eval --report old --audit audit --metrics metrics script.js
 same 'report' 1 "$(grep -c '^{"version":1,"outcome":"value","value":42,.*}$' old)"
 same 'report, alone' 1 "$(wc -l <old)"
-same 'audit' 1 "$(grep -c '"event":"end","outcome":"value"}$' audit)"
+same 'audit' 1 "$(grep -c '"event":"ended","outcome":"value",' audit)"
 same 'metrics' 1 "$(grep -c '^vow_runs_total{outcome="value",kind="none"} 1$' metrics)"
 check 'a report that cannot be written' 1 42 'vow eval: not all of the output could be written' -- \
   "$vow" eval --report /dev/full script.js

@@ -41,7 +41,7 @@ static void expect_typed(const subject *s, size_t which) {
 }
 
 static void write_report(subject *s) {
-  char *text = run_report_json(&s->report, &s->f->allocator);
+  char *text = run_report_json(&s->report, NULL, &s->f->allocator);
   mem_free(&s->f->allocator, text);
 }
 

@@ -1,0 +1,17 @@
+/* What a command tells people on standard error about a run. */
+#ifndef VOW_CLI_TELL_H
+#define VOW_CLI_TELL_H
+
+#include <stddef.h>
+
+#include "sandbox/run.h"
+
+/* Text of a stranger; on a terminal its control characters, but newline and tab,
+ * are shown as \xNN. */
+void tell_text(const char *text, size_t len);
+/* Why the run has no value: one line, then the trace if there is one. */
+void tell_failure(const run_report *report);
+/* What was live when the run ended, and where it came from. */
+void tell_pending(const run_report *report);
+
+#endif

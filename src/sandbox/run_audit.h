@@ -1,0 +1,34 @@
+/* What happens to a run and its operations, as lines of an audit (core/audit.h):
+ *
+ *   opened, ended      the run; `ended` with its outcome
+ *   created, queued, started, retried, cache_hit
+ *   settled            by the handler: `state` fulfilled or rejected
+ *   timed_out, cancelled   settled without it
+ *   late               an answer that was dropped
+ *   denied, limit      what the run ended by, before `ended`
+ *
+ * Time-outs, limits, denied calls and runs that failed by an exception carry
+ * "security":true. */
+#ifndef VOW_SANDBOX_RUN_AUDIT_H
+#define VOW_SANDBOX_RUN_AUDIT_H
+
+#include "core/audit.h"
+#include "sandbox/run.h"
+
+#define RUN_AUDIT_ID_LEN 32u
+
+/* One run in an audit that many runs may share. */
+typedef struct run_audit {
+  audit *audit;       /* borrowed */
+  const char *tenant; /* on whose behalf it runs; borrowed, NULL: nobody's */
+  uint64_t opened_ms; /* wall clock, milliseconds since 1970, when the run is opened */
+  char run[RUN_AUDIT_ID_LEN + 1];
+} run_audit;
+
+/* Gives the run an id by 16 bytes of `random` and tells that it is opened. */
+void run_audit_open(run_audit *run, audit *audit, const char *tenant, uint64_t opened_ms,
+                    const uint8_t random[RUN_AUDIT_ID_LEN / 2]);
+void run_audit_event(const run_audit *run, const run_event *event);
+void run_audit_end(const run_audit *run, const run_report *report);
+
+#endif
