@@ -11,6 +11,9 @@
 
 #include "guest/engine_unit.h"
 
+/* Each step of a search looks at the whole heap. */
+#define STUCK_STEPS_MAX 12u
+
 /* ---- memory ---- */
 
 const size_t engine_held_offset = offsetof(JSRuntime, malloc_state.malloc_size);
@@ -136,6 +139,88 @@ size_t engine_site_text(JSContext *ctx, const engine_site *site, char *text, siz
     used += (size_t)n;
   }
   return used;
+}
+
+/* ---- what a promise waits for ---- */
+
+static bool resolves(JSValueConst function, const JSObject *promise) {
+  JSPromiseFunctionData *data = JS_GetOpaque(function, JS_CLASS_PROMISE_RESOLVE_FUNCTION);
+  return data && JS_VALUE_GET_TAG(data->promise) == JS_TAG_OBJECT &&
+         JS_VALUE_GET_OBJ(data->promise) == promise;
+}
+
+static bool resumes(JSValueConst function, const JSAsyncFunctionData *waiting) {
+  return JS_VALUE_GET_TAG(function) == JS_TAG_OBJECT &&
+         JS_VALUE_GET_OBJ(function)->class_id == JS_CLASS_ASYNC_FUNCTION_RESOLVE &&
+         JS_VALUE_GET_OBJ(function)->u.async_function_data == waiting;
+}
+
+/* The suspended async function whose promise this is; NULL: there is none. */
+static JSAsyncFunctionData *function_behind(JSRuntime *rt, const JSObject *promise) {
+  struct list_head *link;
+  list_for_each(link, &rt->gc_obj_list) {
+    JSGCObjectHeader *header = list_entry(link, JSGCObjectHeader, link);
+    JSAsyncFunctionData *data = (JSAsyncFunctionData *)header;
+    if (JS_GC_TYPE(header) == JS_GC_OBJ_TYPE_ASYNC_FUNCTION && data->is_active &&
+        resolves(data->resolving_funcs[0], promise))
+      return data;
+  }
+  return NULL;
+}
+
+/* Whether a reaction of this pending promise resumes `waiting` or settles `promise`,
+ * whichever is not NULL. */
+static bool leads_to(const JSPromiseData *data, const JSAsyncFunctionData *waiting,
+                     const JSObject *promise) {
+  struct list_head *link;
+  list_for_each(link, &data->promise_reactions[0]) {
+    JSPromiseReactionData *reaction = list_entry(link, JSPromiseReactionData, link);
+    if (waiting ? resumes(reaction->handler, waiting)
+                : resolves(reaction->resolving_funcs[0], promise) ||
+                      resolves(reaction->handler, promise))
+      return true;
+  }
+  return false;
+}
+
+/* The pending promise that the next step comes from; NULL: none that still exists. */
+static JSObject *promise_before(JSRuntime *rt, const JSAsyncFunctionData *waiting,
+                                const JSObject *promise) {
+  struct list_head *link;
+  list_for_each(link, &rt->gc_obj_list) {
+    JSGCObjectHeader *header = list_entry(link, JSGCObjectHeader, link);
+    JSObject *object = (JSObject *)header;
+    if (JS_GC_TYPE(header) == JS_GC_OBJ_TYPE_JS_OBJECT && object->class_id == JS_CLASS_PROMISE &&
+        object->u.opaque && leads_to(object->u.opaque, waiting, promise))
+      return object;
+  }
+  return NULL;
+}
+
+static void put_innermost(engine_site *site, JSContext *ctx, const JSStackFrame *frame) {
+  if (JS_VALUE_GET_TAG(frame->cur_func) != JS_TAG_OBJECT || !frame->cur_pc)
+    return;
+  JSObject *function = JS_VALUE_GET_OBJ(frame->cur_func);
+  if (!js_class_has_bytecode(function->class_id))
+    return;
+  if (site->count == ENGINE_SITE_FRAMES)
+    JS_FreeValue(ctx, site->frames[--site->count].function);
+  memmove(&site->frames[1], &site->frames[0], site->count * sizeof site->frames[0]);
+  site->frames[0].function = js_dup(frame->cur_func);
+  site->frames[0].pc =
+      (uint32_t)(frame->cur_pc - function->u.func.function_bytecode->byte_code_buf - 1);
+  site->count++;
+}
+
+void engine_stuck_site(JSContext *ctx, JSValueConst promise, engine_site *site) {
+  site->count = 0;
+  JSObject *at = JS_GetOpaque(promise, JS_CLASS_PROMISE) ? JS_VALUE_GET_OBJ(promise) : NULL;
+  for (unsigned step = 0; at && step < STUCK_STEPS_MAX; step++) {
+    JSAsyncFunctionData *waiting = function_behind(ctx->rt, at);
+    if (waiting)
+      put_innermost(site, ctx, &waiting->func_state.frame);
+    at = promise_before(ctx->rt, waiting, at);
+  }
 }
 
 static engine_object_kind proxy_kind(JSValueConst object) {

@@ -57,6 +57,10 @@ typedef struct engine_site {
 } engine_site;
 void engine_site_capture(JSContext *ctx, engine_site *site);
 void engine_site_free(JSContext *ctx, engine_site *site);
+/* Where the async functions stand that a pending promise waits for, the innermost
+ * first. Those that nothing refers to any more are gone, so this may be empty or end
+ * early. Runs no guest code. */
+void engine_stuck_site(JSContext *ctx, JSValueConst promise, engine_site *site);
 /* Writes lines like "    at f (file.js:3:10)\n"; returns the length, cut at `size`. */
 size_t engine_site_text(JSContext *ctx, const engine_site *site, char *text, size_t size);
 

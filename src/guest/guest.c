@@ -287,6 +287,7 @@ static void clear_values(guest *g) {
                        &g->set_ctor,
                        &g->set_add,
                        &g->loaded,
+                       &g->awaited,
                        &g->module_namespace,
                        &g->internals.fire_timer,
                        &g->internals.make_error,
@@ -426,6 +427,9 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
     break;
   case WIRE_FINISH:
     tell_unhandled(g);
+    break;
+  case WIRE_STUCK:
+    script_tell_stuck(g);
     break;
   default:
     break;

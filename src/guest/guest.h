@@ -62,6 +62,7 @@ typedef struct guest {
   double started_ms; /* when the run began, by platform_now_ms() */
   size_t result_max, stack_size;
   JSValue loaded;           /* compiled by WIRE_LOAD; JS_UNDEFINED: nothing */
+  JSValue awaited;          /* the promise that the run's next step waits for */
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
   bool debug;               /* each call tells where it was made */
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
@@ -145,6 +146,8 @@ void call_free_all(guest *g);
 void script_start(guest *g, cbor_in *fields);
 /* All that many runs of one script have in common; nothing of it is executed. */
 void script_load(guest *g, cbor_in *fields);
+/* Tells where the run is stuck, if that can be told. */
+void script_tell_stuck(guest *g);
 /* The run settles with the exception that is pending in the context. */
 void script_fail(guest *g);
 

@@ -4,6 +4,8 @@
 
 #include "guest/guest.h"
 
+#define STUCK_BYTES_MAX 1024u
+
 enum { ON_EVALUATED, ON_VALUE, ON_FAILED };
 
 static void settle_with(guest *g, JSValue value);
@@ -147,6 +149,8 @@ static JSValue on_settled(JSContext *ctx, JSValueConst this_value, int argc, JSV
 
 static void watch(guest *g, JSValueConst promise, int then) {
   JSValue handlers[2];
+  JS_FreeValue(g->ctx, g->awaited);
+  g->awaited = JS_DupValue(g->ctx, promise);
   handlers[0] = JS_NewCFunctionMagic(g->ctx, on_settled, "", 1, JS_CFUNC_generic_magic, then);
   handlers[1] = JS_NewCFunctionMagic(g->ctx, on_settled, "", 1, JS_CFUNC_generic_magic, ON_FAILED);
   if (JS_IsException(handlers[0]) || JS_IsException(handlers[1]) ||
@@ -154,6 +158,20 @@ static void watch(guest *g, JSValueConst promise, int then) {
     script_fail(g);
   JS_FreeValue(g->ctx, handlers[0]);
   JS_FreeValue(g->ctx, handlers[1]);
+}
+
+void script_tell_stuck(guest *g) {
+  engine_site site;
+  char text[STUCK_BYTES_MAX];
+  uint8_t bytes[STUCK_BYTES_MAX * 3 + 16]; /* bad bytes grow */
+  cbor_out out;
+  engine_stuck_site(g->ctx, g->awaited, &site);
+  size_t len = engine_site_text(g->ctx, &site, text, sizeof text);
+  engine_site_free(g->ctx, &site);
+  cbor_out_fixed(&out, bytes, sizeof bytes);
+  put_clean_text(&out, text, len, sizeof bytes - 16);
+  if (len > 0 && out.status == CBOR_OK)
+    outbox_put(g, WIRE_STUCK_AT, 0, out.data, out.len);
 }
 
 /* Awaits `value` (taken) as `await` would, with the captured Promise. */

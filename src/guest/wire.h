@@ -32,6 +32,7 @@ enum {
   WIRE_REJECT,    /* array: name, message, code, transient, operation id, name, attempts */
   WIRE_TIMER,     /* empty: the timer fired */
   WIRE_FINISH,    /* empty: tell the first rejection that nobody handled */
+  WIRE_STUCK,     /* empty: tell what the run's promise waits for */
   WIRE_LOAD,      /* as WIRE_START: define and compile only; silence means success */
 
   /* guest to host */
@@ -43,6 +44,7 @@ enum {
   WIRE_VALUE,       /* the value the run settled with */
   WIRE_ERROR,       /* wire_error_field map; the run settled with it */
   WIRE_UNHANDLED,   /* likewise: answer to WIRE_FINISH, when there is one */
+  WIRE_STUCK_AT,    /* text: lines of a trace; answer to WIRE_STUCK, when there are any */
 };
 
 /* WIRE_START, an array in this order. */

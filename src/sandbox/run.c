@@ -47,6 +47,7 @@ static void free_run(run *run) {
   run_drop_messages(run);
   forget_failure(run);
   mem_free(allocator, run->value);
+  mem_free(allocator, run->stuck);
   free_texts(run, run->pending_details);
   free_texts(run, run->pending_sites);
   mem_free(allocator, run->pending);
@@ -259,7 +260,19 @@ static engine_turn_result take_turn(run *run, uint64_t now) {
   return engine_turn(run->instance, len, stop_at);
 }
 
+/* The trace stays absent where it is not known. */
+static void fail_by_deadlock(run *run) {
+  run_fail(run, RUN_KIND_DEADLOCK,
+           "the script waits for a promise that nothing can settle any more");
+  if (run->failure.kind == RUN_KIND_DEADLOCK && !run->failure.stack) {
+    run->failure.stack = run->stuck;
+    run->stuck = NULL;
+  }
+}
+
 static void timed_out(run *run) {
+  if (run->asked_stuck)
+    fail_by_deadlock(run);
   /* A settled value stays the outcome; what it still waited for is cancelled. */
   if (!run->settled || run->failure.kind != RUN_KIND_NONE || run->in_turn)
     run_fail(run, RUN_KIND_TIMEOUT, "the time limit of the run (--wall-ms) was hit");
@@ -302,7 +315,9 @@ void run_slice(run *run) {
   note_memory(run);
   if (result == ENGINE_FAULT)
     fail_by_fault(run);
-  if (guest_time_left(run, now) == 0)
+  if (guest_time_left(run, now) == 0 && run->asked_stuck)
+    fail_by_deadlock(run);
+  else if (guest_time_left(run, now) == 0)
     run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
   if (run->failure.kind != RUN_KIND_NONE)
     run_finish(run);
@@ -323,9 +338,13 @@ static void advance_to_end(run *run) {
     run_send(run, WIRE_FINISH, 0, NULL, 0);
     return;
   }
+  if (!run->settled && !run->asked_stuck) {
+    run->asked_stuck = true;
+    run_send(run, WIRE_STUCK, 0, NULL, 0);
+    return;
+  }
   if (!run->settled)
-    run_fail(run, RUN_KIND_DEADLOCK,
-             "the script waits for a promise that nothing can settle any more");
+    fail_by_deadlock(run);
   run_finish(run);
 }
 

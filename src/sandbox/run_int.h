@@ -92,6 +92,7 @@ struct run {
   bool in_turn;     /* preempted in the middle of a turn */
   bool settled;     /* the guest has said its value or error */
   bool finishing;   /* WIRE_FINISH was sent */
+  bool asked_stuck; /* WIRE_STUCK was sent: the run is a proven deadlock */
   bool wall_passed; /* the wall limit came in the middle of a turn */
   unsigned busy;    /* callbacks of ours going on; disposal waits for them */
   bool disposed;
@@ -110,6 +111,7 @@ struct run {
 
   run_failure failure; /* RUN_KIND_NONE: none so far */
   char *value;         /* JSON */
+  char *stuck;         /* where a deadlock is, as a trace; NULL: not known */
   run_report report;
   op_info *pending;
   char **pending_details, **pending_sites;

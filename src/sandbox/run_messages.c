@@ -11,6 +11,7 @@
 #define BATCH_MAX (256u << 10)
 /* A CBOR value may be larger than its JSON: the JSON text is what is limited. */
 #define RESULT_FACTOR 4u
+#define STUCK_BYTES_MAX 4096u
 #define RESULT_SLACK 65536u
 #define LONGEST_TIMER_MS 2147483647.0
 
@@ -345,6 +346,17 @@ static bool on_log(run *run, cbor_in *body) {
   return true;
 }
 
+/* Only an answer, and only one. */
+static bool on_stuck(run *run, cbor_in *body) {
+  const char *text;
+  size_t len;
+  if (!run->asked_stuck || run->stuck || cbor_get_text(body, &text, &len) != CBOR_OK ||
+      len > STUCK_BYTES_MAX)
+    return false;
+  run->stuck = mem_text(shard_allocator(run->shard), text, len);
+  return true;
+}
+
 static bool has_body(uint32_t type) {
   return type != WIRE_CANCEL && type != WIRE_TIMER_STOP;
 }
@@ -378,6 +390,8 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
   case WIRE_UNHANDLED:
     on_error(run, &body);
     return true;
+  case WIRE_STUCK_AT:
+    return on_stuck(run, &body);
   default:
     return false;
   }
