@@ -126,7 +126,7 @@ static bool put_line(audit *audit, const audit_event *event) {
   put(&out, audit->last);
   put(&out, "\"");
   hash_of((const char *)bytes, out.len, hash);
-  put(&out, HASH + 1);
+  put(&out, &HASH[1]);
   put(&out, hash);
   put(&out, TAIL "\n");
   if (out.status != CBOR_OK || !audit->sink(audit->user, (const char *)bytes, out.len))
