@@ -47,8 +47,7 @@ install: all
 	@cmake --install $(BUILD)/release --prefix $(PREFIX)
 
 uninstall:
-	@test -f $(BUILD)/release/install_manifest.txt || { echo "nothing was installed from here"; exit 1; }
-	@xargs rm -f < $(BUILD)/release/install_manifest.txt
+	@cmake -DMANIFEST=$(BUILD)/release/install_manifest.txt -P cmake/uninstall.cmake
 
 clean:
 	@rm -rf $(BUILD)

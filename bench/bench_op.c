@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/op.h"
 #include "harness.h"
@@ -169,6 +170,111 @@ static double life_in_crowd(void) {
   return whole_life(CROWD);
 }
 
+/* ---- policies ---- */
+
+/* The whole life of an operation of a kind. */
+static double life_of(const op_policy *policy, const char *key) {
+  bench b;
+  bench_open(&b);
+  op_kind *kind = op_kind_open(b.table, "bench", policy, 1);
+  if (!kind)
+    broken("out of memory");
+  op_answer answer;
+  op_spec spec = {.kind = kind,
+                  .timeout_ns = SECOND_NS,
+                  .key = key,
+                  .key_len = key ? strlen(key) : 0,
+                  .answer = &answer};
+  op_event event;
+  uint64_t hits = 0, start = clock_ns();
+  for (uint64_t i = 0; i < ROUNDS; i++) {
+    op_id id;
+    op_status status = op_submit(b.scope, &spec, i, &id);
+    hits += status == OP_HIT;
+    if (status == OP_HIT)
+      continue;
+    if (status != OP_OK || !op_next_event(b.table, &event) || event.id != id)
+      broken("an operation went astray");
+    op_keep(b.table, id, OP_FULFILLED, "x", 1, i);
+    if (op_fulfil(b.table, id, i) != OP_OK || op_handler_done(b.table, id, i) != OP_OK)
+      broken("an operation went astray");
+  }
+  uint64_t ns = clock_ns() - start;
+  if (policy->cache_ns && hits != ROUNDS - 1)
+    broken("an answer was not kept");
+  op_kind_close(kind);
+  bench_close(&b);
+  return (double)ns / ROUNDS;
+}
+
+static double life_kind(void) {
+  return life_of(&(op_policy){.attempts = 3, .backoff_ns = 1}, NULL);
+}
+
+static double life_bounded(void) {
+  return life_of(&(op_policy){.concurrent_max = 8, .queue_max = 8, .priority = 1}, NULL);
+}
+
+static double life_flight(void) {
+  return life_of(&(op_policy){.single_flight = true}, "the arguments of a call, as bytes");
+}
+
+static double life_hit(void) {
+  return life_of(&(op_policy){.cache_ns = OP_NEVER}, "the arguments of a call, as bytes");
+}
+
+/* Each operation fails once and is started again. */
+static double life_retried(void) {
+  bench b;
+  bench_open(&b);
+  op_kind *kind = op_kind_open(b.table, "bench", &(op_policy){.attempts = 2}, 1);
+  if (!kind)
+    broken("out of memory");
+  op_spec spec = {.kind = kind, .timeout_ns = SECOND_NS};
+  op_event event;
+  uint64_t start = clock_ns();
+  for (uint64_t i = 0; i < ROUNDS; i++) {
+    op_id id;
+    if (op_submit(b.scope, &spec, i, &id) != OP_OK || !op_next_event(b.table, &event) ||
+        op_retry(b.table, id, i, i) != OP_OK || op_expire(b.table, i, 0) != 1 ||
+        !op_next_event(b.table, &event) || op_fulfil(b.table, id, i) != OP_OK ||
+        op_handler_done(b.table, id, i) != OP_OK)
+      broken("an operation went astray");
+  }
+  uint64_t ns = clock_ns() - start;
+  op_kind_close(kind);
+  bench_close(&b);
+  return (double)ns / ROUNDS;
+}
+
+/* In batches of 64, which end with the turn. */
+static double life_batched(void) {
+  bench b;
+  bench_open(&b);
+  op_kind *kind = op_kind_open(b.table, "bench", &(op_policy){.batch_max = 100}, 1);
+  if (!kind)
+    broken("out of memory");
+  op_spec spec = {.kind = kind, .timeout_ns = SECOND_NS};
+  op_event event;
+  uint64_t start = clock_ns();
+  for (uint64_t i = 0; i < ROUNDS; i += 64) {
+    op_id id[64];
+    for (int k = 0; k < 64; k++)
+      if (op_submit(b.scope, &spec, i, &id[k]) != OP_OK)
+        broken("submit failed");
+    for (int k = 0; k < 64; k++)
+      if (!op_next_event(b.table, &event) || event.id != id[k] || event.batch_more != (k < 63))
+        broken("a batch went astray");
+    for (int k = 0; k < 64; k++)
+      if (op_fulfil(b.table, id[k], i) != OP_OK || op_handler_done(b.table, id[k], i) != OP_OK)
+        broken("an operation went astray");
+  }
+  uint64_t ns = clock_ns() - start;
+  op_kind_close(kind);
+  bench_close(&b);
+  return (double)ns / ROUNDS;
+}
+
 static double bytes_pending(void) {
   bench b;
   bench_open(&b);
@@ -265,6 +371,29 @@ static const struct {
      .unit = "ns",
      .run = life_in_crowd,
      .target = TARGET_NS},
+    {.key = "life_kind_ns",
+     .text = "  the same, of a kind that may be retried",
+     .unit = "ns",
+     .run = life_kind,
+     .target = TARGET_NS},
+    {.key = "life_bounded_ns",
+     .text = "  the same, bounded places and queue",
+     .unit = "ns",
+     .run = life_bounded,
+     .target = TARGET_NS},
+    {.key = "life_flight_ns",
+     .text = "  the same, leading a flight",
+     .unit = "ns",
+     .run = life_flight},
+    {.key = "life_retried_ns",
+     .text = "  the same, failing once",
+     .unit = "ns",
+     .run = life_retried},
+    {.key = "life_batched_ns",
+     .text = "  the same, 64 in a batch",
+     .unit = "ns",
+     .run = life_batched},
+    {.key = "hit_ns", .text = "create + settle by a kept answer", .unit = "ns", .run = life_hit},
     {.key = "bytes_per_pending",
      .text = "memory for each of 1,000,000 pending",
      .unit = "bytes",

@@ -1,7 +1,7 @@
 # The guest, twice from the same sources: natively (vow_guest) and as
 # WebAssembly, compiled ahead and initialised once (TEMPLATE_HEADER names the files).
 set(guest_sources
-  value value_decode call describe script outbox guest web web_text)
+  value value_decode call describe script outbox guest web web_text web_url web_crypto)
 set(guest_core mem utf8 cbor_write cbor_read cbor_check)
 set(guest_engine quickjs/libregexp.c quickjs/libunicode.c quickjs/dtoa.c)
 
@@ -29,6 +29,20 @@ add_library(vow_guest STATIC ${guest_files} ${bundle})
 target_compile_options(vow_guest PRIVATE ${VOW_WARNINGS})
 target_include_directories(vow_guest PUBLIC ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)
+
+# The URL parser, C++ behind a C interface. No C++ library is linked: what the
+# object asks of one is renamed to functions of its own.
+add_library(url_unit OBJECT ${CMAKE_SOURCE_DIR}/src/guest/url_unit.cpp)
+set(url_flags -std=c++20 -O2 -fno-exceptions -fno-rtti -w -DNDEBUG -DADA_INCLUDE_URL_PATTERN=0)
+target_compile_options(url_unit PRIVATE ${url_flags} ${DEPS_QUIET} -fvisibility=hidden -fno-gnu-unique -D_GLIBCXX_IOSTREAM)
+target_include_directories(url_unit PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(url_unit SYSTEM PRIVATE ${ADA_DIR}/deps)
+set(url_object ${CMAKE_BINARY_DIR}/url_unit.o)
+set(url_symbols ${CMAKE_SOURCE_DIR}/src/guest/url_symbols.txt)
+add_custom_command(OUTPUT ${url_object}
+  COMMAND ${CMAKE_OBJCOPY} --redefine-syms=${url_symbols} $<TARGET_OBJECTS:url_unit> ${url_object}
+  DEPENDS url_unit $<TARGET_OBJECTS:url_unit> ${url_symbols} VERBATIM)
+target_sources(vow_guest PRIVATE ${url_object})
 
 # ---- as WebAssembly ----
 include(cmake/template_files.cmake)
@@ -67,6 +81,20 @@ foreach(source ${guest_files} ${bundle} ${CMAKE_SOURCE_DIR}/src/guest/platform_w
                ${CMAKE_SOURCE_DIR}/src/guest/heap_wasm.c)
   wasm_object(${source} -Wall -Wextra -Werror)
 endforeach()
+# The C++ headers that go with this clang.
+execute_process(COMMAND ${WASM_CLANG} -print-resource-dir OUTPUT_VARIABLE resource_dir
+  OUTPUT_STRIP_TRAILING_WHITESPACE)
+file(REAL_PATH ${resource_dir}/../../../include/wasm32-wasi/c++/v1 wasm_cxx)
+if(NOT EXISTS ${wasm_cxx}/string)
+  message(FATAL_ERROR "${wasm_cxx} is missing: the C++ library for wasm32 of the clang in use (Debian: libc++-N-dev-wasm32, libc++abi-N-dev-wasm32)")
+endif()
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/guest/url_unit.wasm.o
+  COMMAND ${WASM_CLANG} --target=wasm32-wasi -mnontrapping-fptoint -msign-ext ${url_flags} -nostdinc++
+          -isystem ${wasm_cxx} -D_GNU_SOURCE -I${CMAKE_SOURCE_DIR}/src -isystem ${ADA_DIR}/deps
+          -MD -MF ${CMAKE_BINARY_DIR}/guest/url_unit.wasm.o.d
+          -c ${CMAKE_SOURCE_DIR}/src/guest/url_unit.cpp -o ${CMAKE_BINARY_DIR}/guest/url_unit.wasm.o
+  DEPENDS ${CMAKE_SOURCE_DIR}/src/guest/url_unit.cpp DEPFILE ${CMAKE_BINARY_DIR}/guest/url_unit.wasm.o.d VERBATIM)
+list(APPEND wasm_objects ${CMAKE_BINARY_DIR}/guest/url_unit.wasm.o)
 foreach(name ${guest_core})
   wasm_object(${CMAKE_SOURCE_DIR}/src/core/${name}.c -Wall -Wextra -Werror)
 endforeach()
@@ -75,7 +103,7 @@ endforeach()
 # into data; its size leaves room for JavaScript stacks of up to 512 KiB.
 set(guest_wasm ${CMAKE_BINARY_DIR}/guest/guest.wasm)
 add_custom_command(OUTPUT ${guest_wasm}
-  COMMAND ${WASM_CLANG} --target=wasm32-wasi -O2 -mexec-model=reactor ${wasm_objects} -lm
+  COMMAND ${WASM_CLANG} --target=wasm32-wasi -O2 -mexec-model=reactor ${wasm_objects} -lc++ -lc++abi -lm
           -lwasi-emulated-process-clocks -Wl,-z,stack-size=1048576 -Wl,--stack-first
           -Wl,--no-check-features -Wl,--strip-debug -Wl,--export=__stack_pointer -o ${guest_wasm}
   DEPENDS ${wasm_objects} VERBATIM)

@@ -1,6 +1,6 @@
 # The C library: libvow.so, and libvow.a as one object in which every symbol but
 # vow_* is local, so that a program may have a libuv, SQLite or QuickJS of its own.
-include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
 vow_library(vow_embed
   src/vow/allow.c src/vow/answer.c src/vow/gate.c src/vow/loop.c src/vow/op.c src/vow/request.c
   src/vow/run.c src/vow/runtime.c src/vow/script.c src/vow/status.c)
@@ -48,3 +48,17 @@ add_custom_command(OUTPUT ${static_library}
   COMMAND ${CMAKE_AR} rcs ${static_library} libvow.o
   DEPENDS vow_embed ${parts} WORKING_DIRECTORY ${CMAKE_BINARY_DIR} VERBATIM)
 add_custom_target(vow_static ALL DEPENDS ${static_library})
+
+# ---- installation; every path in it is relative to the files themselves ----
+install(TARGETS vow_shared LIBRARY DESTINATION lib)
+install(FILES ${static_library} DESTINATION lib)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/vow DESTINATION include FILES_MATCHING PATTERN "*.h")
+list(JOIN VOW_REQUIRES " " VOW_REQUIRES_TEXT)
+foreach(name vow vow-static)
+  configure_file(${CMAKE_SOURCE_DIR}/cmake/${name}.pc.in ${CMAKE_BINARY_DIR}/${name}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/${name}.pc DESTINATION lib/pkgconfig)
+endforeach()
+configure_file(${CMAKE_SOURCE_DIR}/cmake/vowConfig.cmake.in ${CMAKE_BINARY_DIR}/vowConfig.cmake @ONLY)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/vowConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/vowConfig.cmake ${CMAKE_BINARY_DIR}/vowConfigVersion.cmake
+  DESTINATION lib/cmake/vow)

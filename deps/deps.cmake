@@ -33,6 +33,10 @@ set(CMAKE_BUILD_RPATH "${wasmtime}/lib")
 deps_fetch(quickjs)
 set(QUICKJS_DIR "${VOW_DEPS_DIR}/quickjs")
 
+# Ada, the URL parser: one C++ file, and the cases of Web Platform Tests.
+deps_fetch(ada)
+set(ADA_DIR "${VOW_DEPS_DIR}/ada")
+
 add_library(vow_uv INTERFACE)
 pkg_check_modules(UV IMPORTED_TARGET libuv>=1.49)
 if(UV_FOUND)
@@ -74,3 +78,9 @@ else()
   target_link_libraries(vow_sqlite3 PUBLIC m Threads::Threads)
   target_link_libraries(vow_sqlite INTERFACE vow_sqlite3)
 endif()
+
+# libcurl is loaded when a script first fetches: only its headers are needed here.
+pkg_check_modules(CURL REQUIRED libcurl>=7.88)
+add_library(vow_curl INTERFACE)
+target_include_directories(vow_curl SYSTEM INTERFACE ${CURL_INCLUDE_DIRS})
+target_link_libraries(vow_curl INTERFACE ${CMAKE_DL_LIBS} Threads::Threads)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings one pinned package into DIR and unpacks it, checking its hash first.
-#   deps/fetch.sh DIR quickjs|wasmtime|libuv|sqlite
+#   deps/fetch.sh DIR quickjs|ada|wasmtime|libuv|sqlite
 # Packages come through the registries' own clients (cargo, pip). A package
 # that is already there is not fetched again, so later builds work offline.
 set -eu
@@ -56,6 +56,10 @@ quickjs)
   crate libquickjs-ng-sys 0.14.0
   unpack libquickjs-ng-sys-0.14.0.crate 3 libquickjs-ng-sys-0.14.0/embed/quickjs
   ;;
+ada)
+  crate ada-url 4.0.0
+  unpack ada-url-4.0.0.crate 1 ada-url-4.0.0
+  ;;
 sqlite)
   crate libsqlite3-sys 0.39.1
   unpack libsqlite3-sys-0.39.1.crate 2 libsqlite3-sys-0.39.1/sqlite3
@@ -87,6 +91,6 @@ PY
   strip --strip-unneeded "$dir/wasmtime/lib/libwasmtime.so" 2>/dev/null || true
   chmod 755 "$dir/wasmtime/lib/libwasmtime.so"
   ;;
-*) fail "no dependency is called '$name'; there are quickjs, wasmtime, libuv, sqlite" ;;
+*) fail "no dependency is called '$name'; there are quickjs, ada, wasmtime, libuv, sqlite" ;;
 esac
 echo "$pins" > "$dir/$name/.complete"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that the tools a build needs are installed: cmake, ninja, a C
-# compiler, clang and lld with the wasm32 library for the guest, cmocka for the
+# compiler, clang and lld with the wasm32 libraries for the guest, cmocka for the
 # tests. Missing ones are installed with apt-get as root or through sudo;
 # where that is not possible the exact command is printed and the build stops.
 #   deps/system.sh [fuzz]     fuzz: clang's fuzzer and sanitizers too
@@ -23,7 +23,9 @@ need 'command -v wasm-ld' lld
 need 'test -e /usr/include/wasm32-wasi/stdio.h || test -e /usr/include/wasi' wasi-libc
 need 'test -n "$(ls /usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a /usr/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a 2>/dev/null)"' libclang-rt-14-dev-wasm32
 need 'pkg-config --exists libmd' libmd-dev
+need 'test -e "$(clang -print-resource-dir)/../../../include/wasm32-wasi/c++/v1/string"' libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
 need 'pkg-config --exists cmocka' libcmocka-dev
+need 'pkg-config --exists "libcurl >= 7.88"' libcurl4-openssl-dev
 need 'command -v python3 && python3 -m pip --version' python3 python3-pip
 if [ "${1:-}" = fuzz ]; then
   need 'test -e "$(clang --print-runtime-dir)/libclang_rt.fuzzer-x86_64.a"' libclang-rt-14-dev

@@ -12,7 +12,7 @@ Documents are README.md and docs/*.md. Every fenced block says what it is:
                     in blocks of their own: target, preset and test must exist.
     ```js ARGS      A script, run by `vow eval ARGS` on both engines.
     ```python       A program, run by python3 with the package of bindings/python.
-    ```js examples/FILE    The text of that file; a `sh` block runs it.
+    ```js examples/FILE    The text of that file; a `sh` block runs it. Likewise `c`.
     ```text, ```json       What the block before prints. In `text`, "..." stands
                     for any characters of a line, and a line of nothing else for
                     any lines. `json` is compared as a value with the order of
@@ -34,12 +34,18 @@ import sys
 import tempfile
 
 SECONDS = 120
-RUN = {"vow", "build/release/vow", "echo", "printf", "cat"}
+RUN = {"vow", "build/release/vow", "echo", "printf", "cat", "cc"}
+# Programs that a `cc` before has made.
+BUILT = re.compile(r"\./[a-z_]+$")
 NOT_RUN = {"make", "git", "cd", "cmake", "ctest"}
 VOLATILE = {"wall_ms", "guest_ms", "host_wait_ms", "ready_ms", "age_ms", "peak_bytes"}
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 FORBIDDEN = re.compile(r"(?<![\w.])/(?:work|root|home|tmp|Users|mnt)/")
 TREE = re.compile(r"(?:src|test|docs|deps|cmake|fuzz|bench|examples|include|\.ci)/[\w./*-]*$")
+
+
+# The library as it lies in the build.
+PACKAGE = "Name: Vow\nDescription: -\nVersion: 0\nCflags: -I{}\nLibs: -L{} -lvow\n"
 
 
 class Failure(Exception):
@@ -89,8 +95,8 @@ class Document:
 
     def close(self, block, between):
         where = f"{self.name}:{block.line}"
-        need(block.kind in ("sh", "js", "python", "text", "json", "diagram"),
-             f"{where}: a block must say sh, js, python, text, json or diagram, not '{block.kind}'")
+        need(block.kind in ("sh", "js", "c", "python", "text", "json", "diagram"),
+             f"{where}: a block must say sh, js, c, python, text, json or diagram, not '{block.kind}'")
         block.body = "\n".join(block.body) + "\n"
         if block.kind in ("text", "json"):
             before = self.blocks[-1] if self.blocks else None
@@ -186,7 +192,11 @@ class Runner:
             if script is not None:
                 with open(os.path.join(box, "script.js"), "w", encoding="utf-8") as file:
                     file.write(script)
-            environment = dict(os.environ, PATH=bin_folder + os.pathsep + os.environ["PATH"])
+            environment = dict(os.environ, PATH=bin_folder + os.pathsep + os.environ["PATH"],
+                               PKG_CONFIG_PATH=box, LD_LIBRARY_PATH=os.path.dirname(self.vow))
+            with open(os.path.join(box, "vow.pc"), "w", encoding="utf-8") as file:
+                file.write(PACKAGE.format(os.path.join(self.repo, "include"),
+                                          os.path.dirname(self.vow)))
             if filled:
                 subprocess.run([self.vow, "notes", "put", "--file", "examples/notes.jsonl"],
                                cwd=box, stdout=subprocess.DEVNULL, timeout=SECONDS, check=True)
@@ -200,7 +210,7 @@ class Runner:
 
     def run(self, document, block):
         where = f"{document.name}:{block.line}"
-        if block.kind == "js" and block.info.startswith("examples/"):
+        if block.kind in ("js", "c") and block.info.startswith("examples/"):
             with open(os.path.join(self.repo, block.info), encoding="utf-8") as file:
                 need(file.read() == block.body, f"{where}: differs from {block.info}")
         elif block.kind == "js":
@@ -209,6 +219,8 @@ class Runner:
             self.run_program(where, block)
         elif block.kind == "sh":
             self.run_commands(where, block)
+        else:
+            need(block.kind == "diagram", f"{where}: which example is it?")
 
     def run_script(self, where, block):
         for engine in ("wasm", "native"):
@@ -242,9 +254,13 @@ class Runner:
                 self.check_command(where, words)
             return
         for words in commands:
-            need(words[0] in RUN or words[0] == "python3" and words[1].startswith("test/"),
+            need(words[0] in RUN or words[0] == "python3" and words[1].startswith("test/")
+                 or BUILT.match(words[0]) and "cc" in programs,
                  f"{where}: '{words[0]}' is not among the commands that documents may use")
-        status, stdout, _ = self.in_box(["sh", "-c", block.body], filled=block.info != "empty")
+        if "cc" in programs and os.environ.get("VOW_DOCS_CC") == "no":
+            return
+        status, stdout, _ = self.in_box(["sh", "-ec", block.body] if "cc" in programs else
+                                        ["sh", "-c", block.body], filled=block.info != "empty")
         if block.output:
             compare(where, block.output, stdout)
         else:
@@ -348,7 +364,7 @@ def check_limits(document, options):
 
 def check_operations(documents, vow):
     names = ask(vow, "eval", "--allow", "no.such.operation", "-").partition("there are: ")[2]
-    names = {name.strip() for name in names.split(",")}
+    names = {name.strip().partition(":")[0] for name in names.split(",")}
     need("notes.get" in names, "the program tells no operations")
     api = documents["docs/guest-api.md"]
     for name in names:
@@ -368,12 +384,13 @@ def check_kinds(document, repo):
     need(shown == kinds, f"{document.name}: kinds {sorted(shown)}, but there are {sorted(kinds)}")
 
 
-def check_bounds(document, repo):
-    with open(os.path.join(repo, "src/api/notes.h"), encoding="utf-8") as file:
-        defined = dict(re.findall(r"#define (NOTES_\w+) \(?(\d+(?: << \d+)?)\)?$", file.read(),
+def check_bounds(document, repo, space):
+    prefix = space.upper() + "_"
+    with open(os.path.join(repo, f"src/api/{space}.h"), encoding="utf-8") as file:
+        defined = dict(re.findall(rf"#define ({prefix}\w+) \(?(\d+(?: << \d+)?)\)?$", file.read(),
                                   re.MULTILINE))
-    table = [row for row in rows(document.section("## notes")) if len(row) == 3]
-    shown = {row[2]: row[1] for row in table if row[2].startswith("NOTES_")}
+    table = [row for row in rows(document.section(f"## {space}")) if len(row) == 3]
+    shown = {row[2]: row[1] for row in table if row[2].startswith(prefix)}
     need(set(shown) == set(defined), f"{document.name}: bounds {sorted(shown)}, "
                                      f"but there are {sorted(defined)}")
     for name, text in defined.items():
@@ -431,7 +448,8 @@ def checks(documents, vow, repo, runner):
         yield lambda command=command: check_options(line, command, options[command])
     yield lambda: check_operations(documents, vow)
     yield lambda: check_kinds(line, repo)
-    yield lambda: check_bounds(documents["docs/guest-api.md"], repo)
+    for space in ("notes", "kv"):
+        yield lambda space=space: check_bounds(documents["docs/guest-api.md"], repo, space)
     for each in documents.values():
         yield lambda each=each: check_limits(each, options["eval"])
         yield lambda each=each: check_links(each, documents, repo)

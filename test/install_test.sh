@@ -1,19 +1,69 @@
 #!/bin/sh
-# An installed copy works without the build tree's files beside it.
-#   install_test.sh BUILD
+# An installed copy works without the build tree's files beside it: the command, and
+# the library for programs built outside of the tree, by pkg-config and by CMake.
+#   install_test.sh SOURCE BUILD
 set -eu
-build=$1
+source=$1 build=$2
 temp=$(mktemp -d)
-trap 'rm -rf "$temp"' EXIT
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+# The list of a real installation stays what it was.
+manifest=$build/install_manifest.txt
+if [ -f "$manifest" ]; then cp "$manifest" "$temp/manifest"; fi
+clean() {
+  rm -f "$manifest"
+  if [ -f "$temp/manifest" ]; then cp "$temp/manifest" "$manifest"; fi
+  rm -rf "$temp"
+}
+trap clean EXIT
+
+# ---- what is installed is taken back, and nothing else ----
+mkdir -p "$temp/prefix/bin" "$temp/prefix/lib/pkgconfig" "$temp/prefix/lib/cmake" "$temp/prefix/include"
+echo other > "$temp/prefix/lib/pkgconfig/other.pc"
+(cd "$temp/prefix" && find . | sort) > "$temp/before"
+cmake --install "$build" --prefix "$temp/prefix" > "$temp/log"
+cmake -DMANIFEST="$manifest" -P "$source/cmake/uninstall.cmake"
+(cd "$temp/prefix" && find . | sort) > "$temp/after"
+diff -u "$temp/before" "$temp/after" || fail "uninstalling leaves something, or takes too much"
 cmake --install "$build" --prefix "$temp/prefix" > "$temp/log"
 cd "$temp"
 mv prefix moved
+
+# ---- the command ----
 result=$(echo '[1, 2].map((n) => n * 2)' | moved/bin/vow eval -)
-[ "$result" = '[2,4]' ] || { echo "FAILED: the installed vow printed: $result" >&2; exit 1; }
+[ "$result" = '[2,4]' ] || fail "the installed vow printed: $result"
+
+# ---- the library ----
+expected=$source/test/examples/embed.txt
+export PKG_CONFIG_PATH="$temp/moved/lib/pkgconfig"
+cc "$source/examples/embed.c" $(pkg-config --cflags --libs vow) -lpthread -o shared
+LD_LIBRARY_PATH="$temp/moved/lib" ./shared | diff -u "$expected" -
+cc "$source/examples/embed.c" $(pkg-config --cflags --libs vow-static) -o static
+./static "$temp/moved/lib/vow" | diff -u "$expected" -
+if ./static 2> message; then fail "a program that lies elsewhere found the guest"; fi
+grep -q guest message || fail "unclear: $(cat message)"
+cp static moved/bin/static
+moved/bin/static | diff -u "$expected" -
+
+mkdir package
+cat > package/CMakeLists.txt << END
+cmake_minimum_required(VERSION 3.16)
+project(outside C)
+find_package(vow 0.1 REQUIRED)
+add_executable(by_shared "$source/examples/embed.c")
+target_link_libraries(by_shared PRIVATE vow::vow Threads::Threads)
+add_executable(by_static "$source/examples/embed.c")
+target_link_libraries(by_static PRIVATE vow::static)
+END
+cmake -S package -B package/build -DCMAKE_PREFIX_PATH="$temp/moved" > log 2>&1 || fail "$(cat log)"
+cmake --build package/build > log 2>&1 || fail "$(cat log)"
+package/build/by_shared | diff -u "$expected" -
+package/build/by_static "$temp/moved/lib/vow" | diff -u "$expected" -
+
+# ---- without its guest it says so ----
 rm moved/lib/vow/*.cwasm
-if echo 1 | moved/bin/vow eval - 2> message; then
-  echo "FAILED: it ran without its guest" >&2
-  exit 1
-fi
-grep -q "guest" message || { echo "FAILED: unclear: $(cat message)" >&2; exit 1; }
+if echo 1 | moved/bin/vow eval - 2> message; then fail "it ran without its guest"; fi
+grep -q "guest" message || fail "unclear: $(cat message)"
 echo "install: ok"

@@ -2,7 +2,7 @@
 
 # The examples, as a program would be built that uses the shared library.
 set(example_tools_arguments ${CMAKE_SOURCE_DIR}/examples/tools.js audit.jsonl)
-foreach(name embed foreign_loop tools)
+foreach(name hello embed foreign_loop tools)
   add_executable(example_${name} ${CMAKE_SOURCE_DIR}/examples/${name}.c)
   target_compile_options(example_${name} PRIVATE ${VOW_WARNINGS} -pedantic)
   target_link_libraries(example_${name} PRIVATE vow_shared Threads::Threads)

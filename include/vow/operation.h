@@ -39,7 +39,8 @@ typedef void vow_handler(vow_op *op, void *user);
 #define VOW_NO_ARGUMENTS UINT32_MAX
 
 /* What holds for every call of an operation; a call may tighten it, never loosen
- * it. */
+ * it. Answers that are kept or shared are so for all runs of the runtime: tenants
+ * that must not see each other's need runtimes, or operations, of their own. */
 typedef struct vow_policy {
   size_t size;             /* sizeof(vow_policy) */
   uint32_t arguments;      /* positional ones, at most 64; what a call gives behind them is its
@@ -77,7 +78,9 @@ const char *vow_op_name(const vow_op *op);
 uint64_t vow_op_number(const vow_op *op);
 
 /* The run that called it. It stays valid, also when it is disposed, as long as the
- * operation is held: what it can still be asked is said in vow/run.h. Any thread. */
+ * operation is held: what it can still be asked is said in vow/run.h. NULL when the
+ * run had ended before this attempt began, for others that share its answer. Any
+ * thread. */
 vow_run *vow_op_run(const vow_op *op);
 
 /* The arguments: one array of CBOR (RFC 8949), checked. `len` may not be NULL. Any

@@ -146,7 +146,7 @@ bool vow_run_alive(const vow_run *run);
 /* The `user` of vow_eval(): which script is it that calls? Any thread, likewise. */
 void *vow_run_user(const vow_run *run);
 /* What it waits for, oldest first: writes up to `max` entries, returns how many
- * there are. 0 on another thread. */
+ * there are. 0 on another thread, and when memory is short. */
 size_t vow_run_pending(const vow_run *run, vow_pending *list, size_t max);
 /* NULL while it is alive, when it is disposed, and on another thread. */
 const vow_report *vow_run_report(const vow_run *run);

@@ -34,6 +34,7 @@ typedef struct vow_runtime_options {
   const vow_allocator *allocator; /* NULL: the C library's; borrowed until the runtime is closed
                                      and every operation that was retained is released */
   uint32_t live_max;              /* operations and timers of all runs together; 2^24 */
+  uint32_t concurrent_max;        /* handlers of all runs at once; unlimited */
   uint32_t runs_max;              /* runs that have not finished; unlimited */
   uint32_t workers_max;           /* threads for operations that block, at most 64; 4. Started
                                      when there is work and none is idle */

@@ -4,35 +4,73 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/fetch_allow.h"
+#include "api/kv.h"
 #include "api/notes.h"
 
 #define NOTE_FIELDS "{id?: string, title?: string, body?: string, tags?: string[]}"
 #define PATCH_FIELDS "{title?: string, body?: string, tags?: string[]}"
 
-/* A transient error says that nothing was done: the database was busy with another
- * program. Answers are neither kept nor shared by equal calls in progress: a read
- * that begins after a write was answered must see it, and the handler of an earlier
- * read may have looked before. */
-#define RETRIED .attempts = 3, .backoff_ms = 20, .backoff_max_ms = 500
+/* No kind here is retried by policy: a busy database has been waited for already
+ * (DB_BUSY_MS). Answers are neither kept nor shared by equal calls in progress: a
+ * read that begins after a write was answered must see it, and the handler of an
+ * earlier read may have looked before. */
 
 /* Sorted by name. */
 static const api_kind kinds[] = {
+    {.name = "fetch",
+     .arguments = 1,
+     .parameters = "input: string | Request, init?: RequestInit",
+     .result = "Response",
+     .doc = "Sends an HTTP request to an allowed host; any status is a response, TypeError when "
+            "there is none."},
+    {.name = "kv.delete",
+     .arguments = 1,
+     .parameters = "key: string",
+     .result = "boolean",
+     .doc = "Removes a key with its value; says whether it was there.",
+     .handler = kv_delete,
+     .needs_db = true},
+    {.name = "kv.get",
+     .arguments = 1,
+     .parameters = "key: string",
+     .result = "any",
+     .doc = "The value of a key; undefined when there is none.",
+     .handler = kv_get,
+     .needs_db = true,
+     .policy = {.idempotent = true}},
+    {.name = "kv.list",
+     .arguments = 1,
+     .options_last = true,
+     .parameters = "options?: {prefix?: string, limit?: number, after?: string | null}",
+     .result = "{keys: string[], next: string | null}",
+     .doc = "Keys in the order of their bytes, those that start with `prefix`, from the one behind "
+            "`after`; `next` is the `after` of the next page.",
+     .handler = kv_list,
+     .needs_db = true,
+     .policy = {.idempotent = true}},
+    {.name = "kv.set",
+     .arguments = 2,
+     .parameters = "key: string, value: any",
+     .result = "void",
+     .doc = "Keeps a value under a key, in place of one that was there.",
+     .handler = kv_set,
+     .needs_db = true,
+     .policy = {.idempotent = true}},
     {.name = "notes.create",
      .arguments = 1,
      .parameters = "note: " NOTE_FIELDS,
      .result = "Note",
      .doc = "Adds a note and returns it; ConflictError when its id is in use.",
      .handler = notes_create,
-     .needs_db = true,
-     .policy = {RETRIED}},
+     .needs_db = true},
     {.name = "notes.delete",
      .arguments = 1,
      .parameters = "id: string",
      .result = "boolean",
      .doc = "Removes a note; says whether there was one.",
      .handler = notes_delete,
-     .needs_db = true,
-     .policy = {RETRIED}},
+     .needs_db = true},
     {.name = "notes.get",
      .arguments = 1,
      .parameters = "id: string",
@@ -40,19 +78,19 @@ static const api_kind kinds[] = {
      .doc = "The note; NotFoundError when there is none.",
      .handler = notes_get,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true, .batch_max = API_BATCH_MAX},
+     .policy = {.idempotent = true, .batch_max = API_BATCH_MAX},
      .batch = notes_get_batch},
     {.name = "notes.list",
      .arguments = 1,
      .options_last = true,
-     .parameters = "options?: {limit?: number, after?: string}",
+     .parameters = "options?: {limit?: number, after?: string | null}",
      .result = "{items: Note[], next: string | null}",
      .doc =
          "Notes in the order of their ids, from the one behind `after`; `next` is the `after` of "
          "the next page.",
      .handler = notes_list,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true}},
+     .policy = {.idempotent = true}},
     {.name = "notes.search",
      .arguments = 2,
      .options_last = true,
@@ -61,7 +99,7 @@ static const api_kind kinds[] = {
      .doc = "Notes that have all words of the text in title, tags or body, the best first.",
      .handler = notes_search,
      .needs_db = true,
-     .policy = {RETRIED, .idempotent = true}},
+     .policy = {.idempotent = true}},
     {.name = "notes.update",
      .arguments = 2,
      .parameters = "id: string, patch: " PATCH_FIELDS,
@@ -69,8 +107,7 @@ static const api_kind kinds[] = {
      .doc = "Changes the fields that the patch gives and returns the note; NotFoundError when "
             "there is none.",
      .handler = notes_update,
-     .needs_db = true,
-     .policy = {RETRIED}},
+     .needs_db = true},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -107,7 +144,7 @@ bool api_glob_matches(const char *glob, size_t glob_len, const char *name) {
 static bool mark(const char *entry, size_t len, bool *allowed) {
   bool any = false;
   for (size_t i = 0; i < KINDS; i++) {
-    if (!api_glob_matches(entry, len, kinds[i].name))
+    if (!kinds[i].handler || !api_glob_matches(entry, len, kinds[i].name))
       continue;
     allowed[i] = true;
     any = true;
@@ -123,7 +160,19 @@ static bool fail_unknown(const char *entry, size_t len, char *message, size_t si
           ? snprintf(message, size, "--allow: '%s' matches no operation; there are: ", quote.text)
           : snprintf(message, size, "--allow: there is no operation '%s'; there are: ", quote.text);
   for (size_t i = 0; i < KINDS && used >= 0 && (size_t)used < size; i++)
-    used += snprintf(message + used, size - (size_t)used, "%s%s", i ? ", " : "", kinds[i].name);
+    used += snprintf(message + used, size - (size_t)used, "%s%s%s", i ? ", " : "", kinds[i].name,
+                     kinds[i].handler ? "" : ":HOST");
+  return false;
+}
+
+static bool mark_fetch(const char *entry, size_t len, bool *allowed, size_t *hosts, char *message,
+                       size_t size) {
+  fetch_allow_entry parsed;
+  for (size_t i = 0; i < KINDS; i++)
+    allowed[i] |= !kinds[i].handler;
+  if (++*hosts <= FETCH_ALLOW_ENTRIES_MAX)
+    return fetch_allow_parse(entry, len, &parsed, message, size);
+  snprintf(message, size, "--allow: more than %u hosts for fetch", FETCH_ALLOW_ENTRIES_MAX);
   return false;
 }
 
@@ -132,6 +181,7 @@ static bool is_blank(char c) {
 }
 
 bool api_allow(const char *list, bool *allowed, char *message, size_t message_size) {
+  size_t hosts = 0;
   memset(allowed, 0, KINDS * sizeof *allowed);
   if (!*list)
     return true;
@@ -142,7 +192,10 @@ bool api_allow(const char *list, bool *allowed, char *message, size_t message_si
       entry++, len--;
     while (len && is_blank(entry[len - 1]))
       len--;
-    if (!mark(entry, len, allowed))
+    if (fetch_allow_is(entry, len)) {
+      if (!mark_fetch(entry, len, allowed, &hosts, message, message_size))
+        return false;
+    } else if (!mark(entry, len, allowed))
       return fail_unknown(entry, len, message, message_size);
     if (!*end)
       return true;

@@ -51,7 +51,7 @@ typedef struct api_kind {
   const char *parameters; /* as in TypeScript, for people: "id: string" */
   const char *result;     /* "Note" */
   const char *doc;        /* one line */
-  api_handler *handler;   /* blocking: runs on the worker pool */
+  api_handler *handler;   /* blocking: runs on the worker pool. NULL: fetch, which is on the loop */
   bool needs_db;
   host_policy policy;
   api_batch_handler *batch; /* NULL: one by one */
@@ -61,9 +61,10 @@ typedef struct api_kind {
 const api_kind *api_kinds(size_t *count);
 
 /* Marks in `allowed` (one flag per kind of api_kinds) what a comma list of
- * names and globs ("notes.*,kv.get") names. False with a one-line message that
- * lists what there is when an entry matches nothing or is malformed. An empty
- * list allows nothing. */
+ * names and globs ("notes.*,kv.get") names; fetch is named with a host
+ * ("fetch:api.example.com", api/fetch_allow.h) and by no glob. False with a
+ * one-line message that lists what there is when an entry matches nothing or is
+ * malformed. An empty list allows nothing. */
 bool api_allow(const char *list, bool *allowed, char *message, size_t message_size);
 
 /* Whether `name` is what an entry of such a list names; '*' stands for any run of

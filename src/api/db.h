@@ -24,8 +24,9 @@
 #define DB_BUSY_MS 2000
 /* In the file's header: "Vow " */
 #define DB_APPLICATION_ID 0x566f7720
-/* user_version that this program writes; a newer one is refused. */
-#define DB_SCHEMA_VERSION 1
+/* user_version that this program writes. A newer one is refused; an earlier file
+ * gets what it lacks when it is opened, and earlier programs refuse it from then on. */
+#define DB_SCHEMA_VERSION 2
 /* Bytes of the longest text SQLite handles for us: a line of an import. */
 #define DB_TEXT_MAX (16 << 20)
 

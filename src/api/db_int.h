@@ -51,11 +51,11 @@ void db_disconnect(db_conn *conn);
 
 /* Makes the tables that versions up to DB_SCHEMA_VERSION brought and that a file
  * of `version` lacks. Inside a transaction. SQLite's result code. */
-int db_schema_install(sqlite3 *sqlite, int version);
-/* Compares the tables with what db_schema_install() makes; `code` is SQLite's
- * result. False when a table is missing or other, or there is a trigger or view
- * that is not ours; its name is in `name`. */
-bool db_schema_matches(sqlite3 *sqlite, int *code, char *name, size_t name_size);
+int db_schema_install(sqlite3 *sqlite, int64_t version);
+/* Compares the tables with those of a file of `version`; `code` is SQLite's
+ * result. False when a table is missing or other, one of a later version is
+ * there, or a trigger or view that is not ours; its name is in `name`. */
+bool db_schema_matches(sqlite3 *sqlite, int64_t version, int *code, char *name, size_t name_size);
 
 /* Registers notes_rank() for FTS5 queries. SQLite's result code. */
 int db_search_register(sqlite3 *sqlite);

@@ -265,13 +265,13 @@ static bool read_number(sqlite3 *sqlite, const char *pragma, int64_t *value, int
 
 /* ---- a new file ---- */
 
-/* Brings a file that may still be empty to our schema, in one transaction.
- * Another process may have done it meanwhile, hence the look inside. */
+/* Brings a file that is empty or of an earlier version to our schema, in one
+ * transaction. Another process may have done it meanwhile, hence the look inside. */
 static int install(sqlite3 *sqlite) {
   int64_t version = 0;
   int code = sqlite3_exec(sqlite, "BEGIN IMMEDIATE", NULL, NULL, NULL);
   if (code == SQLITE_OK && read_number(sqlite, "PRAGMA user_version", &version, &code))
-    code = version == 0 ? db_schema_install(sqlite, 0) : SQLITE_OK;
+    code = version < DB_SCHEMA_VERSION ? db_schema_install(sqlite, version) : SQLITE_OK;
   if (code == SQLITE_OK)
     code = sqlite3_exec(sqlite, "COMMIT", NULL, NULL, NULL);
   if (!sqlite3_get_autocommit(sqlite))
@@ -375,9 +375,10 @@ static bool check_numbers(const db *store, sqlite3 *sqlite, int64_t *version, in
   return check_version(store, application_id, *version, out);
 }
 
-static bool check_schema(const db *store, sqlite3 *sqlite, int *code, text_out out) {
+static bool check_schema(const db *store, sqlite3 *sqlite, int64_t version, int *code,
+                         text_out out) {
   char name[API_QUOTE_MAX];
-  if (db_schema_matches(sqlite, code, name, sizeof name))
+  if (db_schema_matches(sqlite, version, code, name, sizeof name))
     return true;
   if (*code != SQLITE_OK)
     return fail_sqlite(store, *code, sqlite, out);
@@ -388,8 +389,11 @@ static bool check_schema(const db *store, sqlite3 *sqlite, int *code, text_out o
 static bool check_content(const db *store, sqlite3 *sqlite, const db_header *header, int *code,
                           text_out out) {
   int64_t version = 0;
-  if (!check_numbers(store, sqlite, &version, code, out) || !check_schema(store, sqlite, code, out))
+  if (!check_numbers(store, sqlite, &version, code, out) ||
+      !check_schema(store, sqlite, version, code, out))
     return false;
+  if (version < DB_SCHEMA_VERSION && (*code = install(sqlite)) != SQLITE_OK)
+    return fail_sqlite(store, *code, sqlite, out);
   if (header->wal)
     return true;
   /* Where the file system cannot share memory SQLite keeps its other journal,

@@ -37,11 +37,14 @@ static const schema_object objects[] = {
      "VALUES('delete', old.seq, old.title, old.tags, old.body); "
      "INSERT INTO notes_text(rowid, title, tags, body) "
      "VALUES(new.seq, new.title, new.tags, new.body); END"},
+    {2, "kv",
+     "CREATE TABLE kv(seq INTEGER PRIMARY KEY, vault TEXT NOT NULL, key BLOB NOT NULL, "
+     "value BLOB NOT NULL, UNIQUE(vault, key)) STRICT"},
 };
 
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
-int db_schema_install(sqlite3 *sqlite, int version) {
+int db_schema_install(sqlite3 *sqlite, int64_t version) {
   int code = SQLITE_OK;
   for (size_t i = 0; i < OBJECTS && code == SQLITE_OK; i++)
     if (objects[i].since > version)
@@ -63,7 +66,7 @@ static size_t find_object(const char *name) {
 
 /* Tables and indexes of others do no harm; a trigger or a view would run SQL
  * that is not ours. */
-static bool row_is_fine(sqlite3_stmt *rows, bool *seen) {
+static bool row_is_fine(sqlite3_stmt *rows, int64_t version, bool *seen) {
   const char *type = (const char *)sqlite3_column_text(rows, 0);
   const char *name = (const char *)sqlite3_column_text(rows, 1);
   const char *sql = (const char *)sqlite3_column_text(rows, 2);
@@ -72,13 +75,13 @@ static bool row_is_fine(sqlite3_stmt *rows, bool *seen) {
   size_t found = find_object(name);
   if (found == OBJECTS)
     return strcmp(type, "trigger") != 0 && strcmp(type, "view") != 0;
-  if (!sql || strcmp(sql, objects[found].sql) != 0)
+  if (objects[found].since > version || !sql || strcmp(sql, objects[found].sql) != 0)
     return false;
   seen[found] = true;
   return true;
 }
 
-bool db_schema_matches(sqlite3 *sqlite, int *code, char *name, size_t name_size) {
+bool db_schema_matches(sqlite3 *sqlite, int64_t version, int *code, char *name, size_t name_size) {
   bool seen[OBJECTS] = {false};
   bool fine = true;
   sqlite3_stmt *rows = NULL;
@@ -86,7 +89,7 @@ bool db_schema_matches(sqlite3 *sqlite, int *code, char *name, size_t name_size)
   if (*code != SQLITE_OK)
     return false;
   while (fine && (*code = sqlite3_step(rows)) == SQLITE_ROW) {
-    fine = row_is_fine(rows, seen);
+    fine = row_is_fine(rows, version, seen);
     if (!fine) {
       api_quote quote = api_quoted((const char *)sqlite3_column_text(rows, 1),
                                    (size_t)sqlite3_column_bytes(rows, 1));
@@ -98,7 +101,7 @@ bool db_schema_matches(sqlite3 *sqlite, int *code, char *name, size_t name_size)
     return false;
   *code = SQLITE_OK;
   for (size_t i = 0; i < OBJECTS && fine; i++) {
-    fine = seen[i];
+    fine = seen[i] || objects[i].since > version;
     if (!fine)
       snprintf(name, name_size, "%s", objects[i].name);
   }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "api/fetch.h"
+#include "api/fetch_allow.h"
 #include "guest/wire.h"
 #include "sandbox/shard.h"
 
@@ -18,6 +20,7 @@ struct api_host {
   db *store;
   char *vault;
   pool *pool;
+  fetch_client *fetch; /* NULL: not opened */
   host_kind *kinds;
   api_entry *entries;
   size_t count;
@@ -151,7 +154,7 @@ static void fill(api_host *host, const bool *allowed) {
   size_t all;
   const api_kind *kinds = api_kinds(&all);
   for (size_t i = 0; i < all; i++) {
-    if (!allowed[i])
+    if (!allowed[i] || !kinds[i].handler)
       continue;
     host->entries[host->count] = (api_entry){&kinds[i], host};
     host->kinds[host->count] = (host_kind){.name = kinds[i].name,
@@ -187,9 +190,29 @@ api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db 
   return host;
 }
 
+bool api_host_open_fetch(api_host *host, const char *allow_list) {
+  size_t all;
+  const api_kind *kind = api_kinds(&all);
+  if (!allow_list || !fetch_allow_names(allow_list))
+    return true;
+  while (kind->handler)
+    kind++;
+  host->fetch = fetch_client_open(host->allocator, allow_list);
+  if (!host->fetch)
+    return false;
+  host->kinds[host->count++] = (host_kind){.name = kind->name,
+                                           .arguments = kind->arguments,
+                                           .options_last = kind->options_last,
+                                           .start = fetch_start,
+                                           .stop = fetch_stop,
+                                           .user = host->fetch};
+  return true;
+}
+
 void api_host_close(api_host *host) {
   if (!host)
     return;
+  fetch_client_close(host->fetch);
   mem_free(host->allocator, host->vault);
   mem_free(host->allocator, host->kinds);
   mem_free(host->allocator, host->entries);

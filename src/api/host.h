@@ -1,4 +1,4 @@
-/* The API's operations for a run: each blocks, so it runs on the worker pool. */
+/* The API's operations for a run: those that block run on the worker pool. */
 #ifndef VOW_API_HOST_H
 #define VOW_API_HOST_H
 
@@ -15,6 +15,10 @@ typedef struct api_host api_host;
 api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db *store,
                         const char *vault, pool *pool);
 void api_host_close(api_host *host);
+/* Adds fetch, if `allow_list` (the one that api_allow() made `allowed` of; NULL:
+ * none) names hosts for it. The host then serves runs of one shard. False when
+ * memory is short. */
+bool api_host_open_fetch(api_host *host, const char *allow_list);
 /* Makes the policies of the table hold on the shard, for the runs of this host
  * alone: they share its vault. False when memory is short. */
 bool api_host_bind(api_host *host, struct shard *shard);

@@ -118,7 +118,7 @@ static void bind_vault(sqlite3_stmt *statement, int index, const char *vault) {
   db_bind_text(statement, index, vault, strlen(vault));
 }
 
-static void bind_given(sqlite3_stmt *statement, int index, notes_text text) {
+static void bind_given(sqlite3_stmt *statement, int index, api_text text) {
   if (text.given)
     db_bind_text(statement, index, text.text, text.len);
 }
@@ -141,7 +141,7 @@ bool notes_insert(db_conn *conn, const char *vault, const notes_fields *fields, 
   return run_one(conn, insert, out, found, error);
 }
 
-bool notes_change(db_conn *conn, const char *vault, notes_text id, const notes_fields *fields,
+bool notes_change(db_conn *conn, const char *vault, api_text id, const notes_fields *fields,
                   cbor_out *out, bool *found, api_error *error) {
   sqlite3_stmt *update = db_statement(conn, sql_update, error);
   if (!update)
@@ -155,7 +155,7 @@ bool notes_change(db_conn *conn, const char *vault, notes_text id, const notes_f
   return run_one(conn, update, out, found, error);
 }
 
-bool notes_remove(db_conn *conn, const char *vault, notes_text id, bool *found, api_error *error) {
+bool notes_remove(db_conn *conn, const char *vault, api_text id, bool *found, api_error *error) {
   sqlite3_stmt *statement = db_statement(conn, sql_delete, error);
   if (!statement)
     return false;
@@ -164,7 +164,7 @@ bool notes_remove(db_conn *conn, const char *vault, notes_text id, bool *found, 
   return run_one(conn, statement, NULL, found, error);
 }
 
-bool notes_fail_missing(api_error *error, const char *operation, const char *vault, notes_text id) {
+bool notes_fail_missing(api_error *error, const char *operation, const char *vault, api_text id) {
   return api_error_set(error, "NotFoundError", "NOT_FOUND", false,
                        "%s%sthere is no note '%.*s' in vault '%s'", operation,
                        operation[0] ? ": " : "", (int)id.len, id.text, vault);
@@ -176,7 +176,7 @@ bool notes_ensure_id(notes_fields *fields, char made[NOTES_NEW_ID_LEN + 1], api_
   if (!notes_new_id(made))
     return api_error_set(error, "ApiError", "NO_RANDOM", false,
                          "the system gives no random bytes for an id");
-  fields->id = (notes_text){made, NOTES_NEW_ID_LEN, true};
+  fields->id = (api_text){made, NOTES_NEW_ID_LEN, true};
   return true;
 }
 
@@ -196,11 +196,10 @@ bool notes_vault_check(const char *vault, char *message, size_t message_size) {
 /* ---- operations ---- */
 
 bool notes_get(api_call *call) {
-  notes_where where = {"notes.get", call->error};
-  notes_args args;
-  notes_text id;
-  if (!notes_args_begin(call, &args, where) ||
-      !notes_read_id(notes_args_next(&args), "id", &id, where))
+  api_where where = {"notes.get", call->error};
+  api_args args;
+  api_text id;
+  if (!api_args_begin(call, &args, where) || !notes_read_id(api_args_next(&args), "id", &id, where))
     return false;
   db_conn *conn = db_checkout(call->db, DB_READ, call->stop, call->error);
   if (!conn)
@@ -234,13 +233,13 @@ static bool create_in(db_conn *conn, api_call *call, const notes_fields *fields)
 }
 
 bool notes_create(api_call *call) {
-  notes_where where = {"notes.create", call->error};
-  notes_args args;
+  api_where where = {"notes.create", call->error};
+  api_args args;
   notes_fields fields;
   char made[NOTES_NEW_ID_LEN + 1];
   unsigned keys = NOTES_KEY_ID | NOTES_KEY_TITLE | NOTES_KEY_BODY | NOTES_KEY_TAGS;
-  if (!notes_args_begin(call, &args, where) ||
-      !notes_read_fields(notes_args_next(&args), keys, "the note", &fields, where))
+  if (!api_args_begin(call, &args, where) ||
+      !notes_read_fields(api_args_next(&args), keys, "the note", &fields, where))
     return false;
   if (!fields.title.given && !fields.body.given)
     return api_fail(call, "TypeError", "INVALID_ARGUMENT", false,
@@ -255,7 +254,7 @@ bool notes_create(api_call *call) {
   return done;
 }
 
-static bool update_in(db_conn *conn, api_call *call, notes_text id, const notes_fields *fields) {
+static bool update_in(db_conn *conn, api_call *call, api_text id, const notes_fields *fields) {
   bool found = false;
   if (!db_begin(conn, call->error))
     return false;
@@ -266,14 +265,14 @@ static bool update_in(db_conn *conn, api_call *call, notes_text id, const notes_
 }
 
 bool notes_update(api_call *call) {
-  notes_where where = {"notes.update", call->error};
-  notes_args args;
-  notes_text id;
+  api_where where = {"notes.update", call->error};
+  api_args args;
+  api_text id;
   notes_fields fields;
   unsigned keys = NOTES_KEY_TITLE | NOTES_KEY_BODY | NOTES_KEY_TAGS;
-  if (!notes_args_begin(call, &args, where) ||
-      !notes_read_id(notes_args_next(&args), "id", &id, where) ||
-      !notes_read_fields(notes_args_next(&args), keys, "the patch", &fields, where))
+  if (!api_args_begin(call, &args, where) ||
+      !notes_read_id(api_args_next(&args), "id", &id, where) ||
+      !notes_read_fields(api_args_next(&args), keys, "the patch", &fields, where))
     return false;
   if (!fields.title.given && !fields.body.given && !fields.tags.given)
     return api_fail(call, "TypeError", "INVALID_ARGUMENT", false,
@@ -287,11 +286,10 @@ bool notes_update(api_call *call) {
 }
 
 bool notes_delete(api_call *call) {
-  notes_where where = {"notes.delete", call->error};
-  notes_args args;
-  notes_text id;
-  if (!notes_args_begin(call, &args, where) ||
-      !notes_read_id(notes_args_next(&args), "id", &id, where))
+  api_where where = {"notes.delete", call->error};
+  api_args args;
+  api_text id;
+  if (!api_args_begin(call, &args, where) || !notes_read_id(api_args_next(&args), "id", &id, where))
     return false;
   db_conn *conn = db_checkout(call->db, DB_WRITE, call->stop, call->error);
   if (!conn)
@@ -354,12 +352,12 @@ static bool list_in(api_call *call, db_conn *conn, const notes_options *options)
 }
 
 bool notes_list(api_call *call) {
-  notes_where where = {"notes.list", call->error};
-  notes_args args;
+  api_where where = {"notes.list", call->error};
+  api_args args;
   notes_options options;
-  if (!notes_args_begin(call, &args, where) ||
-      !notes_read_options(notes_args_next(&args), true, NOTES_LIST_DEFAULT, NOTES_LIST_MAX,
-                          &options, where))
+  if (!api_args_begin(call, &args, where) ||
+      !notes_read_options(api_args_next(&args), true, NOTES_LIST_DEFAULT, NOTES_LIST_MAX, &options,
+                          where))
     return false;
   db_conn *conn = db_checkout(call->db, DB_READ, call->stop, call->error);
   if (!conn)
@@ -381,7 +379,7 @@ static bool is_space(char c) {
 
 /* Turns the text into an FTS5 query: each word a quoted string, which FTS5 does
  * not interpret, with a star after it. False: too many words. */
-static bool quote_words(notes_text query, char *expression, size_t *expression_len) {
+static bool quote_words(api_text query, char *expression, size_t *expression_len) {
   char *to = expression;
   size_t at = 0, words = 0;
   for (;;) {
@@ -421,15 +419,15 @@ static bool search_in(api_call *call, db_conn *conn, const char *expression, siz
 }
 
 bool notes_search(api_call *call) {
-  notes_where where = {"notes.search", call->error};
-  notes_args args;
-  notes_text query;
+  api_where where = {"notes.search", call->error};
+  api_args args;
+  api_text query;
   notes_options options;
   char expression[EXPRESSION_MAX];
   size_t len;
-  if (!notes_args_begin(call, &args, where) ||
-      !notes_read_query(notes_args_next(&args), &query, where) ||
-      !notes_read_options(notes_args_next(&args), false, NOTES_SEARCH_DEFAULT, NOTES_SEARCH_MAX,
+  if (!api_args_begin(call, &args, where) ||
+      !notes_read_query(api_args_next(&args), &query, where) ||
+      !notes_read_options(api_args_next(&args), false, NOTES_SEARCH_DEFAULT, NOTES_SEARCH_MAX,
                           &options, where))
     return false;
   if (!quote_words(query, expression, &len))

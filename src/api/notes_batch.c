@@ -15,7 +15,7 @@ static const char sql_get_many[] =
 typedef struct batch {
   api_call *calls;
   size_t count;
-  notes_text ids[API_BATCH_MAX]; /* not given: the call has its error already */
+  api_text ids[API_BATCH_MAX]; /* not given: the call has its error already */
 } batch;
 
 static bool waits(const batch *b, size_t i) {
@@ -25,11 +25,11 @@ static bool waits(const batch *b, size_t i) {
 static bool read_ids(batch *b) {
   bool any = false;
   for (size_t i = 0; i < b->count; i++) {
-    notes_where where = {"notes.get", b->calls[i].error};
-    notes_args args;
+    api_where where = {"notes.get", b->calls[i].error};
+    api_args args;
     b->calls[i].fulfilled = false;
-    b->ids[i].given = notes_args_begin(&b->calls[i], &args, where) &&
-                      notes_read_id(notes_args_next(&args), "id", &b->ids[i], where);
+    b->ids[i].given = api_args_begin(&b->calls[i], &args, where) &&
+                      notes_read_id(api_args_next(&args), "id", &b->ids[i], where);
     any = any || b->ids[i].given;
   }
   return any;

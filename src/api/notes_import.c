@@ -167,7 +167,7 @@ static bool replace(notes_import *import, notes_fields *fields, api_error *error
 
 bool notes_import_put(notes_import *import, const char *json, size_t len, notes_put *put,
                       api_error *error) {
-  notes_where where = {"", error};
+  api_where where = {"", error};
   notes_fields fields;
   char made[NOTES_NEW_ID_LEN + 1];
   unsigned keys =
@@ -189,8 +189,8 @@ bool notes_import_put(notes_import *import, const char *json, size_t len, notes_
 }
 
 bool notes_import_delete(notes_import *import, const char *id, size_t len, api_error *error) {
-  notes_where where = {"", error};
-  notes_text text = {id, len, true};
+  api_where where = {"", error};
+  api_text text = {id, len, true};
   uint8_t head[16 + NOTES_ID_MAX];
   cbor_out out;
   cbor_out_fixed(&out, head, sizeof head);

@@ -5,16 +5,11 @@
 
 #include <stdint.h>
 
+#include "api/args.h"
 #include "api/db.h"
 #include "api/notes.h"
 
 /* ---- arguments (notes_read.c) ---- */
-
-typedef struct notes_text {
-  const char *text; /* into the arguments; not terminated */
-  size_t len;
-  bool given;
-} notes_text;
 
 enum {
   NOTES_KEY_ID = 1,
@@ -27,41 +22,24 @@ enum {
 #define NOTES_NO_DATE INT64_MIN
 
 typedef struct notes_fields {
-  notes_text id, title, body;
-  notes_text tags; /* one per line, in tag_lines */
+  api_text id, title, body;
+  api_text tags; /* one per line, in tag_lines */
   char tag_lines[NOTES_TAGS_MAX * (NOTES_TAG_MAX + 1)];
   int64_t created, updated; /* milliseconds since 1970, or NOTES_NO_DATE */
 } notes_fields;
 
 typedef struct notes_options {
   unsigned limit;
-  notes_text after;
+  api_text after;
 } notes_options;
 
-/* Where an argument is read, for messages. */
-typedef struct notes_where {
-  const char *operation; /* "notes.get"; "" for a line of an import */
-  api_error *error;
-} notes_where;
-
-/* The arguments of a call, one by one; absent and undefined ones read as a
- * CBOR undefined. */
-typedef struct notes_args {
-  cbor_in in;
-  uint64_t left;
-  bool open; /* indefinite: up to the break */
-} notes_args;
-
-bool notes_args_begin(const api_call *call, notes_args *args, notes_where where);
-cbor_in notes_args_next(notes_args *args);
-
-bool notes_read_id(cbor_in value, const char *name, notes_text *id, notes_where where);
-bool notes_read_query(cbor_in value, notes_text *query, notes_where where);
+bool notes_read_id(cbor_in value, const char *name, api_text *id, api_where where);
+bool notes_read_query(cbor_in value, api_text *query, api_where where);
 /* `what` names the object in messages: "the note". */
 bool notes_read_fields(cbor_in value, unsigned keys, const char *what, notes_fields *fields,
-                       notes_where where);
+                       api_where where);
 bool notes_read_options(cbor_in value, bool with_after, unsigned limit_default, unsigned limit_max,
-                        notes_options *options, notes_where where);
+                        notes_options *options, api_where where);
 
 /* ---- ids and dates (notes_id.c) ---- */
 
@@ -90,10 +68,10 @@ bool notes_put_row(cbor_out *out, sqlite3_stmt *row, api_error *error);
  * `fields->id` must be given. */
 bool notes_insert(db_conn *conn, const char *vault, const notes_fields *fields, cbor_out *out,
                   bool *found, api_error *error);
-bool notes_change(db_conn *conn, const char *vault, notes_text id, const notes_fields *fields,
+bool notes_change(db_conn *conn, const char *vault, api_text id, const notes_fields *fields,
                   cbor_out *out, bool *found, api_error *error);
-bool notes_remove(db_conn *conn, const char *vault, notes_text id, bool *found, api_error *error);
-bool notes_fail_missing(api_error *error, const char *operation, const char *vault, notes_text id);
+bool notes_remove(db_conn *conn, const char *vault, api_text id, bool *found, api_error *error);
+bool notes_fail_missing(api_error *error, const char *operation, const char *vault, api_text id);
 /* Gives `fields` an id when it has none, kept in `made`. */
 bool notes_ensure_id(notes_fields *fields, char made[NOTES_NEW_ID_LEN + 1], api_error *error);
 

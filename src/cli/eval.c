@@ -48,7 +48,7 @@ static const option_spec specs[] = {
     OPTION_TEXT(eval_options, db, "db", "URL",
                 "the database, sqlite:FILE; default " DB_URL_DEFAULT),
     OPTION_TEXT(eval_options, vault, "vault", "NAME",
-                "the vault that notes.* sees; default " NOTES_VAULT_DEFAULT),
+                "the vault that notes.* and kv.* see; default " NOTES_VAULT_DEFAULT),
     OPTION_NUMBER(eval_options, cpu_ms, "cpu-ms", "N", 1, DAY_MS,
                   "time the script may execute; default 5000"),
     OPTION_NUMBER(eval_options, wall_ms, "wall-ms", "N", 1, DAY_MS,
@@ -350,7 +350,8 @@ static bool open_api(evaluation *e) {
     return false;
   }
   e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
-  bool ready = e->api && api_host_bind(e->api, e->shard);
+  bool ready = e->api && api_host_open_fetch(e->api, e->options.allow) &&
+               api_host_bind(e->api, e->shard);
   if (!ready)
     usage("out of memory");
   return ready;

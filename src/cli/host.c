@@ -106,7 +106,9 @@ static bool open_api(hosting *h) {
   if (h->needs_db && !db_open(h->options.db, DB_CREATE, NULL, &h->store, message, sizeof message))
     return complain(message);
   h->api = api_host_open(NULL, h->allowed, h->store, h->options.vault, h->workers);
-  return h->api || complain("out of memory");
+  return (h->api && api_host_open_fetch(h->api, h->options.allow) &&
+          api_host_bind(h->api, h->shard)) ||
+         complain("out of memory");
 }
 
 static bool open_session(hosting *h) {
@@ -137,6 +139,7 @@ static int serve_all(hosting *h) {
 static void close_parts(hosting *h) {
   if (h->session)
     session_end(h->session);
+  api_host_unbind(h->api);
   shard_close(h->shard);
   session_close(h->session);
   pool_close(h->workers);
@@ -163,7 +166,8 @@ int cmd_host(int argc, char **argv) {
     return EXIT_USAGE;
   }
   int status = EXIT_USAGE;
-  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) && open_session(&h))
+  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) &&
+      open_session(&h))
     status = serve_all(&h);
   close_parts(&h);
   return status;

@@ -1,6 +1,23 @@
 #include "engine/engine.h"
 
+#include <errno.h>
+#include <sys/random.h>
+
 #include "engine/engine_int.h"
+
+bool engine_random(void *bytes, size_t len) {
+  uint8_t *at = bytes;
+  while (len > 0) {
+    ssize_t got = getrandom(at, len, 0);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return false;
+    at += got;
+    len -= (size_t)got;
+  }
+  return true;
+}
 
 engine *engine_open(engine_kind kind, const vow_allocator *allocator, const char *folder,
                     char *message, size_t message_size) {

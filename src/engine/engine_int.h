@@ -46,6 +46,9 @@ struct engine_instance {
   size_t memory_max;
 };
 
+/* Fills `bytes` with the system's randomness; false when there is none. */
+bool engine_random(void *bytes, size_t len);
+
 extern const engine_class engine_native_class;
 extern const engine_class engine_wasm_class;
 

@@ -157,6 +157,11 @@ double platform_now_ms(guest *g) {
   return (double)((clock_ns(CLOCK_MONOTONIC) - native->opened_ns) / 1000000);
 }
 
+bool platform_random(guest *g, void *bytes, uint32_t len) {
+  (void)g;
+  return engine_random(bytes, len);
+}
+
 /* ---- the engine's functions ---- */
 
 static void native_instance_close(engine_instance *instance, bool reusable) {

@@ -212,6 +212,11 @@ static uint64_t on_clock(void *data, bool monotonic) {
   return now - now % CLOCK_STEP_NS;
 }
 
+static bool on_random(void *data, uint32_t at, uint32_t len) {
+  wasm_guest *guest = data;
+  return in_memory(guest, at, len) && engine_random(guest->memory->base + at, len);
+}
+
 /* ---- calls ---- */
 
 /* The guest's C stack lies lowest in its memory: running over its end leaves
@@ -516,7 +521,7 @@ static void wasm_close(engine *engine) {
 static engine *wasm_open(const vow_allocator *allocator, const char *folder, char *message,
                          size_t message_size) {
   static const wasmhost_creators creators = {new_memory, new_stack};
-  static const wasmhost_imports imports = {on_flush, on_send, on_clock};
+  static const wasmhost_imports imports = {on_flush, on_send, on_clock, on_random};
   wasm_shard *shard = mem_new(allocator, 1, sizeof *shard);
   if (!shard) {
     snprintf(message, message_size, "out of memory");

@@ -29,6 +29,7 @@ typedef struct wasmhost_imports {
   bool (*flush)(void *data);
   bool (*send)(void *data, uint32_t header, uint32_t bytes);
   uint64_t (*clock_ns)(void *data, bool monotonic);
+  bool (*random)(void *data, uint32_t bytes, uint32_t len); /* false: nothing was written */
 } wasmhost_imports;
 wasmtime_error_t *wasmhost_define_imports(wasmtime_linker_t *linker,
                                           const wasmhost_imports *imports);

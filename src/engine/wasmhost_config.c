@@ -93,6 +93,16 @@ static wasm_trap_t *import_send(void *env, wasmtime_caller_t *caller, wasmtime_v
   return go_on ? NULL : stopped();
 }
 
+static wasm_trap_t *import_random(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                  size_t count) {
+  (void)count;
+  const wasmhost_imports *imports = env;
+  bool filled =
+      imports->random(store_data(caller), (uint32_t)values[0].i32, (uint32_t)values[1].i32);
+  values[0].i32 = filled;
+  return NULL;
+}
+
 /* clock_time_get(id, precision, address) of WASI preview 1; 1 = monotonic. */
 static wasm_trap_t *import_clock(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
                                  size_t count) {
@@ -153,6 +163,7 @@ wasmtime_error_t *wasmhost_define_imports(wasmtime_linker_t *linker,
   } table[] = {
       {"vow", "flush", "", false, import_flush},
       {"vow", "send", "ii", false, import_send},
+      {"vow", "random", "ii", true, import_random},
       {wasi, "clock_time_get", "iIi", true, import_clock},
       {wasi, "fd_close", "i", true, import_no_file},
       {wasi, "fd_fdstat_get", "ii", true, import_no_file},

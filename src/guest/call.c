@@ -367,9 +367,25 @@ void call_reject(guest *g, uint64_t id, cbor_in *fields) {
 
 /* ---- definition ---- */
 
+/* The operation itself takes and gives plain values; the bundle makes `fetch` and
+ * its classes of it. Takes `function`. */
+static int define_fetch(guest *g, JSValue function) {
+  JSValueConst arguments[1] = {function};
+  JSValue done = JS_IsException(function)
+                     ? JS_EXCEPTION
+                     : JS_Call(g->ctx, g->internals.install_fetch, JS_UNDEFINED, 1, arguments);
+  bool failed = JS_IsException(done);
+  JS_FreeValue(g->ctx, done);
+  JS_FreeValue(g->ctx, function);
+  return failed ? -1 : 0;
+}
+
 int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, bool options_last,
                 uint32_t kind) {
   JSContext *ctx = g->ctx;
+  JSValueConst data[2] = {JS_NewInt32(ctx, (int32_t)arguments), JS_NewBool(ctx, options_last)};
+  if (name_len == 5 && memcmp(name, "fetch", 5) == 0)
+    return define_fetch(g, JS_NewCFunctionData(ctx, call_host, 2, (int)kind, 2, data));
   const char *dot = memchr(name, '.', name_len);
   JSValue global = JS_GetGlobalObject(ctx), holder = JS_DupValue(ctx, global);
   const int flags = JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE;
@@ -385,7 +401,6 @@ int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
     name_len -= (size_t)(dot + 1 - name);
     name = dot + 1;
   }
-  JSValueConst data[2] = {JS_NewInt32(ctx, (int32_t)arguments), JS_NewBool(ctx, options_last)};
   JSAtom own = JS_NewAtomLen(ctx, name, name_len);
   JSValue title = JS_NewStringLen(ctx, name, name_len);
   JSValue function = JS_NewCFunctionData(ctx, call_host, (int)arguments, (int)kind, 2, data);

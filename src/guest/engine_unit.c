@@ -62,6 +62,16 @@ void engine_reseed(JSContext *ctx, uint64_t random_state, uint32_t hash_seed) {
   ctx->hash_seed = hash_seed;
 }
 
+int engine_reserve_globals(JSContext *ctx, uint32_t count) {
+  JSObject *global = JS_VALUE_GET_OBJ(ctx->global_obj);
+  if (js_shape_prepare_update(ctx, global, NULL) < 0)
+    return -1;
+  uint32_t wanted = (uint32_t)global->shape->prop_count + count;
+  if (wanted <= (uint32_t)global->shape->prop_size)
+    return 0;
+  return resize_properties(ctx, &global->shape, global, wanted);
+}
+
 static JSValue own_value(JSContext *ctx, JSObject *object, JSAtom name) {
   JSProperty *property;
   JSShapeProperty *shape = find_own_property(&property, object, name);
@@ -116,10 +126,12 @@ size_t engine_site_text(JSContext *ctx, const engine_site *site, char *text, siz
     JSFunctionBytecode *code = JS_VALUE_GET_OBJ(site->frames[i].function)->u.func.function_bytecode;
     const char *name = get_func_name(ctx, site->frames[i].function);
     const char *file = code->filename ? JS_AtomToCString(ctx, code->filename) : NULL;
-    int column;
+    bool own = file && strcmp(file, ENGINE_BUNDLE_NAME) == 0; /* nobody's line */
+    int column, n = 0;
     int line = find_line_num(ctx, code, site->frames[i].pc, &column);
-    int n = snprintf(text + used, size - used, "    at %s (%s:%d:%d)\n",
-                     name && *name ? name : "<anonymous>", file ? file : "?", line, column);
+    if (!own)
+      n = snprintf(text + used, size - used, "    at %s (%s:%d:%d)\n",
+                   name && *name ? name : "<anonymous>", file ? file : "?", line, column);
     JS_FreeCString(ctx, name);
     JS_FreeCString(ctx, file);
     if (n < 0 || (size_t)n >= size - used)

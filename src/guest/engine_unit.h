@@ -32,6 +32,10 @@ void engine_promise_settle(JSContext *ctx, JSValueConst promise, JSValueConst va
 int engine_promise_watch(JSContext *ctx, JSValueConst promise, JSValueConst on_fulfilled,
                          JSValueConst on_rejected);
 
+/* Room for `count` more globals, so that a run which adds its few moves no table.
+ * 0, or -1 with an exception. */
+int engine_reserve_globals(JSContext *ctx, uint32_t count);
+
 /* Makes this copy of a template its own: what Math.random and the hashes of
  * Map and Set start from. No Map or Set of the context may hold entries. */
 void engine_reseed(JSContext *ctx, uint64_t random_state, uint32_t hash_seed);
@@ -42,6 +46,7 @@ JSValue engine_global_binding(JSContext *ctx, JSAtom name);
 
 /* Where script code is being executed right now: up to `max` frames of the
  * calling functions. Cheap: only references and offsets are kept. */
+#define ENGINE_BUNDLE_NAME "vow:web" /* the file that the web globals are in */
 #define ENGINE_SITE_FRAMES 6
 typedef struct engine_site {
   uint32_t count;

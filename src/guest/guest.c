@@ -9,6 +9,8 @@
 /* Recursion ends in a JavaScript error well before the stack does. Each run
  * sets its own size; this one is for initialisation. */
 #define INITIAL_STACK_SIZE (256u * 1024)
+/* `context`, the allowed operations and what a script declares. */
+#define SPARE_GLOBALS 32u
 /* A run shorter than this many new bytes never collects cycles. */
 #define GC_HEADROOM (1u << 20)
 
@@ -61,7 +63,8 @@ static JSValue native_timer_stop(JSContext *ctx, JSValueConst this_value, int ar
 
 static JSValue native_now(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv) {
   (void)this_value, (void)argc, (void)argv;
-  return JS_NewFloat64(ctx, platform_now_ms(guest_of(ctx)));
+  guest *g = guest_of(ctx);
+  return JS_NewFloat64(ctx, platform_now_ms(g) - g->started_ms);
 }
 
 static const JSCFunctionListEntry natives[] = {
@@ -214,6 +217,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
       {"unwatchSignal", &g->internals.unwatch_signal},
       {"signalReason", &g->internals.signal_reason},
       {"deepFreeze", &g->internals.deep_freeze},
+      {"installFetch", &g->internals.install_fetch},
   };
   bool ok = JS_IsObject(internals);
   for (size_t i = 0; ok && i < sizeof wanted / sizeof wanted[0]; i++) {
@@ -226,7 +230,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
 /* Without its source: functions of the platform show none, and the heap is
  * smaller. */
 static bool compile_bundle(JSContext *ctx, guest_bundle *bundle) {
-  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, "vow:web",
+  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, ENGINE_BUNDLE_NAME,
                          JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(code))
     return false;
@@ -257,7 +261,7 @@ static bool run_bundle(guest *g, guest_bundle *bundle) {
   bool ok =
       !JS_IsException(function) && !JS_IsException(vow) &&
       JS_SetPropertyFunctionList(ctx, vow, natives, sizeof natives / sizeof natives[0]) == 0 &&
-      web_add_natives(ctx, vow) == 0;
+      web_add_natives(ctx, vow) == 0 && web_add_crypto_natives(ctx, vow) == 0;
   JSValueConst arguments[1] = {vow};
   JSValue internals = ok ? JS_Call(ctx, function, JS_UNDEFINED, 1, arguments) : JS_UNDEFINED;
   ok = ok && take_internals(g, internals);
@@ -291,7 +295,8 @@ static void clear_values(guest *g) {
                        &g->internals.watch_signal,
                        &g->internals.unwatch_signal,
                        &g->internals.signal_reason,
-                       &g->internals.deep_freeze};
+                       &g->internals.deep_freeze,
+                       &g->internals.install_fetch};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     if (g->ctx)
       JS_FreeValue(g->ctx, *values[i]);
@@ -327,7 +332,7 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
   remove_global(g->ctx, global, "Atomics");
   capture(g, global);
   JS_FreeValue(g->ctx, global);
-  if (!run_bundle(g, bundle))
+  if (!run_bundle(g, bundle) || engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
     return false;
   guest_tidy(g);
   return true;

@@ -30,7 +30,7 @@ typedef struct guest_call {
 /* Functions of the JavaScript bundle (guest/js), captured before guest code. */
 typedef struct guest_internals {
   JSValue fire_timer, make_error, error_operation, watch_signal, unwatch_signal, signal_reason,
-      deep_freeze;
+      deep_freeze, install_fetch;
 } guest_internals;
 
 /* The bundle of web globals as the engine's bytecode. Compiling it takes far
@@ -51,7 +51,7 @@ typedef struct guest {
   uint32_t calls_size, calls_free; /* calls_free: index + 1 of the first free slot */
 
   vow_allocator allocator; /* the engine's memory, under its limit */
-  cbor_out scratch; /* one value being encoded; `scratch_busy` while guest code may run */
+  cbor_out scratch;        /* one value being encoded; `scratch_busy` while guest code may run */
   bool scratch_busy;
 
   /* Rejected promises nobody has handled, in pairs of promise and reason; a
@@ -59,12 +59,13 @@ typedef struct guest {
   JSValue *unhandled;
   uint32_t unhandled_head, unhandled_end, unhandled_size, unhandled_live;
 
+  double started_ms; /* when the run began, by platform_now_ms() */
   size_t result_max, stack_size;
   JSValue loaded;           /* compiled by WIRE_LOAD; JS_UNDEFINED: nothing */
   JSValue awaited;          /* the promise that the run's next step waits for */
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
-  bool debug; /* each call tells where it was made */
-  bool dead; /* an uncaught exception ended the run: nothing more is executed */
+  bool debug;               /* each call tells where it was made */
+  bool dead;                /* an uncaught exception ended the run: nothing more is executed */
 
   wire_shared shared;
   uint8_t *inbox, *outbox;
@@ -112,6 +113,9 @@ void platform_flush(guest *g);
 void platform_send(guest *g, const wire_header *header, const void *bytes);
 /* Coarse monotonic milliseconds. */
 double platform_now_ms(guest *g);
+/* Fills `bytes` with the system's randomness, new ones at every call; false when
+ * there is none. */
+bool platform_random(guest *g, void *bytes, uint32_t len);
 
 /* ---- value.c: JavaScript values as CBOR (docs/values.md) ---- */
 
@@ -131,8 +135,8 @@ JSValue value_decode(guest *g, cbor_in *in);
 /* ---- call.c: host operations ---- */
 
 /* Defines one host function, e.g. "notes.get", creating `notes`. 0 or -1. */
-int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
-                bool options_last, uint32_t kind);
+int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, bool options_last,
+                uint32_t kind);
 void call_fulfil(guest *g, uint64_t id, cbor_in *value);
 void call_reject(guest *g, uint64_t id, cbor_in *fields);
 void call_free_all(guest *g);

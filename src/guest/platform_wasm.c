@@ -10,6 +10,7 @@
 
 IMPORT("flush") void host_flush(void);
 IMPORT("send") void host_send(const wire_header *header, const void *bytes);
+IMPORT("random") int host_random(void *bytes, uint32_t len);
 
 /* Free space in the heap of a template, so that a short run never grows memory. */
 #define HEAP_SLACK (1u << 20)
@@ -31,6 +32,11 @@ double platform_now_ms(guest *g) {
   (void)g;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+bool platform_random(guest *g, void *bytes, uint32_t len) {
+  (void)g;
+  return host_random(bytes, len) != 0;
 }
 
 static void share(guest *g) {

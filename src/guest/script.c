@@ -397,6 +397,7 @@ void script_load(guest *g, cbor_in *fields) {
 
 void script_start(guest *g, cbor_in *fields) {
   start_fields start;
+  g->started_ms = platform_now_ms(g);
   if (!begin(g, fields, &start))
     return;
   JSValue code =

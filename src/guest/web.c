@@ -317,5 +317,6 @@ static const JSCFunctionListEntry natives[] = {
 };
 
 int web_add_natives(JSContext *ctx, JSValueConst vow) {
-  return JS_SetPropertyFunctionList(ctx, vow, natives, (int)(sizeof natives / sizeof *natives));
+  int done = JS_SetPropertyFunctionList(ctx, vow, natives, (int)(sizeof natives / sizeof *natives));
+  return done < 0 ? done : web_add_url_natives(ctx, vow);
 }

@@ -33,10 +33,27 @@
  *  decoderState(encoding, fatal, ignoreBOM)
  *                      ArrayBuffer for decode(); 0 utf-8, 1 utf-16le,
  *                      2 utf-16be, 3 windows-1252
+ *  urlParse(url, base) [href, begin and end of each url_part of url_unit.h], with
+ *                      `base` undefined or a URL; undefined when not valid
+ *  urlChange(href, part, value)
+ *                      the same after the setter of that part
+ *  urlOrigin(href)     string
+ *  queryParse(query)   array of names and values in turn; one "?" at the start is
+ *                      not a part of it
+ *  queryPair(name, value)
+ *                      "name=value", encoded
  *  decode(state, buffer, offset, length, stream)
  *                      string; TypeError for bad bytes when fatal
  *
  * 0, or -1 with an exception pending. */
 int web_add_natives(JSContext *ctx, JSValueConst vow);
+/* A part of the above (web_url.c). */
+int web_add_url_natives(JSContext *ctx, JSValueConst vow);
+
+/* The natives that need a platform (guest.h):
+ *
+ *  randomBytes(length) Uint8Array of at most 65536 bytes of the host's randomness
+ *  randomUuid()        string, version 4 */
+int web_add_crypto_natives(JSContext *ctx, JSValueConst vow);
 
 #endif

@@ -74,6 +74,9 @@ void *host_call_data(const host_call *call);
  * question marks; NULL takes it back. Without memory for it there is none. */
 void host_call_set_detail(host_call *call, const char *detail);
 struct shard *host_call_shard(const host_call *call);
+/* Counts `bytes` (in all, not more) that are held for the answer as memory of the
+ * run, until it is given. False, with nothing changed, when they do not fit. */
+bool host_call_hold(host_call *call, size_t bytes);
 /* Milliseconds until nobody waits for the answer any more: 0 when nobody does now,
  * UINT64_MAX without a limit. */
 uint64_t host_call_remaining_ms(const host_call *call);

@@ -43,6 +43,17 @@ shard *host_call_shard(const host_call *call) {
   return call->shard;
 }
 
+bool host_call_hold(host_call *call, size_t bytes) {
+  run *run = call->run;
+  if (!run)
+    return true; /* nobody hears the answer */
+  if (bytes > call->held && !run_has_room(run, bytes - call->held))
+    return false;
+  run->payload_bytes = run->payload_bytes - call->held + bytes;
+  call->held = bytes;
+  return true;
+}
+
 static bool find_live(const host_call *call, op_info *info, uint64_t now) {
   return op_find(shard_operations(call->shard), call->id, info, now) == OP_OK &&
          (info->state == OP_PENDING || info->state == OP_RUNNING);
@@ -254,6 +265,7 @@ void host_call_fulfil(host_call *call, const void *value, size_t len) {
     host_call_reject(call, &unreadable);
     return;
   }
+  host_call_hold(call, 0); /* the message takes its place */
   finish(call, &(outcome){.state = OP_FULFILLED, .value = value, .len = len});
 }
 
@@ -272,6 +284,7 @@ static bool retry(host_call *call) {
 }
 
 void host_call_reject(host_call *call, const host_error *error) {
+  host_call_hold(call, 0);
   if (error->transient && call->kind->state && retry(call))
     return;
   finish(call, &(outcome){.state = OP_REJECTED, .error = error});

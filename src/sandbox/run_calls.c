@@ -126,7 +126,7 @@ static void unlink_call(host_call *call) {
     run->calls = call->next;
   if (call->next)
     call->next->previous = call->previous;
-  run->payload_bytes -= call->arguments_len;
+  run->payload_bytes -= call->arguments_len + call->held;
   call->run = NULL;
 }
 

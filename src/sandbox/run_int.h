@@ -55,6 +55,7 @@ struct host_call {
   void *data;
   host_call *next, *previous; /* in the run's list while `run` */
   host_call *next_in_place;   /* in its index, likewise */
+  size_t held; /* bytes the handler holds for the answer */
   size_t arguments_len;
   uint8_t arguments[];
 };

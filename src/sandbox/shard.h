@@ -16,8 +16,8 @@ typedef struct shard shard;
 typedef struct shard_options {
   const vow_allocator *allocator; /* NULL: the C library's */
   engine_kind engine;
-  uint32_t live_max;       /* operations and timers of all runs together; 0 = 2^24 */
-  uint32_t concurrent_max; /* handlers of all runs together; 0 = unlimited */
+  uint32_t live_max;        /* operations and timers of all runs together; 0 = 2^24 */
+  uint32_t concurrent_max;  /* handlers of all runs together; 0 = unlimited */
   const char *guest_folder; /* where the compiled guest is; NULL: found */
 } shard_options;
 

@@ -25,7 +25,8 @@ void lib_op_drop(vow_op *op) {
   lib_gate *gate = op->gate;
   mem_free(gate->allocator, op->args_json);
   mem_free(gate->allocator, op->answer.bytes);
-  lib_run_drop(op->run);
+  if (op->run)
+    lib_run_drop(op->run);
   mem_free(gate->allocator, op);
   lib_gate_drop(gate);
 }
@@ -44,7 +45,7 @@ void vow_op_release(vow_op *op) {
 
 static uint64_t deadline_of(const host_call *call) {
   uint64_t left = host_call_remaining_ms(call), now = loop_now();
-  return left < (OP_NEVER - now) / 1000000 ? now + left * 1000000 : OP_NEVER;
+  return left < (OP_NEVER - now) / NS_PER_MS ? now + left * NS_PER_MS : OP_NEVER;
 }
 
 static vow_op *new_op(lib_kind *kind, host_call *call) {
@@ -70,7 +71,8 @@ static vow_op *new_op(lib_kind *kind, host_call *call) {
   atomic_init(&op->holders, 2); /* the users, the call */
   atomic_init(&op->cancelled, false);
   lib_gate_hold(op->gate);
-  lib_run_hold(run);
+  if (run)
+    lib_run_hold(run);
   return op;
 }
 

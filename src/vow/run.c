@@ -311,12 +311,19 @@ void *vow_run_user(const vow_run *run) {
 }
 
 size_t vow_run_pending(const vow_run *run, vow_pending *list, size_t max) {
-  op_info infos[64];
   if (usable(run) != VOW_OK)
     return 0;
-  size_t count = run_pending(run->run, infos, sizeof infos / sizeof *infos);
-  for (size_t i = 0; i < count && i < max && i < sizeof infos / sizeof *infos; i++)
+  size_t count = run_pending(run->run, NULL, 0);
+  size_t wanted = count < max ? count : max;
+  if (wanted == 0)
+    return count;
+  op_info *infos = mem_new(run->allocator, wanted, sizeof *infos);
+  if (!infos)
+    return 0;
+  run_pending(run->run, infos, wanted);
+  for (size_t i = 0; i < wanted; i++)
     list[i] = pending_of(&infos[i]);
+  mem_free(run->allocator, infos);
   return count;
 }
 

@@ -45,6 +45,7 @@ static vow_status open_shard(vow_runtime *runtime, const vow_runtime_options *op
                                .engine = options->engine == VOW_ENGINE_NATIVE ? ENGINE_NATIVE
                                                                               : ENGINE_WASM,
                                .live_max = options->live_max,
+                               .concurrent_max = options->concurrent_max,
                                .guest_folder = options->guest_dir};
   runtime->shard = shard_open(&shard, runtime->message, sizeof runtime->message);
   if (!runtime->shard)
@@ -86,7 +87,9 @@ static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options 
     return status;
   runtime->api =
       api_host_open(runtime->allocator, allowed, runtime->store, vault, runtime->workers);
-  return runtime->api ? VOW_OK : VOW_E_NOMEM;
+  bool bound = runtime->api && api_host_open_fetch(runtime->api, options->builtins) &&
+               api_host_bind(runtime->api, runtime->shard);
+  return bound ? VOW_OK : VOW_E_NOMEM;
 }
 
 static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
@@ -104,6 +107,9 @@ static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *op
 
 static void close_parts(vow_runtime *runtime) {
   const vow_allocator *allocator = runtime->allocator;
+  for (lib_kind *kind = runtime->kinds; kind; kind = kind->next)
+    host_kinds_close(&kind->host, 1);
+  api_host_unbind(runtime->api);
   pool_close(runtime->workers); /* its last messages are for the loop */
   shard_close(runtime->shard);
   api_host_close(runtime->api);
@@ -264,6 +270,11 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
                               .options_last = policy->options_last,
                               .policy = policy_of(policy)}};
   lib_kind_init(kind);
+  if (!host_kinds_open(runtime->shard, &kind->host, 1)) {
+    mem_free(runtime->allocator, copy);
+    mem_free(runtime->allocator, kind);
+    return VOW_E_NOMEM;
+  }
   runtime->kinds = kind;
   return VOW_OK;
 }

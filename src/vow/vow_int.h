@@ -68,7 +68,7 @@ struct vow_op {
   loop_message message;    /* its answer, on its way to the loop */
   pool_work work;          /* of a handler that blocks */
   lib_gate *gate;          /* held */
-  vow_run *run;            /* held */
+  vow_run *run;            /* held; NULL: it had ended when this attempt began */
   lib_kind *kind;          /* valid while the runtime is open */
   host_call *call;         /* runtime's thread; NULL: answered */
   vow_op *next, *previous; /* in the runtime's list while `call`; its thread */

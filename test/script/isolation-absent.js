@@ -36,7 +36,6 @@ const names = [
   "__filename",
   "__dirname",
   "importScripts",
-  "crypto",
   "localStorage",
   "vow",
   "host",

@@ -214,8 +214,8 @@ static void test_other_programs_database(void **state) {
 static void test_newer_version(void **state) {
   fixture *f = *state;
   make_ours(f);
-  run_sql(f->file, "PRAGMA user_version=2");
-  assert_refused(f, DB_CREATE, "was written by a newer Vow (schema 2, this one knows 1)");
+  run_sql(f->file, "PRAGMA user_version=3");
+  assert_refused(f, DB_CREATE, "was written by a newer Vow (schema 3, this one knows 2)");
 }
 
 static void test_damaged(void **state) {
@@ -429,7 +429,7 @@ static void test_log_of_a_crash_stays_when_refused(void **state) {
   snprintf(log, sizeof log, "%s-wal", f->file);
   bytes before = read_all(log);
   assert_true(before.len > 0);
-  assert_refused(f, DB_CREATE, "was written by a newer Vow (schema 9, this one knows 1)");
+  assert_refused(f, DB_CREATE, "was written by a newer Vow (schema 9, this one knows 2)");
   bytes after = read_all(log);
   assert_int_equal(after.len, before.len);
   assert_memory_equal(after.data, before.data, before.len);

@@ -559,13 +559,15 @@ static void test_kinds_are_sorted_and_whole(void **state) {
   const api_kind *kinds = api_kinds(&count);
   assert_true(count >= 6);
   for (size_t i = 0; i < count; i++) {
-    assert_non_null(kinds[i].handler);
+    assert_int_equal(kinds[i].handler == NULL, strcmp(kinds[i].name, "fetch") == 0);
     assert_true(kinds[i].parameters[0] && kinds[i].result[0] && kinds[i].doc[0]);
     assert_true(i == 0 || strcmp(kinds[i - 1].name, kinds[i].name) < 0);
   }
 }
 
-#define ALL "notes.create, notes.delete, notes.get, notes.list, notes.search, notes.update"
+#define ALL                                                                                        \
+  "fetch:HOST, kv.delete, kv.get, kv.list, kv.set, notes.create, notes.delete, notes.get, "        \
+  "notes.list, notes.search, notes.update"
 
 static void test_allow(void **state) {
   (void)state;
@@ -573,30 +575,36 @@ static void test_allow(void **state) {
     const char *list, *flags; /* of the kinds in order; NULL: refused */
     const char *message;
   } cases[] = {
-      {"", "000000", NULL},
-      {"*", "111111", NULL},
-      {"notes.*", "111111", NULL},
-      {"notes.get", "001000", NULL},
-      {"notes.get,notes.list", "001100", NULL},
-      {" notes.get , *.search\t", "001010", NULL},
-      {"*e*t*e", "110001", NULL},
-      {"notes.get,notes.get", "001000", NULL},
-      {"**", "111111", NULL},
+      {"", "00000000000", NULL},
+      {"*", "01111111111", NULL},
+      {"notes.*", "00000111111", NULL},
+      {"notes.get", "00000001000", NULL},
+      {"notes.get,notes.list", "00000001100", NULL},
+      {"kv.*,notes.get", "01111001000", NULL},
+      {" notes.get , *.search\t", "00000001010", NULL},
+      {"*e*t*e", "01000110001", NULL},
+      {"notes.get,notes.get", "00000001000", NULL},
+      {"**", "01111111111", NULL},
+      {"fetch:api.example.com", "10000000000", NULL},
+      {"notes.get, fetch:a.example ,fetch:[::1]:8080", "10000001000", NULL},
       {"notes.gett", NULL, "--allow: there is no operation 'notes.gett'; there are: " ALL},
       {"notes", NULL, "--allow: there is no operation 'notes'; there are: " ALL},
-      {"notes.get,kv.*", NULL, "--allow: 'kv.*' matches no operation; there are: " ALL},
+      {"notes.get,kw.*", NULL, "--allow: 'kw.*' matches no operation; there are: " ALL},
       {"notes.get,", NULL, "--allow: there is an empty entry; there are: " ALL},
       {",", NULL, "--allow: there is an empty entry; there are: " ALL},
       {" ", NULL, "--allow: there is an empty entry; there are: " ALL},
-      {"fetch:api.example.com", NULL,
-       "--allow: there is no operation 'fetch:api.example.com'; there are: " ALL},
+      {"fetch", NULL,
+       "--allow: 'fetch' names no host; right would be fetch:HOST (ports 80 and 443) or "
+       "fetch:HOST:PORT, such as fetch:api.example.com"},
+      {"fetchx", NULL, "--allow: there is no operation 'fetchx'; there are: " ALL},
+      {"fetch*", NULL, "--allow: 'fetch*' matches no operation; there are: " ALL},
       {"Notes.Get\n", NULL, "--allow: there is no operation 'Notes.Get?'; there are: " ALL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    bool allowed[6];
-    char message[512] = "", flags[7] = "";
+    bool allowed[11];
+    char message[512] = "", flags[12] = "";
     bool done = api_allow(cases[i].list, allowed, message, sizeof message);
-    for (int k = 0; k < 6; k++)
+    for (int k = 0; k < 11; k++)
       flags[k] = allowed[k] ? '1' : '0';
     assert_int_equal(done, cases[i].flags != NULL);
     if (done)

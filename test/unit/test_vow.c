@@ -84,6 +84,29 @@ static void calls_go_on_at_the_same_time(void **state) {
   fixture_close(&f);
 }
 
+static void a_long_list_of_pending_is_whole(void **state) {
+  enum { CALLS = 100 };
+  static vow_pending pending[CALLS + 1];
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f, "await Promise.all(Array.from({length: 100}, (_, i) => test.hold(i)))");
+  s.request.concurrent_max = CALLS;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  until_held(&f, CALLS);
+  memset(pending, 0, sizeof pending);
+  assert_int_equal(vow_run_pending(s.run, pending, CALLS + 1), CALLS);
+  for (size_t i = 0; i < CALLS; i++)
+    assert_int_equal(pending[i].number, i + 1);
+  assert_int_equal(pending[CALLS].number, 0);
+  f.fail_at = atomic_load(&f.calls) + 1;
+  assert_int_equal(vow_run_pending(s.run, pending, 1), 0);
+  f.fail_at = 0;
+  subject_close(&s);
+  release_all_held(&f);
+  fixture_close(&f);
+}
+
 static void only_what_is_allowed_is_there(void **state) {
   fixture f;
   subject s;
@@ -528,6 +551,50 @@ static void the_wall_can_be_moved(void **state) {
   fixture_close(&f);
 }
 
+/* ---- policies ---- */
+
+/* Fails twice, then answers with the number of its call. */
+static void on_flaky(vow_op *op, void *user) {
+  static const vow_error busy = {.size = sizeof busy, .message = "busy", .transient = true};
+  unsigned *calls = user;
+  char json[16];
+  snprintf(json, sizeof json, "%u", ++*calls);
+  if (*calls <= 2)
+    vow_op_reject(op, &busy);
+  else
+    vow_op_fulfil_json(op, json);
+}
+
+static void policies_hold(void **state) {
+  fixture f;
+  subject s;
+  unsigned flaky = 0;
+  const vow_policy policy = {.size = sizeof policy,
+                             .attempts = 3,
+                             .backoff_ms = 1,
+                             .cache_ms = 60000,
+                             .cache_bytes = 1000};
+  const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = 20};
+  fixture_open(&f, state);
+  assert_int_equal(vow_register(f.rt, "test.flaky", on_flaky, &policy, &flaky), VOW_OK);
+  assert_int_equal(vow_register(f.rt, "test.single", on_hold, &single, &f), VOW_OK);
+  subject_open(&s, &f, "[await test.flaky(1), await test.flaky(1)]");
+  ends_with_value(&s, "[3,3]");
+  assert_int_equal(s.events[VOW_EVENT_RETRIED], 2);
+  assert_int_equal(s.events[VOW_EVENT_CACHE_HIT], 1);
+  subject_close(&s);
+  subject_open(&s, &f,
+               "(await Promise.allSettled([test.single(1), test.single(2)]))"
+               ".map((end) => end.reason.name)");
+  until_held(&f, 1);
+  assert_true(vow_op_remaining_ms(f.held[0]) <= 20);
+  ends_with_value(&s, "[\"TimeoutError\",\"TimeoutError\"]");
+  assert_int_equal(f.held_count, 1); /* the second one never began */
+  release_all_held(&f);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
 /* ---- many ---- */
 
 static void the_number_of_runs_is_bounded(void **state) {
@@ -677,6 +744,7 @@ int main(void) {
       ON_BOTH(gives_the_value_and_the_report),
       ON_BOTH(disposes_itself),
       ON_BOTH(calls_go_on_at_the_same_time),
+      ON_BOTH(a_long_list_of_pending_is_whole),
       ON_BOTH(only_what_is_allowed_is_there),
       ON_BOTH(bad_arguments_are_told),
       ON_BOTH(names_of_operations_are_checked),
@@ -691,6 +759,7 @@ int main(void) {
       ON_BOTH(disposes_in_callbacks),
       ON_BOTH(progress_is_told),
       ON_BOTH(the_wall_can_be_moved),
+      ON_BOTH(policies_hold),
       ON_BOTH(the_number_of_runs_is_bounded),
       ON_BOTH(ten_thousand_runs_leave_nothing),
       ON_BOTH(a_script_is_loaded_once),

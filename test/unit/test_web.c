@@ -26,7 +26,7 @@
 #define TIMERS_MAX 256
 #define LINES_MAX 512
 #define STACK_BYTES (192 * 1024)
-#define HEAP_GROWTH_MAX (280 * 1024) /* on 64 bits; wasm32 needs little more than half */
+#define HEAP_GROWTH_MAX (400 * 1024) /* on 64 bits; wasm32 needs little more than half */
 
 static const char *bundle_list;
 static const char *test_folder;

@@ -4,9 +4,10 @@ const functions = {
 };
 const classes = {
   Event: 1, EventTarget: 0, AbortController: 0, AbortSignal: 0, TextEncoder: 0, TextDecoder: 0, DOMException: 0,
+  URL: 1, URLSearchParams: 0,
   ApiError: 0, NotFoundError: 0, ConflictError: 0, PermissionError: 0, TimeoutError: 0, AbortError: 0,
 };
-for (const name of [...Object.keys(functions), ...Object.keys(classes), "console", "performance"]) {
+for (const name of [...Object.keys(functions), ...Object.keys(classes), "console", "performance", "crypto"]) {
   const { writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(globalThis, name);
   assert(writable && !enumerable && configurable, name);
 }

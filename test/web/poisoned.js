@@ -2,6 +2,7 @@
 // has replaced what the realm offers.
 const { setTimeout, clearTimeout, setInterval, clearInterval, sleep, structuredClone, console } = globalThis;
 const { Event, EventTarget, AbortController, AbortSignal, TextEncoder, TextDecoder, NotFoundError } = globalThis;
+const { URL, URLSearchParams } = globalThis;
 const { lines, internals, timers } = host;
 const { makeError, errorOperation, watchSignal, unwatchSignal, deepFreeze, inspect } = internals;
 const { assert, same, throws } = globalThis;
@@ -39,7 +40,7 @@ const names = Object.getOwnPropertyNames(globalThis).filter((name) => name !== "
 const globals = names.map((name) => globalThis[name]).filter((value) => Object(value) === value);
 const prototypes = globals.map((value) => value.prototype).filter((value) => Object(value) === value)
   .concat(iterators.map(Object.getPrototypeOf), [Object.getPrototypeOf(Uint8Array.prototype)]);
-const used = [Event, EventTarget, AbortController, AbortSignal, TextEncoder, TextDecoder];
+const used = [Event, EventTarget, AbortController, AbortSignal, TextEncoder, TextDecoder, URL, URLSearchParams];
 const spared = new Set([host, console, ...used, ...used.map((value) => value.prototype)]);
 const targets = prototypes.concat(globals).filter((value) => !spared.has(value));
 const words = (
@@ -124,6 +125,22 @@ assert(text.length > 100, "inspect");
 const bytes = new TextEncoder().encode("a€");
 same(new TextDecoder("utf-8", { __proto__: null }).decode(bytes, { __proto__: null }), "a€");
 same(new TextEncoder().encodeInto("ab", bytes).written, 2);
+
+// URLs.
+const page = new URL("/a?b=c#d", "https://e/");
+const { searchParams } = page;
+searchParams.append("a", "\u00e9");
+searchParams.set("x", "y");
+searchParams.delete("x");
+searchParams.sort();
+same(page.href, "https://e/a?a=%C3%A9&b=c#d");
+page.search = "p=q&p=r";
+same(searchParams.getAll("p").length, 2);
+same(searchParams.entries().next().value[1], "q");
+same(new URLSearchParams({ __proto__: null, k: "v" }).get("k"), "v");
+same(URL.parse("nope"), null);
+page.host = "f:1";
+same(page.origin, "https://f:1");
 
 // Clone and freeze.
 const clone = structuredClone(cloneable, { __proto__: null, transfer: [buffer] });

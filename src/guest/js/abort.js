@@ -254,7 +254,7 @@ const platformFields = (object) => {
   const controlled = controllerBrand.read(object);
   if (controlled !== undefined) return { __proto__: null, signal: controlled };
   const event = eventBrand.read(object);
-  if (event === undefined) return undefined;
+  if (event === undefined) return fetchFields(object);
   const { type, target, canceled } = event;
   return { __proto__: null, type, target, defaultPrevented: canceled };
 };

@@ -33,6 +33,25 @@ const encodingOf = (label) => {
   throw new RangeError(`The encoding ${quote(label, 100)} is not supported`);
 };
 
+// The engine's own take a missing argument for the text "undefined".
+const engineAtob = globalThis.atob;
+const engineBtoa = globalThis.btoa;
+const base64Globals = {
+  __proto__: null,
+  atob: {
+    atob(data) {
+      needArguments(arguments.length, 1, "atob");
+      return engineAtob(data);
+    },
+  }.atob,
+  btoa: {
+    btoa(data) {
+      needArguments(arguments.length, 1, "btoa");
+      return engineBtoa(data);
+    },
+  }.btoa,
+};
+
 class TextEncoder {
   constructor() {
     encoderBrand.stamp(this, true);

@@ -23,17 +23,28 @@ for (const name in eventPhases) {
 }
 
 const interfaces = [
-  Event, EventTarget, AbortSignal, AbortController, TextEncoder, TextDecoder,
+  Event, EventTarget, AbortSignal, AbortController, TextEncoder, TextDecoder, URL,
+  URLSearchParams, Headers, Request, Response,
 ];
 for (const constructor of interfaces) finishInterface(constructor);
+finishUrlInterfaces();
 
+// When the run began by the clock of the wall; asked for late, it is the same.
+let timeOrigin;
 const performance = {
   now() {
     return hostNow();
   },
+  get timeOrigin() {
+    if (timeOrigin === undefined) timeOrigin = DateNow() - hostNow();
+    return timeOrigin;
+  },
 };
 ReflectDefineProperty(performance, SymbolToStringTag, {
   __proto__: null, value: "Performance", configurable: true,
+});
+ReflectDefineProperty(crypto, SymbolToStringTag, {
+  __proto__: null, value: "Crypto", configurable: true,
 });
 ReflectDefineProperty(guestConsole, SymbolToStringTag, {
   __proto__: null, value: "console", configurable: true,
@@ -41,9 +52,9 @@ ReflectDefineProperty(guestConsole, SymbolToStringTag, {
 
 const installed = {
   __proto__: null, console: guestConsole, performance, Event, EventTarget, AbortController,
-  AbortSignal, DOMException, TextEncoder, TextDecoder,
+  AbortSignal, DOMException, TextEncoder, TextDecoder, URL, URLSearchParams, crypto,
 };
-for (const group of [timerGlobals, cloneGlobals, apiErrors, installed])
+for (const group of [timerGlobals, cloneGlobals, base64Globals, apiErrors, installed])
   for (const name in group) defineData(globalObject, name, group[name], false);
 
 // The engine would run Error.prepareStackTrace, and valueOf() of an object in
@@ -95,5 +106,5 @@ const freezeOne = (object, waiting) => {
 
 return {
   __proto__: null, fireTimer, clearTimers, makeError, errorOperation, watchSignal, unwatchSignal,
-  signalReason, deepFreeze, inspect,
+  signalReason, deepFreeze, inspect, installFetch,
 };

@@ -43,6 +43,7 @@ const uncurryGetter = (proto, key) => uncurry(ReflectGetOwnPropertyDescriptor(pr
 const TypedArray = ReflectGetPrototypeOf(Uint8Array);
 const TypedArrayPrototype = TypedArray.prototype;
 const ErrorPrototype = Error.prototype;
+const IteratorPrototype = ReflectGetPrototypeOf(ReflectGetPrototypeOf([][SymbolIterator]()));
 
 const ArrayBufferByteLength = uncurryGetter(ArrayBuffer.prototype, "byteLength");
 const ArrayBufferMaxByteLength = uncurryGetter(ArrayBuffer.prototype, "maxByteLength");
@@ -55,6 +56,7 @@ const DataViewBuffer = uncurryGetter(DataView.prototype, "buffer");
 const DataViewByteLength = uncurryGetter(DataView.prototype, "byteLength");
 const DataViewByteOffset = uncurryGetter(DataView.prototype, "byteOffset");
 const DateGetTime = uncurry(Date.prototype.getTime);
+const DateNow = Date.now;
 const DateToISOString = uncurry(Date.prototype.toISOString);
 const DOMExceptionName = uncurryGetter(DOMException.prototype, "name");
 const DOMExceptionMessage = uncurryGetter(DOMException.prototype, "message");
@@ -84,6 +86,7 @@ const StringRepeat = uncurry(String.prototype.repeat);
 const StringSlice = uncurry(String.prototype.slice);
 const StringStartsWith = uncurry(String.prototype.startsWith);
 const StringToLowerCase = uncurry(String.prototype.toLowerCase);
+const StringToWellFormed = uncurry(String.prototype.toWellFormed);
 const StringTrim = uncurry(String.prototype.trim);
 const StringValueOf = uncurry(String.prototype.valueOf);
 const SymbolDescription = uncurryGetter(Symbol.prototype, "description");
@@ -99,7 +102,8 @@ const WeakRefDeref = WeakRef ? uncurry(WeakRef.prototype.deref) : null;
 const {
   log: hostLog, timerStart, timerStop, now: hostNow, classOf, classId, proxyTarget,
   ownDescriptor, defineData, promiseState, quote, quoteKey, setImmutable, utf8Encode,
-  utf8EncodeInto, decoderState, decode,
+  utf8EncodeInto, decoderState, decode, urlParse, urlChange, urlOrigin, queryParse, queryPair,
+  randomBytes, randomUuid,
 } = vow;
 const LOG_DEBUG = 0;
 const LOG_INFO = 1;

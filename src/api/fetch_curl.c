@@ -1,0 +1,55 @@
+#include "api/fetch_curl.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static fetch_curl functions;
+static const char *problem; /* NULL: the functions are there */
+
+static bool find_functions(void *library) {
+#define FIND(name) {"curl_" #name, (void **)(void *)&functions.name},
+  const struct {
+    const char *name;
+    void **into;
+  } wanted[] = {FETCH_CURL_FUNCTIONS(FIND)};
+#undef FIND
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    *wanted[i].into = dlsym(library, wanted[i].name);
+    if (!*wanted[i].into)
+      return false;
+  }
+  return true;
+}
+
+static const char *open_library(void) {
+  void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    library = dlopen("libcurl-gnutls.so.4", RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return "libcurl.so.4 cannot be loaded; install libcurl 7.88 or newer (Debian: libcurl4)";
+  if (!find_functions(library))
+    return "libcurl is too old; version 7.88 or newer is needed";
+  const curl_version_info_data *version = functions.version_info(CURLVERSION_NOW);
+  if (version->version_num < FETCH_CURL_MIN)
+    return "libcurl is too old; version 7.88 or newer is needed";
+  if (!(version->features & CURL_VERSION_ASYNCHDNS))
+    return "libcurl was built without asynchronous name lookup";
+  return functions.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? NULL
+                                                                : "libcurl cannot be initialised";
+}
+
+static void load(void) {
+  problem = open_library();
+}
+
+const fetch_curl *fetch_curl_get(const char **why) {
+  pthread_once(&once, load);
+  if (why)
+    *why = problem;
+  return problem ? NULL : &functions;
+}
