@@ -38,7 +38,6 @@ bench-peers: all
 
 # SECONDS is the time of each target.
 fuzz: all
-	@deps/system.sh fuzz
 	@cmake --preset fuzz
 	@cmake --build --preset fuzz -j $(JOBS)
 	@fuzz/run.sh $(BUILD)/fuzz $(SECONDS)
@@ -53,7 +52,7 @@ clean:
 	@rm -rf $(BUILD)
 
 system:
-	@deps/system.sh
+	@deps/system.sh $(filter fuzz,$(MAKECMDGOALS))
 
 help:
 	@echo "make                 build the release: $(VOW)"

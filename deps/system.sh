@@ -22,8 +22,8 @@ need 'command -v clang' clang
 need 'command -v wasm-ld' lld
 need 'test -e /usr/include/wasm32-wasi/stdio.h || test -e /usr/include/wasi' wasi-libc
 need 'test -n "$(ls /usr/lib/llvm-*/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a /usr/lib/clang/*/lib/wasi/libclang_rt.builtins-wasm32.a 2>/dev/null)"' libclang-rt-14-dev-wasm32
-need 'pkg-config --exists libmd' libmd-dev
 need 'test -e "$(clang -print-resource-dir)/../../../include/wasm32-wasi/c++/v1/string"' libc++-14-dev-wasm32 libc++abi-14-dev-wasm32
+need 'pkg-config --exists libmd' libmd-dev
 need 'pkg-config --exists cmocka' libcmocka-dev
 need 'pkg-config --exists "libcurl >= 7.88"' libcurl4-openssl-dev
 need 'command -v python3 && python3 -m pip --version' python3 python3-pip

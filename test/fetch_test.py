@@ -656,8 +656,8 @@ def audit_lines(bench):
     bench.value("(await fetch(base)).status", "--audit", "audit")
     with open(os.path.join(bench.folder, "audit"), encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
-    need([line["event"] for line in lines] == ["created", "started", "settled", "end"]
-         and lines[0]["name"] == "fetch", f"{lines}")
+    need([line["event"] for line in lines] == ["opened", "created", "started", "settled", "ended"]
+         and lines[1]["name"] == "fetch", f"{lines}")
 
 
 def main():

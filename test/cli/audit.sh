@@ -103,8 +103,10 @@ exec 8<>fifo # read by nobody
 sed 's/200/2000/' many.js >more.js
 check 'a pipe that nobody reads' 1 1 '~vow eval: --audit fifo: * events *: its reader is too slow' -- \
   "$vow" eval --allow notes.get --audit fifo --report r more.js
-same 'a pipe that nobody reads: all is counted' 6002 \
-  $(($(field r lines) + $(field r dropped)))
+# Each gap that could be told of later has a line of its own.
+counted=$(($(field r lines) + $(field r dropped)))
+same 'a pipe that nobody reads: all is counted' yes \
+  "$([ $counted -ge 6002 ] && [ $counted -le 6012 ] && echo yes || echo $counted)"
 exec 8>&-
 
 finish audit

@@ -94,10 +94,11 @@ static void run_says(engine_fixture *f, const char *source, const char *value) {
 static void written_pages_are_searched_when_there_can_be_new_ones(void **state) {
   engine_fixture f;
   engine_fixture_open(&f, state);
-  for (int i = 0; i < 10; i++)
+  for (int i = 0; i < 100; i++)
     run_says(&f, "[1, 2, 3].map(x => x * 2).join()", "\"2,4,6\"");
   uint64_t searches = engine_counts_of(f.engine).searches;
-  assert_in_range(searches, 1, 5); /* Wasmtime's own first steps may fault as well */
+  /* First steps fault elsewhere, and so may a system that takes pages away. */
+  assert_in_range(searches, 1, 60);
   for (int i = 0; i < 10; i++) {
     char source[100];
     snprintf(source, sizeof source, "globalThis.a = new Uint8Array(%d).fill(7); 1", 40000 * i);
