@@ -597,6 +597,8 @@ void fetch_start(host_call *call, void *user) {
   transfer->call = call;
   fetch_response_init(&transfer->response, client->allocator);
   bool ok = fetch_request_read(client->allocator, arguments, &transfer->request, &transfer->error);
+  if (ok)
+    host_call_set_detail(call, transfer->request.url.host.name);
   /* What is not allowed costs no library and no look-up. */
   ok = ok && fetch_request_allowed(&transfer->request, &client->allow, &transfer->error) &&
        prepare(client, call, &transfer->error);

@@ -315,10 +315,16 @@ static bool watch_signals(evaluation *e) {
   return true;
 }
 
+static void on_leak(void *user, const run_leak *leak) {
+  (void)user;
+  tell_leak(leak);
+}
+
 static bool open_shard(evaluation *e) {
   char message[512];
   shard_options options = {.engine = strcmp(e->options.engine, "native") == 0 ? ENGINE_NATIVE
-                                                                              : ENGINE_WASM};
+                                                                              : ENGINE_WASM,
+                           .on_leak = e->options.debug ? on_leak : NULL};
   e->shard = shard_open(&options, message, sizeof message);
   if (!e->shard) {
     usage("%s", message);
@@ -350,8 +356,8 @@ static bool open_api(evaluation *e) {
     return false;
   }
   e->api = api_host_open(NULL, e->allowed, e->store, e->options.vault, e->workers);
-  bool ready = e->api && api_host_open_fetch(e->api, e->options.allow) &&
-               api_host_bind(e->api, e->shard);
+  bool ready =
+      e->api && api_host_open_fetch(e->api, e->options.allow) && api_host_bind(e->api, e->shard);
   if (!ready)
     usage("out of memory");
   return ready;
@@ -391,8 +397,8 @@ static int conclude(evaluation *e) {
     tell_failure(report);
   else if (!e->record.report_to_stdout)
     printf("%s\n", report->value);
-  if (e->options.debug)
-    tell_pending(report);
+  for (size_t i = 0; i < report->leaks_count; i++)
+    tell_leak(&report->leaks[i]);
   bool written = record_end(&e->record, report, message, sizeof message);
   if (written && (fflush(stdout) != 0 || ferror(stdout))) {
     snprintf(message, sizeof message, "not all of the output could be written");

@@ -48,13 +48,9 @@ void tell_failure(const run_report *report) {
     put_lines(report->error.stack);
 }
 
-/* What was still live, and with --debug where it came from. */
-void tell_pending(const run_report *report) {
-  for (size_t i = 0; i < report->pending_count; i++) {
-    const char *site = report->pending_sites ? report->pending_sites[i] : NULL;
-    fprintf(stderr, "vow eval: outlived the run: %s, %.3f s old\n", report->pending[i].name,
-            (double)report->pending[i].age_ns / 1e9);
-    if (site)
-      put_lines(site);
-  }
+void tell_leak(const run_leak *leak) {
+  fprintf(stderr, "vow eval: outlived the run: %s, %.3f s old\n", leak->name,
+          (double)leak->age_ns / 1e9);
+  if (leak->site)
+    put_lines(leak->site);
 }

@@ -13,11 +13,11 @@
 /* The fields of the chain stand at the ends of a line. */
 #define HEAD "{\"seq\":"
 #define PREVIOUS ",\"previous\":\""
-#define HASH "\",\"hash\":\""
+#define HASH ",\"hash\":\""
 #define TAIL "\"}"
-/* `",` before "hash" is half of it: the quote still belongs to what is hashed. */
+/* What is hashed ends with the quote behind `previous`. */
 #define CHAIN_LEN                                                                                  \
-  (sizeof PREVIOUS - 1 + AUDIT_HASH_LEN + sizeof HASH - 1 + AUDIT_HASH_LEN + sizeof TAIL - 1)
+  (sizeof PREVIOUS - 1 + AUDIT_HASH_LEN + 1 + sizeof HASH - 1 + AUDIT_HASH_LEN + sizeof TAIL - 1)
 
 /* ---- hashes ---- */
 
@@ -126,7 +126,7 @@ static bool put_line(audit *audit, const audit_event *event) {
   put(&out, audit->last);
   put(&out, "\"");
   hash_of((const char *)bytes, out.len, hash);
-  put(&out, &HASH[1]);
+  put(&out, HASH);
   put(&out, hash);
   put(&out, TAIL "\n");
   if (out.status != CBOR_OK || !audit->sink(audit->user, (const char *)bytes, out.len))
@@ -218,9 +218,9 @@ bool audit_read_line(const char *line, size_t len, audit_line *read, bool *fits)
       (size_t)(end - at) < CHAIN_LEN)
     return false;
   at = end - CHAIN_LEN;
-  if (!take(&at, end, PREVIOUS) || !take_hash(&at, end, read->previous))
+  if (!take(&at, end, PREVIOUS) || !take_hash(&at, end, read->previous) || !take(&at, end, "\""))
     return false;
-  size_t hashed = (size_t)(at - line) + 1;
+  size_t hashed = (size_t)(at - line);
   if (!take(&at, end, HASH) || !take_hash(&at, end, read->hash) || !take(&at, end, TAIL))
     return false;
   hash_of(line, hashed, hash);

@@ -43,11 +43,23 @@ static JSValue native_timer_start(JSContext *ctx, JSValueConst this_value, int a
   double id = 0, ms = 0;
   if (argc < 2 || JS_ToFloat64(ctx, &id, argv[0]) < 0 || JS_ToFloat64(ctx, &ms, argv[1]) < 0)
     return JS_EXCEPTION;
-  uint8_t bytes[16];
+  guest *g = guest_of(ctx);
+  uint8_t bytes[WIRE_SITE_MAX + 32];
   cbor_out out;
   cbor_out_fixed(&out, bytes, sizeof bytes);
-  cbor_put_double(&out, ms);
-  outbox_put(guest_of(ctx), WIRE_TIMER_START, (uint64_t)id | WIRE_TIMER_BIT, bytes, out.len);
+  if (g->debug) {
+    char text[WIRE_SITE_MAX];
+    engine_site site;
+    engine_site_capture(ctx, &site);
+    size_t len = engine_site_text(ctx, &site, text, sizeof text);
+    engine_site_free(ctx, &site);
+    cbor_put_array(&out, 2);
+    cbor_put_double(&out, ms);
+    put_clean_text(&out, text, len, sizeof text);
+  } else {
+    cbor_put_double(&out, ms);
+  }
+  outbox_put(g, WIRE_TIMER_START, (uint64_t)id | WIRE_TIMER_BIT, bytes, out.len);
   return JS_UNDEFINED;
 }
 

@@ -38,7 +38,7 @@ enum {
   /* guest to host */
   WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, site or null, [arguments] */
   WIRE_CANCEL,      /* empty: the call's caller wants no answer any more */
-  WIRE_TIMER_START, /* number: delay in ms */
+  WIRE_TIMER_START, /* number: delay in ms; or array: that and the site */
   WIRE_TIMER_STOP,  /* empty */
   WIRE_LOG,         /* array: level, text */
   WIRE_VALUE,       /* the value the run settled with */
@@ -84,6 +84,8 @@ typedef struct wire_shared {
 /* Bounds on one value in either direction; bytes are bounded by memory. */
 #define WIRE_DEPTH_MAX 256u
 #define WIRE_MESSAGE_MAX (64u << 20)
+/* Of a call or timer: where script created it. */
+#define WIRE_SITE_MAX 1024u
 #define WIRE_NODES_MAX WIRE_MESSAGE_MAX
 
 /* Timer ids have this bit, so that they never equal a call's. */

@@ -45,14 +45,13 @@ static run_outcome outcome_of(run_kind kind) {
 }
 
 /* One text for each pending operation, some NULL; NULL when memory is short. */
-static char **texts_of_pending(run *run, bool sites) {
+static char **details_of_pending(run *run) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   char **texts = mem_new(allocator, RUN_PENDING_LISTED, sizeof *texts);
   for (size_t i = 0; texts && i < run->report.pending_count; i++) {
     host_call *call = run_call_numbered(run, run->pending[i].tag);
-    const char *text = !call ? NULL : sites ? call->site : call->detail;
-    if (text)
-      texts[i] = mem_text(allocator, text, strlen(text));
+    if (call && call->detail)
+      texts[i] = mem_text(allocator, call->detail, strlen(call->detail));
   }
   return texts;
 }
@@ -65,11 +64,9 @@ static size_t list_pending(run *run, uint64_t now) {
   size_t count = op_scope_list(run->scope, run->pending, RUN_PENDING_LISTED, now);
   run->report.pending = run->pending;
   run->report.pending_count = count < RUN_PENDING_LISTED ? count : RUN_PENDING_LISTED;
-  run->pending_details = texts_of_pending(run, false);
+  run->pending_details = details_of_pending(run);
   run->report.pending_details = (const char *const *)run->pending_details;
-  if (run->options.debug)
-    run->pending_sites = texts_of_pending(run, true);
-  run->report.pending_sites = (const char *const *)run->pending_sites;
+  run_note_leaks(run, false, now);
   return count;
 }
 
@@ -129,6 +126,7 @@ void run_make_report(run *run, uint64_t now) {
     pending = list_pending(run, now);
   if (failure->kind == RUN_KIND_TIMEOUT)
     explain_timeout(run, pending);
+  report->debug = run->options.debug;
   report->outcome = outcome_of(failure->kind);
   report->value = report->outcome == RUN_VALUE ? run->value : NULL;
   report->error.kind = failure->kind;
@@ -222,6 +220,20 @@ static void put_pending(cbor_out *out, const run_report *report) {
   put(out, "]");
 }
 
+static void put_leaks(cbor_out *out, const run_report *report) {
+  put(out, ",\"leaks\":[");
+  for (size_t i = 0; i < report->leaks_count; i++) {
+    const run_leak *leak = &report->leaks[i];
+    const char *comma = ",";
+    put_count(out, i ? ",{\"id\":" : "{\"id\":", leak->number);
+    put_string(out, "\"name\":", leak->name, &comma);
+    put_ms(out, ",\"age_ms\":", leak->age_ns);
+    put_string(out, "\"site\":", leak->site, &comma);
+    put(out, "}");
+  }
+  put(out, "]");
+}
+
 static void put_audit(cbor_out *out, const run_report_audit *audit) {
   const char *comma = ",";
   put_count(out, ",\"audit\":{\"lines\":", audit->lines);
@@ -249,6 +261,8 @@ static void put_report(cbor_out *out, const run_report *report, const run_report
   put_count(out, ",\"limit_bytes\":", report->memory_limit);
   put(out, "}");
   put_pending(out, report);
+  if (report->debug)
+    put_leaks(out, report);
   if (audit)
     put_audit(out, audit);
   put(out, "}");

@@ -49,8 +49,9 @@ static void free_run(run *run) {
   mem_free(allocator, run->value);
   mem_free(allocator, run->stuck);
   free_texts(run, run->pending_details);
-  free_texts(run, run->pending_sites);
+  run_free_leaks(run);
   mem_free(allocator, run->pending);
+  run_forget_timers(run);
   mem_free(allocator, run->timers);
   run_index_free(run);
   run_kinds_release(allocator, run->kinds);

@@ -80,8 +80,10 @@ typedef struct run_report {
   const op_info
       *pending; /* what was live at the end, oldest first; `tag` is the number in the run */
   const char *const *pending_details; /* what each is about, or NULL; the list may be NULL */
-  const char *const *pending_sites;   /* with `debug`: where each was created, or NULL */
   size_t pending_count;
+  bool debug;            /* leaks were looked for */
+  const run_leak *leaks; /* what was live at the end, and timers dropped with the value */
+  size_t leaks_count;    /* at most RUN_PENDING_LISTED */
 } run_report;
 
 /* What became of an audit that the run was told to. */

@@ -7,7 +7,6 @@
 #include "sandbox/run_int.h"
 
 #define NS_PER_MS 1e6
-#define SITE_BYTES_MAX 1024u
 /* Calls for each place of the index at which it gets more places. */
 #define INDEX_LOAD 16u
 #define INDEX_STEP_BITS 6u
@@ -41,7 +40,7 @@ static bool read_call(cbor_in *body, call_fields *call) {
     cbor_next(body, &item);
   else if (cbor_get_text(body, &call->site, &call->site_len) != CBOR_OK)
     return false;
-  return (!call->site || call->site_len <= SITE_BYTES_MAX) && cbor_peek(body, &item) == CBOR_OK &&
+  return (!call->site || call->site_len <= WIRE_SITE_MAX) && cbor_peek(body, &item) == CBOR_OK &&
          item.kind == CBOR_ARRAY &&
          cbor_slice(body, &call->arguments, &call->arguments_len) == CBOR_OK;
 }
@@ -132,6 +131,7 @@ static void unlink_call(host_call *call) {
 
 void run_call_free(host_call *call) {
   unlink_call(call);
+  run_call_adopt(call);
   run_kinds_release(shard_allocator(call->shard), call->kinds);
   mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call->detail);
@@ -361,9 +361,11 @@ void run_calls_detach(run *run, uint64_t now) {
     host_call *call = run->calls;
     tell_end(call, now);
     call->told = !run_call_event_waits(call);
-    if (call->started || !call->told)
+    if (call->started || !call->told) {
       unlink_call(call);
-    else
+      run_call_orphan(call);
+    } else {
       run_call_free(call);
+    }
   }
 }

@@ -23,6 +23,7 @@ typedef struct run_message {
 typedef struct run_timer {
   uint64_t wire_id;
   op_id id;
+  char *site; /* where script started it, with `debug`; else NULL */
 } run_timer;
 
 /* What a run may call, shared by the run, its template and its calls: a handler
@@ -47,15 +48,16 @@ struct host_call {
   bool started;    /* the handler has the call and will answer */
   bool ended;      /* it has answered */
   bool told;       /* no event of a settlement is to come (any more) */
+  bool orphan;     /* in the shard's list of those */
   bool answered;   /* the guest needs no answer any more */
   uint32_t attempts;
   uint64_t created_ns;
   char *site;   /* where script made the call, with `debug`; else NULL */
   char *detail; /* by the handler; NULL: none */
   void *data;
-  host_call *next, *previous; /* in the run's list while `run` */
+  host_call *next, *previous; /* in the run's list while `run`, or in the shard's */
   host_call *next_in_place;   /* in its index, likewise */
-  size_t held; /* bytes the handler holds for the answer */
+  size_t held;                /* bytes the handler holds for the answer */
   size_t arguments_len;
   uint8_t arguments[];
 };
@@ -114,7 +116,8 @@ struct run {
   char *stuck;         /* where a deadlock is, as a trace; NULL: not known */
   run_report report;
   op_info *pending;
-  char **pending_details, **pending_sites;
+  char **pending_details;
+  run_leak *leaks; /* RUN_PENDING_LISTED of them, or NULL */
 };
 
 /* ---- shard.c ---- */
@@ -130,6 +133,8 @@ void shard_forget_run(shard *shard, run *run);
 void shard_handler_began(shard *shard);
 /* Called when a handler ended: its call's operation is done. */
 void shard_handler_ended(shard *shard);
+/* The head of the list of calls whose run has finished. */
+host_call **shard_orphans(shard *shard);
 /* Handles events of the operation table until there is none. */
 void shard_dispatch(shard *shard);
 
@@ -197,6 +202,7 @@ size_t run_fill_inbox(run *run);
 void run_drop_messages(run *run);
 /* The engine's drain: everything the guest says. */
 bool run_drain(void *user, const uint8_t *bytes, size_t len);
+void run_forget_timers(run *run);
 void run_on_timer(run *run, op_id id, uint64_t wire_id);
 
 /* ---- run_calls.c ---- */
@@ -228,6 +234,16 @@ typedef bool run_sender(run *run, uint32_t type, uint64_t id, const void *body, 
 void run_answer_error(host_call *call, const host_error *error, run_sender *send);
 /* An earlier answer settled the call in the slice that made it. */
 void run_answer_kept(host_call *call, const op_answer *answer);
+
+/* ---- leaks.c ---- */
+
+/* With `debug`: lists what is live now as outliving the run. */
+void run_note_leaks(run *run, bool timers_only, uint64_t now);
+void run_free_leaks(run *run);
+/* The call's run is gone, and its handler goes on; it has ended after all. */
+void run_call_orphan(host_call *call);
+void run_call_adopt(host_call *call);
+void run_tell_orphans(shard *shard, void (*on_leak)(void *user, const run_leak *leak), void *user);
 
 /* ---- report.c ---- */
 

@@ -200,28 +200,51 @@ static bool timer_room(run *run) {
   return true;
 }
 
+/* The delay, or with `debug` an array of it and the site. */
+static bool read_timer(cbor_in *body, double *ms, const char **site, size_t *site_len) {
+  cbor_item item;
+  uint64_t count;
+  *site = NULL;
+  if (cbor_peek(body, &item) == CBOR_OK && item.kind == CBOR_ARRAY)
+    return cbor_get_array(body, &count) == CBOR_OK && count == 2 &&
+           cbor_get_number(body, ms) == CBOR_OK && cbor_get_text(body, site, site_len) == CBOR_OK &&
+           *site_len <= WIRE_SITE_MAX;
+  return cbor_get_number(body, ms) == CBOR_OK;
+}
+
 static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
   double ms;
-  if (cbor_get_number(body, &ms) != CBOR_OK || !(ms >= 0) || ms > LONGEST_TIMER_MS)
+  const char *site;
+  size_t site_len = 0;
+  if (!read_timer(body, &ms, &site, &site_len) || !(ms >= 0) || ms > LONGEST_TIMER_MS)
     return false;
   if (run->settled)
     return true; /* the run only waits for operations now */
   op_status status = OP_E_NOMEM;
-  if (timer_room(run)) {
-    run_timer *timer = &run->timers[run->timer_count];
-    timer->wire_id = wire_id;
+  run_timer *timer = timer_room(run) ? &run->timers[run->timer_count] : NULL;
+  if (timer) {
+    *timer = (run_timer){.wire_id = wire_id};
     status = op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id, run_now(),
                             &timer->id);
   }
-  if (status == OP_OK)
-    run->timer_count++;
-  else
+  if (status != OP_OK) {
     no_timer(run, status);
-  return status == OP_OK;
+    return false;
+  }
+  run->timer_count++;
+  if (site && run->options.debug)
+    timer->site = mem_text(shard_allocator(run->shard), site, site_len);
+  return true;
 }
 
 static void timer_forget(run *run, uint32_t index) {
+  mem_free(shard_allocator(run->shard), run->timers[index].site);
   run->timers[index] = run->timers[--run->timer_count];
+}
+
+void run_forget_timers(run *run) {
+  while (run->timer_count > 0)
+    timer_forget(run, run->timer_count - 1);
 }
 
 static void timer_stop(run *run, uint64_t wire_id) {
@@ -325,8 +348,10 @@ static void on_value(run *run, const uint8_t *body, size_t len) {
 
 static void on_settled(run *run) {
   run->settled = true;
+  if (run->timer_count > 0)
+    run_note_leaks(run, true, run_now());
   op_scope_drop_timers(run->scope);
-  run->timer_count = 0;
+  run_forget_timers(run);
 }
 
 static bool on_log(run *run, cbor_in *body) {

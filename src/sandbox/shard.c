@@ -16,6 +16,8 @@
 /* A run that waits for one to two of these gives its stack back: dropping and
  * touching it again costs more than a short wait. */
 #define TRIM_MS 10u
+/* For a handler to stop before it is named. */
+#define GRACE_MS 100u
 
 typedef struct run_queue {
   run *first, *last;
@@ -35,6 +37,10 @@ struct shard {
   unsigned idle_new; /* the list for those that begin to wait; the other's waited longer */
   uv_timer_t trim;
   size_t handlers;
+  host_call *orphans; /* calls whose run has finished before their handler */
+  uv_timer_t grace;   /* of handlers, when the shard is closed */
+  void (*on_leak)(void *user, const run_leak *leak);
+  void *user;
   host_call *batch[OP_BATCH_MAX]; /* whose START events were taken, of the batch that goes on */
   size_t batch_count;
   bool dispatching;
@@ -74,6 +80,11 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
   op_table_set_concurrent(shard->operations, options->concurrent_max);
   uv_timer_init(loop_uv(shard->loop), &shard->trim);
   uv_unref((uv_handle_t *)&shard->trim);
+  uv_timer_init(loop_uv(shard->loop), &shard->grace);
+  uv_unref((uv_handle_t *)&shard->grace);
+  shard->grace.data = shard;
+  shard->on_leak = options->on_leak;
+  shard->user = options->user;
   shard->trim.data = shard;
   return shard;
 }
@@ -94,13 +105,21 @@ bool shard_prepare(shard *shard) {
   return instance != NULL;
 }
 
+static void on_grace(uv_timer_t *timer) {
+  shard *shard = timer->data;
+  run_tell_orphans(shard, shard->on_leak, shard->user);
+}
+
 void shard_close(shard *shard) {
   if (!shard)
     return;
+  if (shard->on_leak && shard->handlers > 0)
+    uv_timer_start(&shard->grace, on_grace, GRACE_MS, 0);
   while (shard->handlers > 0)
     shard_turn(shard);
   shard_dispatch(shard);
   uv_close((uv_handle_t *)&shard->trim, NULL);
+  uv_close((uv_handle_t *)&shard->grace, NULL);
   loop_close(shard->loop);
   op_table_close(shard->operations);
   engine_close(shard->engine);
@@ -121,6 +140,10 @@ op_table *shard_operations(shard *shard) {
 
 const vow_allocator *shard_allocator(const shard *shard) {
   return shard->allocator;
+}
+
+host_call **shard_orphans(shard *shard) {
+  return &shard->orphans;
 }
 
 size_t shard_handlers(const shard *shard) {

@@ -13,11 +13,23 @@
 
 typedef struct shard shard;
 
+/* An operation, a timer or a handler that outlived its run. */
+typedef struct run_leak {
+  uint64_t number;  /* in its run */
+  const char *name; /* "notes.get", "timer" */
+  uint64_t age_ns;
+  const char *site; /* lines of a trace: where script created it; NULL: not noted */
+} run_leak;
+
 typedef struct shard_options {
   const vow_allocator *allocator; /* NULL: the C library's */
   engine_kind engine;
-  uint32_t live_max;        /* operations and timers of all runs together; 0 = 2^24 */
-  uint32_t concurrent_max;  /* handlers of all runs together; 0 = unlimited */
+  uint32_t live_max;       /* operations and timers of all runs together; 0 = 2^24 */
+  uint32_t concurrent_max; /* handlers of all runs together; 0 = unlimited */
+  /* shard_close() has waited for 100 ms for a handler that was asked to stop with its
+   * run, and goes on waiting. May be NULL; must not call the shard. */
+  void (*on_leak)(void *user, const run_leak *leak);
+  void *user;
   const char *guest_folder; /* where the compiled guest is; NULL: found */
 } shard_options;
 

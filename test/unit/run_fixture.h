@@ -49,6 +49,8 @@ typedef struct run_fixture {
   host_call *held[HELD_MAX]; /* of hold and polite, oldest first */
   size_t held_count;
   unsigned started, stopped; /* of hold and polite */
+  unsigned leaks;            /* handlers that shard_close() had to name */
+  char leak[64];             /* the last of them */
   /* Called in the middle of start and stop of hold and polite; may be NULL. */
   void (*in_start)(struct run_fixture *f, host_call *call);
   void (*in_stop)(struct run_fixture *f, host_call *call);
@@ -62,7 +64,7 @@ typedef struct subject {
   run_limits limits;
   const char *context;
   uint64_t events[RUN_EVENTS], settled[OP_CANCELLED + 1]; /* by kind; by state */
-  unsigned done;                                 /* calls of on_done */
+  unsigned done;                                          /* calls of on_done */
   run_outcome outcome;
   run_kind kind;
   char value[256], name[64], message[256], pending[64], log[256];
@@ -235,6 +237,12 @@ static inline void stop_polite(host_call *call, void *user) {
 
 /* ---- the shard ---- */
 
+static inline void note_leak(void *user, const run_leak *leak) {
+  run_fixture *f = user;
+  f->leaks++;
+  snprintf(f->leak, sizeof f->leak, "%s", leak->name);
+}
+
 /* NULL shard when memory is short, which only a failing allocator makes it. */
 static inline void fixture_try(run_fixture *f, engine_kind engine) {
   static const host_kind kinds[KIND_COUNT] = {
@@ -252,8 +260,11 @@ static inline void fixture_try(run_fixture *f, engine_kind engine) {
     f->kinds[i].arguments = 1;
     f->kinds[i].user = f;
   }
-  const shard_options options = {
-      .allocator = &f->allocator, .engine = engine, .live_max = f->live_max};
+  const shard_options options = {.allocator = &f->allocator,
+                                 .engine = engine,
+                                 .live_max = f->live_max,
+                                 .on_leak = note_leak,
+                                 .user = f};
   f->shard = shard_open(&options, message, sizeof message);
   if (!f->shard)
     return;
@@ -284,6 +295,7 @@ static inline void fixture_close(run_fixture *f) {
   assert_int_equal(op_table_counts(shard_operations(f->shard)).running, 0);
   pool_close(f->pool);
   shard_close(f->shard);
+  assert_int_equal(f->leaks, 0);
   assert_int_equal(f->counting.blocks, 0);
 }
 
