@@ -38,7 +38,8 @@ target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)
 # object asks of one is renamed to functions of its own.
 add_library(url_unit OBJECT ${CMAKE_SOURCE_DIR}/src/guest/url_unit.cpp)
 set(url_flags -std=c++20 -O2 -fno-exceptions -fno-rtti -w -DNDEBUG -DADA_INCLUDE_URL_PATTERN=0)
-target_compile_options(url_unit PRIVATE ${url_flags} ${DEPS_QUIET} -fvisibility=hidden -fno-gnu-unique -D_GLIBCXX_IOSTREAM)
+target_compile_options(url_unit PRIVATE ${url_flags} ${DEPS_QUIET} -fvisibility=hidden
+  $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique> -D_GLIBCXX_IOSTREAM)
 target_include_directories(url_unit PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_include_directories(url_unit SYSTEM PRIVATE ${ADA_DIR}/deps)
 set(url_object ${CMAKE_BINARY_DIR}/url_unit.o)

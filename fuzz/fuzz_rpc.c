@@ -31,7 +31,9 @@ struct engine_instance {
   uint8_t *inbox;
 };
 
-engine *engine_open(engine_kind kind, const vow_allocator *allocator, char *message, size_t size) {
+engine *engine_open(engine_kind kind, const vow_allocator *allocator, const char *folder,
+                    char *message, size_t size) {
+  (void)folder;
   static engine the_engine;
   (void)kind, (void)allocator, (void)message, (void)size;
   return &the_engine;
