@@ -173,3 +173,31 @@ bool api_read_limit(cbor_in value, unsigned max, unsigned *limit, api_where wher
 bool api_is_key(const api_pair *next, const char *name) {
   return strlen(name) == next->len && memcmp(name, next->key, next->len) == 0;
 }
+
+static bool is_of_every_operation(const api_pair *next) {
+  return api_is_key(next, "timeout") || api_is_key(next, "priority") || api_is_key(next, "signal");
+}
+
+bool api_read_options(cbor_in value, const char *names, api_option_reader *read, void *options,
+                      api_where where) {
+  cbor_item head;
+  const char *kind = api_kind_name(value);
+  if (api_is_undefined(value))
+    return true;
+  if (cbor_next(&value, &head) != CBOR_OK || head.kind != CBOR_MAP)
+    return api_fail_kind(where, "the options must be an object, got %s", kind);
+  for (uint64_t i = 0; api_more_pairs(&value, &head, i); i++) {
+    api_pair next;
+    bool known = true;
+    if (!api_next_pair(&value, &next, where))
+      return false;
+    if (api_is_undefined(next.value) || is_of_every_operation(&next))
+      continue;
+    if (!read(&next, options, &known, where))
+      return false;
+    if (!known)
+      return api_fail_kind(where, "unknown option '%s'; there are: %s",
+                           api_quoted(next.key, next.len).text, names);
+  }
+  return true;
+}

@@ -68,4 +68,12 @@ bool api_more_pairs(cbor_in *in, const cbor_item *head, uint64_t done);
 bool api_next_pair(cbor_in *in, api_pair *next, api_where where);
 bool api_is_key(const api_pair *next, const char *name);
 
+/* One option of a call: `known` is false when the operation has no such one. */
+typedef bool api_option_reader(const api_pair *next, void *options, bool *known, api_where where);
+/* The options object of a call, absent or with the pairs that `read` takes; those
+ * of every operation (timeout, signal, priority) may stand in it. `names` lists
+ * the others for messages. */
+bool api_read_options(cbor_in value, const char *names, api_option_reader *read, void *options,
+                      api_where where);
+
 #endif

@@ -31,37 +31,20 @@ typedef struct kv_range {
   unsigned limit;
 } kv_range;
 
-static bool read_option(const api_pair *next, kv_range *range, api_where where) {
+static bool read_option(const api_pair *next, void *options, bool *known, api_where where) {
+  kv_range *range = options;
   if (api_is_key(next, "limit"))
     return api_read_limit(next->value, KV_LIST_MAX, &range->limit, where);
   if (api_is_key(next, "prefix"))
     return api_read_text(next->value, "prefix", KV_KEY_MAX, &range->prefix, where);
-  if (api_is_key(next, "after")) /* null: as `next` is at the end */
-    return api_is_kind(next->value, CBOR_NULL) ||
-           api_read_text(next->value, "after", KV_KEY_MAX, &range->after, where);
-  /* Those three are the operation's and may stand in the same object. */
-  if (api_is_key(next, "timeout") || api_is_key(next, "priority") || api_is_key(next, "signal"))
-    return true;
-  return api_fail_kind(where, "unknown option '%s'; there are: prefix, limit, after",
-                       api_quoted(next->key, next->len).text);
+  *known = api_is_key(next, "after");
+  return !*known || api_is_kind(next->value, CBOR_NULL) || /* as `next` is at the end */
+         api_read_text(next->value, "after", KV_KEY_MAX, &range->after, where);
 }
 
 static bool read_range(cbor_in value, kv_range *range, api_where where) {
   *range = (kv_range){.prefix = {"", 0, false}, .after = {"", 0, false}, .limit = KV_LIST_DEFAULT};
-  if (api_is_undefined(value))
-    return true;
-  cbor_item head;
-  const char *kind = api_kind_name(value);
-  if (cbor_next(&value, &head) != CBOR_OK || head.kind != CBOR_MAP)
-    return api_fail_kind(where, "the options must be an object, got %s", kind);
-  for (uint64_t i = 0; api_more_pairs(&value, &head, i); i++) {
-    api_pair next;
-    if (!api_next_pair(&value, &next, where))
-      return false;
-    if (!api_is_undefined(next.value) && !read_option(&next, range, where))
-      return false;
-  }
-  return true;
+  return api_read_options(value, "prefix, limit, after", read_option, range, where);
 }
 
 /* ---- statements ---- */

@@ -141,34 +141,25 @@ bool notes_read_fields(cbor_in value, unsigned keys, const char *what, notes_fie
 
 /* ---- options ---- */
 
+typedef struct option_reading {
+  notes_options *options;
+  bool with_after;
+  unsigned limit_max;
+} option_reading;
+
+static bool read_option(const api_pair *next, void *user, bool *known, api_where where) {
+  const option_reading *reading = user;
+  if (api_is_key(next, "limit"))
+    return api_read_limit(next->value, reading->limit_max, &reading->options->limit, where);
+  *known = reading->with_after && api_is_key(next, "after");
+  return !*known || api_is_kind(next->value, CBOR_NULL) || /* as `next` is at the end */
+         notes_read_id(next->value, "after", &reading->options->after, where);
+}
+
 bool notes_read_options(cbor_in value, bool with_after, unsigned limit_default, unsigned limit_max,
                         notes_options *options, api_where where) {
+  option_reading reading = {options, with_after, limit_max};
   *options = (notes_options){limit_default, {"", 0, false}};
-  if (api_is_undefined(value))
-    return true;
-  cbor_item head;
-  const char *kind = api_kind_name(value);
-  if (cbor_next(&value, &head) != CBOR_OK || head.kind != CBOR_MAP)
-    return api_fail_kind(where, "the options must be an object, got %s", kind);
-  for (uint64_t i = 0; api_more_pairs(&value, &head, i); i++) {
-    api_pair next;
-    bool fine = true;
-    if (!api_next_pair(&value, &next, where))
-      return false;
-    if (api_is_undefined(next.value))
-      continue;
-    if (api_is_key(&next, "limit"))
-      fine = api_read_limit(next.value, limit_max, &options->limit, where);
-    else if (with_after && api_is_key(&next, "after")) /* null: as `next` is at the end */
-      fine = api_is_kind(next.value, CBOR_NULL) ||
-             notes_read_id(next.value, "after", &options->after, where);
-    else if (!api_is_key(&next, "timeout") && !api_is_key(&next, "priority") &&
-             !api_is_key(&next, "signal"))
-      /* Those three are the operation's and may stand in the same object. */
-      fine = api_fail_kind(where, "unknown option '%s'; there are: limit%s",
-                           api_quoted(next.key, next.len).text, with_after ? ", after" : "");
-    if (!fine)
-      return false;
-  }
-  return true;
+  return api_read_options(value, with_after ? "limit, after" : "limit", read_option, &reading,
+                          where);
 }

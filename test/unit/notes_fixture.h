@@ -193,6 +193,22 @@ static inline void refuse(fixture *f, api_handler *handler, const char *text, co
   assert_false(f->error.transient);
 }
 
+/* A database in a folder of its own, for each test. */
+static inline int setup_db(void **state) {
+  fixture *f = malloc(sizeof *f);
+  assert_non_null(f);
+  open_folder(f);
+  open_db(f);
+  *state = f;
+  return 0;
+}
+
+static inline int teardown_db(void **state) {
+  close_fixture(*state);
+  free(*state);
+  return 0;
+}
+
 /* Runs SQL of the test's own on the file, as another program. */
 static inline void run_sql(const char *file, const char *sql) {
   sqlite3 *other = NULL;

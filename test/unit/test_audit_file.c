@@ -126,26 +126,37 @@ static void full_device(void **state) {
   close_fixture(&f);
 }
 
+static void allow_bytes(rlim_t bytes) {
+  struct rlimit limit;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  limit.rlim_cur = bytes;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A file on what behaves as a disk with room for 10,000 bytes, and more written
+ * than that. */
+static int fill_disk(fixture *f, struct rlimit *before) {
+  int fd = temporary();
+  signal(SIGXFSZ, SIG_IGN);
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, before), 0);
+  allow_bytes(10000);
+  open_fixture(f, fd);
+  put(f, 10000);
+  wait_for_file(f);
+  return fd;
+}
+
 /* Space for a part of a line: what is left in the file is whole lines. With space
  * again, the chain goes on and tells what was lost. */
 static void full_disk(void **state) {
   (void)state;
   fixture f;
-  struct rlimit before, limit;
-  int fd = temporary();
-  signal(SIGXFSZ, SIG_IGN);
-  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-  limit = before;
-  limit.rlim_cur = 10000;
-  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  open_fixture(&f, fd);
-  put(&f, 10000);
-  wait_for_file(&f);
+  struct rlimit before;
+  int fd = fill_disk(&f, &before);
   assert_true(f.audit.dropped > 0);
   assert_int_equal(lseek(fd, 0, SEEK_END), 10000);
   assert_int_equal(audit_file_written(f.file).error, EFBIG);
-  limit.rlim_cur = 20000;
-  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  allow_bytes(20000);
   put(&f, 1);
   wait_for_file(&f);
   assert_int_equal(lseek(fd, 0, SEEK_END), 20000);
@@ -161,16 +172,8 @@ static void full_disk(void **state) {
 static void space_again(void **state) {
   (void)state;
   fixture f;
-  struct rlimit before, limit;
-  int fd = temporary();
-  signal(SIGXFSZ, SIG_IGN);
-  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-  limit = before;
-  limit.rlim_cur = 10000;
-  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  open_fixture(&f, fd);
-  put(&f, 10000);
-  wait_for_file(&f);
+  struct rlimit before;
+  int fd = fill_disk(&f, &before);
   uint64_t dropped = f.audit.dropped;
   assert_true(dropped > 0);
   assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);

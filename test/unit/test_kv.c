@@ -4,20 +4,6 @@
 
 #include "api/kv.h"
 
-static int setup(void **state) {
-  fixture *f = malloc(sizeof *f);
-  open_folder(f);
-  open_db(f);
-  *state = f;
-  return 0;
-}
-
-static int teardown(void **state) {
-  close_fixture(*state);
-  free(*state);
-  return 0;
-}
-
 static void expect(fixture *f, api_handler *handler, const char *arguments, const char *json) {
   assert_string_equal(give(f, handler, arguments), json);
 }
@@ -194,7 +180,7 @@ static void test_stopped(void **state) {
   expect(f, kv_list, "[]", "{\"keys\":[],\"next\":null}");
 }
 
-#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup_db, teardown_db)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -1,19 +1,5 @@
 #include "notes_fixture.h"
 
-static int setup(void **state) {
-  fixture *f = malloc(sizeof *f);
-  open_folder(f);
-  open_db(f);
-  *state = f;
-  return 0;
-}
-
-static int teardown(void **state) {
-  close_fixture(*state);
-  free(*state);
-  return 0;
-}
-
 /* The value of a date at `key` in the last result. */
 static void take_date(const fixture *f, const char *key, char date[25]) {
   char pattern[32];
@@ -382,10 +368,12 @@ static void test_result_that_does_not_fit_changes_nothing(void **state) {
 /* The ids in the last result, each followed by a space. */
 static const char *ids(const fixture *f) {
   static char found[256];
+  size_t used = 0;
   found[0] = 0;
   for (const char *at = f->json; (at = strstr(at, "\"id\":\"")); at += 6) {
-    strncat(found, at + 6, strcspn(at + 6, "\""));
-    strcat(found, " ");
+    used += (size_t)snprintf(found + used, sizeof found - used, "%.*s ", (int)strcspn(at + 6, "\""),
+                             at + 6);
+    assert_true(used < sizeof found);
   }
   return found;
 }
@@ -503,12 +491,12 @@ static void test_search_bounds(void **state) {
   memcpy(arguments + 2 + NOTES_QUERY_MAX, "x']", 4);
   refuse(f, notes_search, arguments, "RangeError",
          "notes.search: text is 1001 bytes long; at most 1000 are allowed");
-  strcpy(arguments, "['");
-  for (int i = 0; i < NOTES_QUERY_WORDS_MAX; i++)
-    strcat(arguments, "a ");
-  strcat(arguments, "']");
+  size_t used = 2;
+  for (int i = 0; i < NOTES_QUERY_WORDS_MAX; i++, used += 2)
+    memcpy(arguments + used, "a ", 2);
+  memcpy(arguments + used, "']", 3);
   assert_string_equal(give(f, notes_search, arguments), "[]");
-  strcpy(arguments + strlen(arguments) - 2, "b']");
+  memcpy(arguments + used, "b']", 4);
   refuse(f, notes_search, arguments, "RangeError", "notes.search: text has more than 32 words");
 }
 
@@ -630,7 +618,7 @@ static void test_messages_are_cut_on_characters(void **state) {
   assert_string_equal(api_quoted("a\nb", 3).text, "a?b");
 }
 
-#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup_db, teardown_db)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
