@@ -121,7 +121,8 @@ typedef struct op_policy {
   bool single_flight; /* equal operations in progress share one handler */
   uint32_t
       batch_max; /* handlers begun as one; 0 and 1: none; more than OP_BATCH_MAX count as that */
-  uint64_t batch_window_ns; /* how long the first one waits for others; 0: until no event is left */
+  uint64_t batch_window_ns; /* how long the first one waits for others, but none for more than
+                               half of its own time; 0: until no event is left */
 } op_policy;
 
 #define OP_BATCH_MAX 256u
