@@ -46,6 +46,7 @@ typedef struct item { /* an operation or a timer */
   uint64_t batch;  /* that it was started with; 0: none */
   uint32_t attempts;
   uint64_t started; /* the last one */
+  uint64_t length;  /* of the last one, once another follows */
   uint64_t wake;    /* when the delay before the next ends; OP_NEVER: none */
   int key, leader;  /* NOBODY: none; itself: it leads, or holds the key alone */
 } item;
@@ -338,6 +339,7 @@ static op_status model_retry(model *m, int i, uint64_t now, uint64_t random) {
     return OP_E_SPENT;
   it->handler = HANDLER_DELAYED;
   it->state = OP_PENDING;
+  it->length = m->now - it->started;
   it->wake = at;
   sd->ended.retries++;
   give_back(m, i);

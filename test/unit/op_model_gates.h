@@ -140,6 +140,8 @@ static void start_open_batches(model *m) {
 /* A time before its deadline at which something is done with the item. */
 static uint64_t early_time(const model *m, int i) {
   const item *it = &m->items[i];
+  if (it->handler == HANDLER_WAITING && it->attempts > 0 && it->deadline != OP_NEVER)
+    return it->deadline - it->length;
   if (it->handler != HANDLER_GATHERING)
     return it->wake;
   const family *f = &m->kinds[it->kind];
