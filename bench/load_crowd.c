@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "load_figures.h"
 
@@ -108,8 +109,18 @@ static double idle_ms(crowd *crowd) {
          (double)(clock_ns() - wall);
 }
 
+/* Pages that had to be read from a disk: a machine that has dropped what is mapped here
+ * makes everything late. */
+static double pages_read(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0)
+    broken("no figures of this process");
+  return (double)usage.ru_majflt;
+}
+
 static void measure_timeouts(figures *all, crowd *crowd) {
   static double host[PROBES], guest[PROBES];
+  double read = pages_read();
   for (size_t i = 0; i < PROBES; i++)
     open_probe(crowd, i);
   if (op_table_counts(shard_operations(crowd->caller.stage.shard)).live != RUNS * CALLS)
@@ -118,6 +129,7 @@ static void measure_timeouts(figures *all, crowd *crowd) {
   figures_add(all, "idle_ms", "  processor time of a second of waiting", "ms", &idle, 1);
   while (crowd->seen < PROBES)
     shard_turn(crowd->caller.stage.shard);
+  read = pages_read() - read;
   for (size_t i = 0; i < PROBES; i++) {
     host[i] = crowd->probes[i].host_ms;
     guest[i] = crowd->probes[i].guest_ms;
@@ -126,6 +138,7 @@ static void measure_timeouts(figures *all, crowd *crowd) {
            (const char *const[]){"  how late 1,000 time-outs are", "    p99"}, host, 2);
   add_late(all, (const char *const[]){"timeout_guest_ms", "timeout_guest_p99_ms"},
            (const char *const[]){"  the same in the guest, at its next call", "    p99"}, guest, 5);
+  figures_add(all, "timeout_pages_read", "  pages read from disk meanwhile", "pages", &read, 1);
 }
 
 void measure_crowd(figures *all) {
