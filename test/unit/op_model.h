@@ -93,7 +93,7 @@ typedef struct model {
   int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
   family kinds[KINDS_MAX];
   int answers_len;
-  uint64_t promoted, batches, taken_batch;
+  uint64_t promoted, too_late, hurried, batches, taken_batch;
   item items[ITEMS_MAX];
   answer answers[ANSWERS_MAX];
   side sides[SCOPES_MAX];
@@ -581,6 +581,7 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
       m->items[i].handler = HANDLER_NONE;
       go_on(m, i);
     } else {
+      m->too_late += at < m->items[i].deadline;
       move_children_up(m, i);
       end_item(m, i, OP_TIMED_OUT, false, true);
       hand_out_places(m, m->items[i].scope);

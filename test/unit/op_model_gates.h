@@ -118,6 +118,7 @@ static void gather(model *m, int i) {
   m->items[i].handler = HANDLER_GATHERING;
   uint64_t left = m->items[i].deadline > m->now ? m->items[i].deadline - m->now : 0;
   uint64_t half = m->items[i].deadline == OP_NEVER ? OP_NEVER : m->now + left / 2;
+  m->hurried += f->policy.batch_window_ns && half < f->window_end;
   f->window_end = half < f->window_end ? half : f->window_end;
   if (gathering_of(m, kind) == f->policy.batch_max)
     start_batch(m, kind);
