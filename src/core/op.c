@@ -381,11 +381,12 @@ static void come_due(op_rec *rec) {
     op_event_raise(rec, EVENT_FIRED);
     return;
   }
-  if (rec->due.at < rec->deadline_ns) {
-    if (rec->run == RUN_GATHERING)
-      op_batch_start(rec->of);
-    else
-      op_retry_now(rec);
+  if (rec->run == RUN_GATHERING && rec->due.at < rec->deadline_ns) {
+    op_batch_start(rec->of);
+    return;
+  }
+  if (rec->run == RUN_DELAYED) {
+    op_retry_now(rec);
     return;
   }
   leave_tree(rec);
