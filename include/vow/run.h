@@ -36,8 +36,7 @@ typedef enum vow_event_kind {
   VOW_EVENT_RETRIED,   /* an attempt failed, another one follows */
   VOW_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */
   VOW_EVENT_SETTLED,   /* `state` says how */
-  VOW_EVENT_LATE,      /* an answer came after the settlement and was dropped */
-  VOW_EVENT_REFUSED    /* not created: too many of its kind wait already */
+  VOW_EVENT_LATE       /* an answer came after the settlement and was dropped */
 } vow_event_kind;
 
 /* What happened to an operation, for a record of what a script did. */

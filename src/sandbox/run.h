@@ -108,7 +108,6 @@ typedef enum {
   RUN_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */
   RUN_EVENT_SETTLED,   /* `state` says how */
   RUN_EVENT_LATE,      /* an answer came after the settlement and was dropped */
-  RUN_EVENT_REFUSED,   /* not created: too many of its kind wait already */
   RUN_EVENTS,
 } run_event_kind;
 
@@ -117,7 +116,7 @@ typedef struct run_event {
   op_state state;
   uint64_t number;           /* of the operation in its run, from 1 */
   const char *name, *detail; /* "fetch", "api.example.com"; no detail: NULL */
-  const char *error;         /* SETTLED as rejected and REFUSED: "NotFoundError"; else NULL */
+  const char *error;         /* SETTLED as rejected: "NotFoundError"; else NULL */
   uint32_t attempt;          /* how often its handler has been started */
   uint64_t at_ns, age_ns;    /* since the run was opened, since the operation was created */
 } run_event;

@@ -28,11 +28,13 @@ static bool is_denied(const run_event *event) {
 }
 
 static const char *event_text(const run_event *event) {
-  static const char *const names[] = {
-      [RUN_EVENT_CREATED] = "created",     [RUN_EVENT_QUEUED] = "queued",
-      [RUN_EVENT_STARTED] = "started",     [RUN_EVENT_RETRIED] = "retried",
-      [RUN_EVENT_CACHE_HIT] = "cache_hit", [RUN_EVENT_SETTLED] = "settled",
-      [RUN_EVENT_LATE] = "late",           [RUN_EVENT_REFUSED] = "refused"};
+  static const char *const names[] = {[RUN_EVENT_CREATED] = "created",
+                                      [RUN_EVENT_QUEUED] = "queued",
+                                      [RUN_EVENT_STARTED] = "started",
+                                      [RUN_EVENT_RETRIED] = "retried",
+                                      [RUN_EVENT_CACHE_HIT] = "cache_hit",
+                                      [RUN_EVENT_SETTLED] = "settled",
+                                      [RUN_EVENT_LATE] = "late"};
   if (is_denied(event))
     return "denied";
   if (event->kind == RUN_EVENT_SETTLED && event->state == OP_TIMED_OUT)
@@ -55,8 +57,8 @@ void run_audit_event(const run_audit *run, const run_event *event) {
   line.state = ends ? op_state_text(event->state) : NULL;
   line.aged = ends;
   line.age_ns = event->age_ns;
-  line.security = is_denied(event) || event->kind == RUN_EVENT_REFUSED ||
-                  (event->kind == RUN_EVENT_SETTLED && event->state == OP_TIMED_OUT);
+  line.security =
+      is_denied(event) || (event->kind == RUN_EVENT_SETTLED && event->state == OP_TIMED_OUT);
   audit_put(run->audit, &line);
 }
 

@@ -158,35 +158,6 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
   return call;
 }
 
-/* ---- events ---- */
-
-static void tell(const host_call *call, run_event_kind kind, op_state state, const char *error,
-                 uint64_t now) {
-  const run *run = call->run;
-  if (!run || !run->options.on_event)
-    return;
-  run_event event = {.kind = kind,
-                     .state = state,
-                     .number = call->number,
-                     .name = call->kind->name,
-                     .detail = call->detail,
-                     .error = error,
-                     .attempt = call->attempts,
-                     .at_ns = now - run->opened_ns,
-                     .age_ns = now - call->created_ns};
-  run->options.on_event(run->options.user, &event);
-}
-
-void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
-  tell(call, kind, state, NULL, now);
-}
-
-void run_call_tell_rejected(const host_call *call, const host_error *error, uint64_t now) {
-  tell(call, RUN_EVENT_SETTLED, OP_REJECTED, error->name ? error->name : "ApiError", now);
-}
-
-/* ---- submitting ---- */
-
 /* Only lower than the kind's. */
 static uint8_t priority_of(const host_kind *kind, double asked) {
   unsigned below = !(asked < 0)                      ? 0
@@ -211,7 +182,6 @@ static void refuse_full(host_call *call) {
   char message[160];
   const host_error error = {"ApiError", "QUEUE_FULL", message, true};
   snprintf(message, sizeof message, "%s: too many calls of it wait already", call->kind->name);
-  tell(call, RUN_EVENT_REFUSED, OP_REJECTED, error.name, call->created_ns);
   run_answer_error(call, &error, run_put);
 }
 
@@ -302,7 +272,32 @@ host_call *run_call_numbered(const run *run, uint64_t number) {
   return call;
 }
 
-/* ---- handlers and settlements ---- */
+/* ---- events ---- */
+
+static void tell(const host_call *call, run_event_kind kind, op_state state, const char *error,
+                 uint64_t now) {
+  const run *run = call->run;
+  if (!run || !run->options.on_event)
+    return;
+  run_event event = {.kind = kind,
+                     .state = state,
+                     .number = call->number,
+                     .name = call->kind->name,
+                     .detail = call->detail,
+                     .error = error,
+                     .attempt = call->attempts,
+                     .at_ns = now - run->opened_ns,
+                     .age_ns = now - call->created_ns};
+  run->options.on_event(run->options.user, &event);
+}
+
+void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
+  tell(call, kind, state, NULL, now);
+}
+
+void run_call_tell_rejected(const host_call *call, const host_error *error, uint64_t now) {
+  tell(call, RUN_EVENT_SETTLED, OP_REJECTED, error->name ? error->name : "ApiError", now);
+}
 
 void run_calls_start(host_call **calls, size_t count) {
   const host_kind *kind = calls[0]->kind; /* of all: a batch is of one kind */

@@ -6,7 +6,6 @@ typedef enum {
   RUN_SECONDS,
   OPERATIONS,
   CREATED,
-  REFUSED,
   DURATION,
   RETRIES,
   CACHE_HITS,
@@ -48,10 +47,6 @@ static const metrics_family families[FAMILIES] = {
     [CREATED] = {"vow_operations_created_total",
                  METRICS_COUNTER,
                  "Operations created, by kind.",
-                 {"kind"}},
-    [REFUSED] = {"vow_operations_refused_total",
-                 METRICS_COUNTER,
-                 "Calls refused because too many of their kind waited, by kind.",
                  {"kind"}},
     [DURATION] = {"vow_operation_duration_seconds",
                   METRICS_HISTOGRAM,
@@ -126,9 +121,6 @@ void run_metrics_event(metrics *metrics, const run_event *event) {
   switch (event->kind) {
   case RUN_EVENT_CREATED:
     add(metrics, CREATED, event->name, 1);
-    break;
-  case RUN_EVENT_REFUSED:
-    add(metrics, REFUSED, event->name, 1);
     break;
   case RUN_EVENT_RETRIED:
     add(metrics, RETRIES, event->name, 1);

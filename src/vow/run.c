@@ -14,7 +14,7 @@ _Static_assert((int)VOW_PENDING == (int)OP_PENDING && (int)VOW_RUNNING == (int)O
                "so are states");
 _Static_assert((int)VOW_EVENT_CREATED == (int)RUN_EVENT_CREATED &&
                    (int)VOW_EVENT_SETTLED == (int)RUN_EVENT_SETTLED &&
-                   (int)VOW_EVENT_REFUSED == (int)RUN_EVENT_REFUSED,
+                   (int)VOW_EVENT_LATE == (int)RUN_EVENT_LATE,
                "and events");
 
 /* ---- lifetime ---- */

@@ -1,6 +1,4 @@
 /* What the policies of kinds do to runs: from the script's view, and in the report. */
-#include "sandbox/run_audit.h"
-#include "sandbox/run_metrics.h"
 #include "unit/run_fixture.h"
 
 /* Counts what begins, and fails so often before it answers. */
@@ -73,45 +71,9 @@ static void a_full_queue_rejects_the_call(void **state) {
   }
   ends_with_value(&s, "[\"ApiError\",\"QUEUE_FULL\",true,\"test.hold\",[1,2]]");
   assert_int_equal(s.events[RUN_EVENT_QUEUED], 1);
-  assert_int_equal(s.events[RUN_EVENT_REFUSED], 1);
   assert_int_equal(s.report.operations.created, 2);
   subject_close(&s);
   close_all(&up);
-}
-
-static bool keep_line(void *user, const char *line, size_t len) {
-  char *kept = user;
-  assert_true(len < AUDIT_LINE_MAX);
-  memcpy(kept, line, len);
-  kept[len] = 0;
-  return true;
-}
-
-static void a_refused_call_is_written_down(void **state) {
-  (void)state;
-  const run_event refused = {.kind = RUN_EVENT_REFUSED,
-                             .state = OP_REJECTED,
-                             .number = 3,
-                             .name = "test.hold",
-                             .error = "ApiError"};
-  char line[AUDIT_LINE_MAX];
-  size_t len;
-  audit chain;
-  run_audit trail;
-  audit_init(&chain, keep_line, line);
-  run_audit_open(&trail, &chain, "tenant", 0, (const uint8_t[RUN_AUDIT_ID_LEN / 2]){1});
-  run_audit_event(&trail, &refused);
-  assert_non_null(strstr(line, "\"event\":\"refused\",\"operation\":3,\"name\":\"test.hold\","
-                               "\"error\":\"ApiError\",\"security\":true,"));
-  metrics *counts = run_metrics_open(NULL);
-  assert_non_null(counts);
-  run_metrics_event(counts, &refused);
-  char *text = metrics_text(counts, &len);
-  assert_non_null(text);
-  assert_non_null(strstr(text, "\nvow_operations_refused_total{kind=\"test.hold\"} 1\n"));
-  assert_null(strstr(text, "vow_operations_total{"));
-  mem_free(NULL, text);
-  metrics_close(counts);
 }
 
 static void a_low_priority_waits(void **state) {
@@ -265,15 +227,10 @@ static void calls_of_one_turn_go_together(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_refused_call_is_written_down),
-      ON_BOTH(a_full_queue_rejects_the_call),
-      ON_BOTH(a_low_priority_waits),
-      ON_BOTH(transient_errors_are_retried),
-      ON_BOTH(attempts_end),
-      ON_BOTH(a_cancel_ends_the_delay),
-      ON_BOTH(answers_are_kept),
-      ON_BOTH(equal_calls_share_a_handler),
-      ON_BOTH(a_follower_takes_over),
+      ON_BOTH(a_full_queue_rejects_the_call), ON_BOTH(a_low_priority_waits),
+      ON_BOTH(transient_errors_are_retried),  ON_BOTH(attempts_end),
+      ON_BOTH(a_cancel_ends_the_delay),       ON_BOTH(answers_are_kept),
+      ON_BOTH(equal_calls_share_a_handler),   ON_BOTH(a_follower_takes_over),
       ON_BOTH(calls_of_one_turn_go_together),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

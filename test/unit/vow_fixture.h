@@ -165,7 +165,7 @@ typedef struct subject {
   fixture *f;
   vow_run *run;
   vow_request request;
-  unsigned done, logs, progress, events[VOW_EVENT_REFUSED + 1];
+  unsigned done, logs, progress, events[VOW_EVENT_LATE + 1];
   vow_outcome outcome;
   char kind[32], value[256], error[256], log[256], told[64];
   void (*when_done)(struct subject *s);
