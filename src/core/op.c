@@ -194,6 +194,11 @@ static void count_created(op_counts *counts) {
   counts->live++;
 }
 
+static void count_refused(op_counts *counts) {
+  count_created(counts);
+  count_settled(counts, OP_REJECTED);
+}
+
 static bool queue_full(const op_scope *scope, const op_kind *kind) {
   return kind && kind->policy.queue_max && kind->queued >= kind->policy.queue_max &&
          op_would_wait(scope, kind);
@@ -284,6 +289,10 @@ op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *i
     status = relate(spec, parent, now, queue_full(scope, spec->kind), &to);
   if (status == OP_HIT)
     return settle_by_hit(scope, spec, to.kept, id);
+  if (status == OP_E_FULL) {
+    count_refused(&scope->counts);
+    count_refused(&scope->table->counts);
+  }
   if (status != OP_OK)
     return status;
   op_rec *rec = new_operation(scope, spec, parent, now);
