@@ -108,6 +108,7 @@ class Server:
 
     def run(self, started):
         asyncio.set_event_loop(self.loop)
+        self.slow = asyncio.Event()  # a request is held at /slow; /once-waiting waits for it
         self.server = self.loop.run_until_complete(
             asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=self.tls))
         self.port = self.server.sockets[0].getsockname()[1]
@@ -151,13 +152,18 @@ class Server:
             writer.write(b"HTTP/1.1 200 OK\r\nX-Part: ")
         await writer.drain()
         self.count("waiting", 1)
+        self.slow.set()
         try:
             await reader.read(1)
         finally:
             self.count("aborted", 1)
+            if self.aborted == self.waiting:
+                self.slow.clear()
 
     async def answer(self, reader, writer, request):
         path = request.path
+        if path == "/once-waiting":
+            await self.slow.wait()
         if path.startswith("/slow"):
             await self.wait_slowly(reader, writer, request)
             return False
