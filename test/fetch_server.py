@@ -52,6 +52,11 @@ def hops(request):
     return plain("", "302 Found", [f"Location: {left - 1}"]) if left else echo(request)
 
 
+def twice(request):
+    """The second answer is one that nobody asked for."""
+    return plain("asked") + plain("not asked")
+
+
 FIXED = {
     "/gzip": lambda: plain(gzip.compress(b"squeezed"), headers=["Content-Encoding: gzip"]),
     "/deflate": lambda: plain(zlib.compress(b"flat"), headers=["Content-Encoding: deflate"]),
@@ -81,6 +86,9 @@ CLOSING = {
     "/truncated": lambda: b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
     "/chunk-cut": lambda: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
     "/chunk-wrong": lambda: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
+    "/both-lengths": lambda: b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked"
+                             b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "/switching": lambda: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     "/header-cut": lambda: b"HTTP/1.1 200 OK\r\nContent-Le",
     "/until-close": lambda: b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
     "/lengths": lambda: b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
@@ -88,6 +96,17 @@ CLOSING = {
     "/not-http": lambda: b"SSH-2.0-OpenSSH_9\r\n",
     "/status-wrong": lambda: b"HTTP/1.1 2x0 OK\r\n\r\n",
     "/header-nul": lambda: b"HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+# Begun with the first, then the second without end.
+ENDLESS = {
+    "/endless-interim": (b"", b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" * 50),
+    "/endless-headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100),
+    "/endless-trailers": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+                          b"X-Trailer: y\r\n" * 100),
+    "/endless-body": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                      b"1000\r\n" + bytes(4096) + b"\r\n"),
 }
 
 
@@ -167,12 +186,19 @@ class Server:
         if path.startswith("/slow"):
             await self.wait_slowly(reader, writer, request)
             return False
+        if path in ENDLESS:
+            first, rest = ENDLESS[path]
+            writer.write(first)
+            while True:
+                writer.write(rest)
+                await writer.drain()
         if path in CLOSING:
             writer.write(CLOSING[path]())
             return False
         answer = FIXED[path]() if path in FIXED else \
             redirect(request) if path.startswith("/redirect/") else \
-            hops(request) if path.startswith("/hops/") else echo(request)
+            hops(request) if path.startswith("/hops/") else \
+            twice(request) if path == "/twice" else echo(request)
         if request.method == "HEAD":
             answer = answer[:answer.index(b"\r\n\r\n") + 4]
         writer.write(answer)

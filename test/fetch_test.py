@@ -347,6 +347,7 @@ def wrong_answers(bench):
         ("/not-http", "BAD_RESPONSE"), ("/header-cut", "TRUNCATED"),
         ("/status-wrong", "BAD_RESPONSE"), ("/header-nul", "BAD_RESPONSE"),
         ("/lengths", "BAD_RESPONSE"), ("/length-negative", "BAD_RESPONSE"),
+        ("/both-lengths", "BAD_RESPONSE"), ("/switching", "CONNECTION_CLOSED"),
         ("/chunk-wrong", "CONNECTION_CLOSED"), ("/gzip-wrong", "CONTENT_ENCODING"))])
 
 
@@ -356,6 +357,14 @@ def limits(bench):
         ("/bomb", "BODY_TOO_LARGE"), ("/8m+1", "BODY_TOO_LARGE"),
         ("/headers-huge", "HEADERS_TOO_LARGE"), ("/header-line-huge", "HEADERS_TOO_LARGE"))])
     bench.same("(await (await fetch(base + '/8m')).arrayBuffer()).byteLength", 8 << 20)
+
+
+@test
+def endless_answers(bench):
+    bench.codes([("BASE" + path, ("TypeError", code)) for path, code in (
+        ("/endless-interim", "HEADERS_TOO_LARGE"), ("/endless-headers", "HEADERS_TOO_LARGE"),
+        ("/endless-trailers", "HEADERS_TOO_LARGE"), ("/endless-body", "BODY_TOO_LARGE"))])
+    need(bench.server.wait_for(lambda: bench.server.live == 0), "a connection is left open")
 
 
 @test
@@ -373,6 +382,25 @@ def keep_alive(bench):
       for (let i = 0; i < 10; i++) seen.add((await (await fetch(base)).json()).connection);
       [...seen]""", [1])
     need(bench.server.wait_for(lambda: bench.server.live == 0), "a connection is left open")
+
+
+@test
+def answers_nobody_asked_for(bench):
+    bench.same("""
+      const first = await (await fetch(base + "/twice")).text();
+      [first, (await (await fetch(base)).json()).connection]""", ["asked", 2])
+
+
+@test
+def connections_that_know_who_it_is(bench):
+    """NTLM and Negotiate say so to the connection and not to the request: another run
+    must not send its requests on it."""
+    bench.same("""
+      const connection = async (authorization) =>
+        (await (await fetch(base, { headers: { authorization } })).json()).connection;
+      [await connection("Bearer NTLM"), await connection("Basic eDp5"), await connection("NTLM TlRM"),
+       await connection("negotiate TlRM"), await connection("Bearer t"), await connection("Bearer t")]""",
+               [1, 1, 1, 2, 3, 3])
 
 
 @test
@@ -417,9 +445,12 @@ def untrusted_certificate(bench):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(cert, key)
     port = bench.open_server(tls).port
+    keys_file = os.path.join(bench.folder, "session-keys")
     bench.codes([(f"https://127.0.0.1:{port}/", ("TypeError", "TLS")),
                  (f"http://127.0.0.1:{port}/", ("TypeError", "CONNECTION_CLOSED"))],
-                allow=f"fetch:127.0.0.1:{port}")
+                allow=f"fetch:127.0.0.1:{port}", env={"SSLKEYLOGFILE": keys_file})
+    need(not os.path.exists(keys_file) or os.path.getsize(keys_file) == 0,
+         "the keys of the session were written to SSLKEYLOGFILE")
 
 
 @test

@@ -291,9 +291,22 @@ static bool make_lines(fetch_transfer *transfer) {
 
 #define SET(option, value) (curl->easy_setopt(easy, option, value) == CURLE_OK)
 
+/* libcurl's, for a new TLS context: SSLKEYLOGFILE of the environment writes no keys. */
+static CURLcode log_no_keys(CURL *easy, void *context, void *user) {
+  (void)easy;
+  const fetch_curl *curl = user;
+  curl->set_keylog(context, NULL);
+  return CURLE_OK;
+}
+
+static bool set_tls(const fetch_curl *curl, CURL *easy) {
+  return !curl->set_keylog || (SET(CURLOPT_SSL_CTX_FUNCTION, log_no_keys) &&
+                               SET(CURLOPT_SSL_CTX_DATA, (void *)(uintptr_t)curl));
+}
+
 /* Nothing of the environment or of the user's files; nothing but HTTP. */
 static bool set_isolation(const fetch_curl *curl, CURL *easy) {
-  return SET(CURLOPT_PROXY, "") && SET(CURLOPT_NOPROXY, "*") &&
+  return set_tls(curl, easy) && SET(CURLOPT_PROXY, "") && SET(CURLOPT_NOPROXY, "*") &&
          SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) && SET(CURLOPT_NOSIGNAL, 1L) &&
          SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
          SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(CURLOPT_PATH_AS_IS, 1L) &&
@@ -312,7 +325,8 @@ static bool set_callbacks(fetch_transfer *transfer, const fetch_curl *curl, CURL
 static bool set_request(const fetch_request *request, const fetch_curl *curl, CURL *easy) {
   bool sends = request->has_body || strcmp(request->method, "POST") == 0 ||
                strcmp(request->method, "PUT") == 0;
-  bool ok = SET(CURLOPT_URL, request->url.href) && SET(CURLOPT_ACCEPT_ENCODING, "");
+  bool ok = SET(CURLOPT_URL, request->url.href) && SET(CURLOPT_ACCEPT_ENCODING, "") &&
+            SET(CURLOPT_FORBID_REUSE, (long)fetch_request_binds_connection(request));
   if (strcmp(request->method, "HEAD") == 0)
     return ok && SET(CURLOPT_NOBODY, 1L);
   if (sends)
@@ -446,7 +460,7 @@ static bool go_on(fetch_transfer *transfer, CURLcode code) {
     return fail_refused(transfer, transfer->response.failed);
   if (code != CURLE_OK)
     return fail_curl(transfer, code);
-  if (transfer->response.status == 0)
+  if (transfer->response.status < 200)
     return fail_refused(transfer, "BAD_RESPONSE");
   if (transfer->response.in_headers) /* which libcurl takes for an end as good as any */
     return fail_curl(transfer, CURLE_PARTIAL_FILE);

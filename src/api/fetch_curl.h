@@ -36,6 +36,9 @@
 /* Its functions, by their names without `curl_`. */
 typedef struct fetch_curl {
   FETCH_CURL_FUNCTIONS(FETCH_CURL_FIELD)
+  /* OpenSSL's SSL_CTX_set_keylog_callback(); NULL where libcurl is built with another
+   * TLS library. */
+  void (*set_keylog)(void *context, void (*callback)(const void *session, const char *line));
 } fetch_curl;
 
 /* Any thread. NULL when there is no library that is fit, with the reason in
