@@ -117,6 +117,7 @@ class Server:
     def __init__(self, tls=None):
         self.connections = self.live = 0
         self.waiting = self.aborted = 0  # at /slow and its kin
+        self.dropped = 0  # requests of /drop, which get no answer
         self.changed = threading.Condition()
         self.loop = asyncio.new_event_loop()
         self.tls = tls
@@ -192,6 +193,9 @@ class Server:
             while True:
                 writer.write(rest)
                 await writer.drain()
+        if path == "/drop":
+            self.count("dropped", 1)
+            return False
         if path in CLOSING:
             writer.write(CLOSING[path]())
             return False

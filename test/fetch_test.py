@@ -412,6 +412,18 @@ def the_server_closes_between(bench):
 
 
 @test
+def what_is_sent_twice(bench):
+    """On a kept connection that ends without an answer: what may be done twice."""
+    for method, times in (("GET", 3), ("PUT", 3), ("POST", 1), ("PATCH", 1), ("X-ONE", 1)):
+        before = bench.server.dropped
+        bench.same(f"""
+          await Promise.all([fetch(base), fetch(base)]);
+          caught(fetch(base + "/drop", {{ method: "{method}" }}))""",
+                   ["TypeError", "CONNECTION_CLOSED", True])
+        need(bench.server.dropped - before == times, f"{method}: {bench.server.dropped - before}")
+
+
+@test
 def fifty_at_once(bench):
     bench.same("""
       const all = await Promise.all(Array.from({ length: 50 }, async (_, i) =>

@@ -30,6 +30,7 @@ typedef struct fetch_transfer {
   fetch_request request;
   fetch_response response;
   unsigned redirects;
+  bool resent;  /* libcurl wanted to send again what may have been done */
   bool refused; /* an address was not connected to: */
   fetch_address refused_address;
   bool fulfilled;
@@ -97,6 +98,17 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
     return CURL_SOCKET_BAD;
   }
   return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
+}
+
+/* libcurl's: a request is about to be sent, again when a kept connection has ended
+ * without an answer. */
+static int before_request(void *user, char *address, char *own_address, int port, int own_port) {
+  (void)address, (void)own_address, (void)port, (void)own_port;
+  fetch_transfer *transfer = user;
+  long sent = 0;
+  transfer->client->poll.curl->easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
+  transfer->resent = sent > 0 && !fetch_request_idempotent(&transfer->request);
+  return transfer->resent ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *user) {
@@ -167,6 +179,7 @@ static bool set_isolation(const fetch_curl *curl, CURL *easy) {
 static bool set_callbacks(fetch_transfer *transfer, const fetch_curl *curl, CURL *easy) {
   return SET(CURLOPT_PRIVATE, transfer) && SET(CURLOPT_ERRORBUFFER, transfer->reason) &&
          SET(CURLOPT_OPENSOCKETFUNCTION, open_socket) && SET(CURLOPT_OPENSOCKETDATA, transfer) &&
+         SET(CURLOPT_PREREQFUNCTION, before_request) && SET(CURLOPT_PREREQDATA, transfer) &&
          SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, transfer) &&
          SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, transfer);
 }
@@ -274,7 +287,7 @@ static bool begin(fetch_transfer *transfer) {
     return false;
   fetch_response_reset(&transfer->response);
   host_call_hold(transfer->call, 0);
-  transfer->refused = false;
+  transfer->refused = transfer->resent = false;
   transfer->reason[0] = 0;
   return transfer->request.url.host.is_address ? send_to(transfer, "") : send_to_name(transfer);
 }
@@ -374,6 +387,8 @@ static bool follow(fetch_transfer *transfer) {
 static bool go_on(fetch_transfer *transfer, CURLcode code) {
   if (transfer->response.failed)
     return fail_refused(transfer, transfer->response.failed);
+  if (transfer->resent)
+    return fail_curl(transfer, CURLE_RECV_ERROR);
   if (code == CURLE_COULDNT_CONNECT && send_to_next(transfer))
     return true;
   if (code != CURLE_OK)

@@ -43,7 +43,7 @@ typedef struct fetch_curl {
 
 /* Any thread. NULL when there is no library that is fit, with the reason in
  * `why` (unless that is NULL), one line, valid for ever. The library is never
- * closed: threads of its name lookups may still be in it. */
+ * closed: what it has initialised may not be undone while others use it. */
 const fetch_curl *fetch_curl_get(const char **why);
 
 #endif

@@ -44,6 +44,8 @@ bool fetch_request_read(const vow_allocator *allocator, cbor_in arguments, fetch
 void fetch_request_free(fetch_request *request);
 /* Whether a header of that name (in any case) is there. */
 bool fetch_request_has(const fetch_request *request, const char *name);
+/* Whether it may be done twice, by its method (RFC 9110, section 9.2.2). */
+bool fetch_request_idempotent(const fetch_request *request);
 /* Whether it asks to be known by a scheme that authenticates the connection, which
  * later requests would then come from. */
 bool fetch_request_binds_connection(const fetch_request *request);

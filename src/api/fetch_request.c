@@ -216,6 +216,14 @@ bool fetch_request_has(const fetch_request *request, const char *name) {
   return false;
 }
 
+bool fetch_request_idempotent(const fetch_request *request) {
+  static const char *const methods[] = {"DELETE", "GET", "HEAD", "OPTIONS", "PUT"};
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+    if (strcmp(request->method, methods[i]) == 0)
+      return true;
+  return false;
+}
+
 bool fetch_request_binds_connection(const fetch_request *request) {
   for (size_t i = 0; i < request->headers_count; i++) {
     const fetch_header *header = &request->headers[i];
