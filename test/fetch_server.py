@@ -60,6 +60,11 @@ def twice(request):
 FIXED = {
     "/gzip": lambda: plain(gzip.compress(b"squeezed"), headers=["Content-Encoding: gzip"]),
     "/deflate": lambda: plain(zlib.compress(b"flat"), headers=["Content-Encoding: deflate"]),
+    "/zstd": lambda: plain(b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello", headers=["Content-Encoding: zstd"]),
+    "/zstd-chunked": lambda: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: zstd, chunked\r\n\r\n"
+                             b"e\r\n\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello\r\n0\r\n\r\n",
+    "/gzip-twice": lambda: plain(gzip.compress(gzip.compress(b"squeezed")),
+                                 headers=["Content-Encoding: X-GZIP ,gzip"]),
     "/gzip-wrong": lambda: plain(b"this is no gzip", headers=["Content-Encoding: gzip"]),
     "/bomb": bomb,
     "/503": lambda: plain("later", "503 Service Unavailable"),

@@ -188,7 +188,7 @@ static bool set_callbacks(fetch_transfer *transfer, const fetch_curl *curl, CURL
 static bool set_request(const fetch_request *request, const fetch_curl *curl, CURL *easy) {
   bool sends = request->has_body || strcmp(request->method, "POST") == 0 ||
                strcmp(request->method, "PUT") == 0;
-  bool ok = SET(CURLOPT_URL, request->url.href) && SET(CURLOPT_ACCEPT_ENCODING, "") &&
+  bool ok = SET(CURLOPT_URL, request->url.href) && SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate") &&
             SET(CURLOPT_FORBID_REUSE, (long)fetch_request_binds_connection(request));
   if (strcmp(request->method, "HEAD") == 0)
     return ok && SET(CURLOPT_NOBODY, 1L);
@@ -301,6 +301,7 @@ static bool fail_refused(fetch_transfer *transfer, const char *code) {
   } reasons[] = {{"BODY_TOO_LARGE", "answered with a body of more than 8 MiB"},
                  {"NO_ROOM", "answered with a body that does not fit into the run's memory"},
                  {"HEADERS_TOO_LARGE", "answered with headers of more than 64 KiB"},
+                 {"CONTENT_ENCODING", "answered with a body that cannot be decoded"},
                  {"BAD_RESPONSE", "answered with something that is not HTTP"}};
   for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
     if (strcmp(code, reasons[i].code) == 0)

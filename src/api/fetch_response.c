@@ -147,6 +147,34 @@ const char *fetch_response_header(const fetch_response *response, const char *wa
   return NULL;
 }
 
+/* Whether each word of a comma list is one of `known`, which ends with NULL. */
+static bool has_only(const char *list, const char *const *known) {
+  for (const char *at = list;; at++) {
+    const char *word = at;
+    size_t len = strcspn(at, ",");
+    at += len;
+    trim(&word, &len);
+    const char *const *one = known;
+    while (*one && (strlen(*one) != len || strncasecmp(*one, word, len) != 0))
+      one++;
+    if (!*one)
+      return false;
+    if (!*at)
+      return true;
+  }
+}
+
+/* libcurl decodes what it knows, asked for or not, also as a transfer encoding. Those
+ * of small windows only: a server could have a zstd decoder take 128 MiB. */
+static const char *encoding_fault(const char *name, const char *value) {
+  static const char *const content[] = {"", "gzip", "x-gzip", "deflate", "identity", NULL};
+  static const char *const transfer[] = {"", "chunked", NULL};
+  if (strcmp(name, "content-encoding") == 0 && !has_only(value, content))
+    return "CONTENT_ENCODING";
+  return strcmp(name, "transfer-encoding") == 0 && !has_only(value, transfer) ? "BAD_RESPONSE"
+                                                                              : NULL;
+}
+
 /* Lengths that differ, or a length beside chunks, leave open where the next answer on
  * the connection begins. */
 static bool end_headers(fetch_response *response) {
@@ -155,9 +183,13 @@ static bool end_headers(fetch_response *response) {
   response->in_headers = false;
   if (length && fetch_response_header(response, "transfer-encoding"))
     return refuse(response, "BAD_RESPONSE");
-  while ((name = next_header(response, &at, &value)))
+  while ((name = next_header(response, &at, &value))) {
+    const char *fault = encoding_fault(name, value);
     if (strcmp(name, "content-length") == 0 && strcmp(value, length) != 0)
-      return refuse(response, "BAD_RESPONSE");
+      fault = "BAD_RESPONSE";
+    if (fault)
+      return refuse(response, fault);
+  }
   return true;
 }
 
