@@ -462,7 +462,9 @@ def untrusted_certificate(bench):
     keys_file = os.path.join(bench.folder, "session-keys")
     bench.codes([(f"https://127.0.0.1:{port}/", ("TypeError", "TLS")),
                  (f"http://127.0.0.1:{port}/", ("TypeError", "CONNECTION_CLOSED"))],
-                allow=f"fetch:127.0.0.1:{port}", env={"SSLKEYLOGFILE": keys_file})
+                allow=f"fetch:127.0.0.1:{port}",
+                env={"SSLKEYLOGFILE": keys_file, "SSL_CERT_FILE": cert, "SSL_CERT_DIR": bench.folder,
+                     "CURL_CA_BUNDLE": cert})
     need(not os.path.exists(keys_file) or os.path.getsize(keys_file) == 0,
          "the keys of the session were written to SSLKEYLOGFILE")
 

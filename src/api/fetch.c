@@ -359,6 +359,9 @@ static bool fail_curl(fetch_transfer *transfer, CURLcode code) {
     if (code == reasons[i].from)
       return fail(transfer, reasons[i].code, reasons[i].transient, reasons[i].what);
   char what[CURL_ERROR_SIZE + 32];
+  for (char *at = transfer->reason; *at; at++)
+    if ((unsigned char)*at >= 0x7f) /* the server's bytes may be no UTF-8 */
+      *at = '?';
   snprintf(what, sizeof what, "failed: %s",
            api_quoted(transfer->reason, strlen(transfer->reason)).text);
   return fail(transfer, "NETWORK", false, what);
