@@ -51,7 +51,9 @@ typedef struct api_kind {
   const char *parameters; /* as in TypeScript, for people: "id: string" */
   const char *result;     /* "Note" */
   const char *doc;        /* one line */
-  api_handler *handler;   /* blocking: runs on the worker pool. NULL: fetch, which is on the loop */
+  /* Blocking: runs on the worker pool. NULL: fetch, which is on the loop, and has the
+   * options of a call among its own. */
+  api_handler *handler;
   bool needs_db;
   host_policy policy;
   api_batch_handler *batch; /* NULL: one by one */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -26,6 +27,14 @@ static bool find_functions(void *library) {
   return true;
 }
 
+/* Other TLS libraries write keys by themselves. */
+static bool may_log_keys(void *library, const char *tls) {
+  const char *file = getenv("SSLKEYLOGFILE");
+  if (tls && strncmp(tls, "OpenSSL/", 8) == 0)
+    *(void **)(void *)&functions.set_keylog = dlsym(library, "SSL_CTX_set_keylog_callback");
+  return !functions.set_keylog && file && *file;
+}
+
 static const char *open_library(void) {
   void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
   if (!library)
@@ -39,6 +48,9 @@ static const char *open_library(void) {
     return "libcurl is too old; version 7.88 or newer is needed";
   if (!(version->features & CURL_VERSION_ASYNCHDNS))
     return "libcurl was built without asynchronous name lookup";
+  if (may_log_keys(library, version->ssl_version))
+    return "SSLKEYLOGFILE is set, and this libcurl would write the keys of connections to it; "
+           "unset it";
   return functions.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? NULL
                                                                 : "libcurl cannot be initialised";
 }

@@ -217,7 +217,9 @@ typedef struct op_spec {
  * waits; a place counts as used from then on. Checked in this order:
  * OP_E_CLOSED, OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live
  * operation of this scope), OP_E_FULL (it would have to wait, and `queue_max` of
- * its kind do already), OP_E_NOMEM; then nothing was created.
+ * its kind do already), OP_E_NOMEM; then nothing was created. OP_E_FULL is counted
+ * as created and rejected all the same: asking again and again uses up
+ * `operations_max`.
  *
  * OP_HIT: an answer to an equal operation was kept. The operation is created,
  * counted and settled with it, without a record: no id (0), no event.

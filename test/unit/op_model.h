@@ -408,6 +408,11 @@ static void model_settle_by_hit(model *m, int scope, int hit) {
   ended->rejected += m->answers[hit].state == OP_REJECTED;
 }
 
+static void model_refuse(model *m, int scope) {
+  m->sides[scope].ended.created++;
+  m->sides[scope].ended.rejected++;
+}
+
 static void join_flight(model *m, int i, int leader) {
   m->items[i].leader = leader;
   m->items[i].handler = HANDLER_FOLLOWING;

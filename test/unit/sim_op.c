@@ -139,6 +139,8 @@ static void submit_one(sim *s) {
     model_submit(&s->m, scope, parent, kind, key, timeout, priority, id);
   else if (status == OP_HIT)
     settled_by_hit(s, scope, id, hit, &got);
+  else if (status == OP_E_FULL)
+    model_refuse(&s->m, scope);
   covered.followed +=
       status == OP_OK && s->m.items[s->m.items_len - 1].handler == HANDLER_FOLLOWING;
 }
