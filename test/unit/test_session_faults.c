@@ -42,8 +42,8 @@ static const char *const lines[] = {
     "\"await Promise.all([a.f('1'), a.f('2')])\"}},"
     "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"types\"},"
     "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"ping\"}]\n",
-    "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"eval\",\"params\":{\"source\":"
-    "\"await a.hold()\",\"name\":\"hold.mjs\",\"module\":true}}\n",
+    ("{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"eval\",\"params\":{\"source\":"
+     "\"await a.hold()\",\"name\":\"hold.mjs\",\"module\":true}}\n"),
     "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"eval\",\"params\":{\"source\":\"null.x\"}}\n",
 };
 /* In pieces, as a pipe may give it. */
