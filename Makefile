@@ -64,6 +64,6 @@ help:
 	@echo "make clang           compile with clang: warnings are errors there too"
 	@echo "make bench           our own measurements, as a table and as JSON"
 	@echo "make bench-peers     the same work on Vow and on others, in one run"
-	@echo "make fuzz [SECONDS=N]     run each fuzz target for a while (default 20 seconds)"
+	@echo "make fuzz [SECONDS=N]     run each fuzz target for a while (default 60 seconds)"
 	@echo "make install PREFIX=DIR   (default /usr/local); make uninstall takes it back"
 	@echo "make clean           remove build/, downloaded packages too"

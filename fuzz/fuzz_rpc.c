@@ -9,95 +9,32 @@
 #include "core/json_read.h"
 #include "guest/wire.h"
 #include "host/session.h"
+#include "stand_in_engine.h"
 
 #define MESSAGE_MAX 2048u
 #define STEPS 200u
 
-static void demand(bool holds) {
-  if (!holds)
-    abort();
+/* ---- the input ---- */
+
+static struct { const uint8_t *at, *end; } f;
+
+static uint8_t byte(void) {
+  return f.at < f.end ? *f.at++ : 0;
 }
 
-/* ---- the engine ---- */
-
-struct engine {
-  unsigned live;
-};
-
-struct engine_instance {
-  engine *engine;
-  engine_drain *drain;
-  void *user;
-  uint8_t *inbox;
-};
-
-engine *engine_open(engine_kind kind, const vow_allocator *allocator, const char *folder,
-                    char *message, size_t size) {
-  (void)folder;
-  static engine the_engine;
-  (void)kind, (void)allocator, (void)message, (void)size;
-  return &the_engine;
-}
-
-void engine_close(engine *engine) {
-  demand(engine->live == 0);
-}
-
-engine_kind engine_kind_of_engine(const engine *engine) {
-  (void)engine;
-  return ENGINE_WASM;
-}
-
-engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
-                                      engine_drain *drain, void *user) {
-  (void)template, (void)memory_max;
-  engine_instance *instance = calloc(1, sizeof *instance);
-  demand(instance != NULL);
-  *instance = (engine_instance){.engine = engine, .drain = drain, .user = user};
-  engine->live++;
-  return instance;
-}
-
-void engine_instance_close(engine_instance *instance, bool reusable) {
-  (void)reusable;
-  instance->engine->live--;
-  free(instance->inbox);
-  free(instance);
-}
-
-engine_template *engine_template_make(engine_instance *instance) {
-  (void)instance;
-  return NULL;
-}
-
-void engine_template_close(engine_template *template) {
-  (void)template;
-}
-
-size_t engine_template_memory(const engine_template *template) {
-  (void)template;
-  return 0;
-}
-
-uint8_t *engine_inbox(engine_instance *instance, size_t size) {
-  free(instance->inbox);
-  instance->inbox = malloc(size ? size : 1);
-  demand(instance->inbox != NULL);
-  return instance->inbox;
-}
+/* ---- the guest ---- */
 
 static void say(engine_instance *instance, uint32_t type, const void *body, size_t len) {
   uint8_t message[sizeof(wire_header) + 64] = {0};
   const wire_header header = {type, (uint32_t)len, 1};
   memcpy(message, &header, sizeof header);
   memcpy(message + sizeof header, body, len);
-  instance->drain(instance->user, message, sizeof header + WIRE_ALIGN((uint32_t)len));
+  say_bytes(instance, message, sizeof header + WIRE_ALIGN((uint32_t)len));
 }
 
-engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
-  (void)stop_at;
+static engine_turn_result play(engine_instance *instance) {
   wire_header header = {0};
-  if (len >= sizeof header)
+  if (instance->inbox_len >= sizeof header)
     memcpy(&header, instance->inbox, sizeof header);
   if (header.type == WIRE_START) {
     say(instance, WIRE_LOG, "\x82\x01\x62hi", 5);
@@ -111,46 +48,11 @@ engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t s
   return ENGINE_DONE;
 }
 
-engine_turn_result engine_resume(engine_instance *instance) {
-  (void)instance;
-  return ENGINE_DONE;
+static bool short_of_memory(void) {
+  return byte() == 255;
 }
 
-engine_fault engine_fault_of(const engine_instance *instance) {
-  (void)instance;
-  return ENGINE_FAULT_NONE;
-}
-
-size_t engine_memory(const engine_instance *instance) {
-  (void)instance;
-  return 1 << 16;
-}
-
-uint32_t engine_unhandled(const engine_instance *instance) {
-  (void)instance;
-  return 0;
-}
-
-void engine_instance_idle(engine_instance *instance) {
-  (void)instance;
-}
-
-void engine_trim(engine *engine) {
-  (void)engine;
-}
-
-engine_counts engine_counts_of(const engine *engine) {
-  (void)engine;
-  return (engine_counts){0};
-}
-
-/* ---- the input ---- */
-
-static struct { const uint8_t *at, *end; } f;
-
-static uint8_t byte(void) {
-  return f.at < f.end ? *f.at++ : 0;
-}
+/* ---- messages ---- */
 
 /* %u is a small number, %s a piece of the input as it is. */
 static const char *const templates[] = {

@@ -2,13 +2,13 @@
  * whose guests say what the input says: whole messages with sensible or random
  * bodies, or any bytes; they yield, end their turns or come to grief. Between
  * turns and within callbacks the host answers, cancels, disposes and lets time
- * pass, as the input says. This file's engine_* functions stand in for those of
- * the library of the same names, which the linker then leaves out. */
+ * pass, as the input says. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/cbor.h"
 #include "sandbox/run.h"
+#include "stand_in_engine.h"
 
 #define RUNS 3u
 #define HELD 256u
@@ -29,11 +29,6 @@ static struct {
   unsigned held_count, depth;
   uint64_t time; /* ahead of the clock, ns */
 } f;
-
-static void demand(bool holds) {
-  if (!holds)
-    abort();
-}
 
 static uint8_t byte(void) {
   return f.at < f.end ? *f.at++ : 0;
@@ -157,80 +152,7 @@ static void put_message(cbor_out *out) {
   cbor_out_free(&body);
 }
 
-/* ---- the engine that plays it ---- */
-
-struct engine {
-  uint32_t live;
-};
-
-struct engine_instance {
-  engine *engine;
-  engine_drain *drain;
-  void *user;
-  engine_fault fault;
-  uint32_t unhandled;
-  size_t memory_max;
-  uint8_t *inbox;
-};
-
-engine *engine_open(engine_kind kind, const vow_allocator *allocator, const char *folder,
-                    char *message, size_t size) {
-  static engine the_engine;
-  (void)kind, (void)allocator, (void)folder, (void)message, (void)size;
-  return &the_engine;
-}
-
-void engine_close(engine *engine) {
-  demand(engine->live == 0);
-}
-
-engine_kind engine_kind_of_engine(const engine *engine) {
-  (void)engine;
-  return ENGINE_WASM;
-}
-
-engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
-                                      engine_drain *drain, void *user) {
-  (void)template; /* none is ever made */
-  engine_instance *instance = calloc(1, sizeof *instance);
-  demand(instance != NULL);
-  *instance =
-      (engine_instance){.engine = engine, .drain = drain, .user = user, .memory_max = memory_max};
-  engine->live++;
-  return instance;
-}
-
-engine_template *engine_template_make(engine_instance *instance) {
-  (void)instance;
-  return NULL;
-}
-
-void engine_template_close(engine_template *template) {
-  (void)template;
-}
-
-size_t engine_template_memory(const engine_template *template) {
-  (void)template;
-  return 0;
-}
-
-void engine_instance_close(engine_instance *instance, bool reusable) {
-  (void)reusable; /* an engine knows better after a fault */
-  instance->engine->live--;
-  free(instance->inbox);
-  free(instance);
-}
-
-uint8_t *engine_inbox(engine_instance *instance, size_t size) {
-  if (byte() == 255)
-    instance->fault = ENGINE_FAULT_MEMORY;
-  if (instance->fault != ENGINE_FAULT_NONE)
-    return NULL;
-  free(instance->inbox);
-  instance->inbox = malloc(size ? size : 1);
-  demand(instance->inbox != NULL);
-  return instance->inbox;
-}
+/* ---- its turns ---- */
 
 static void say(engine_instance *instance) {
   cbor_out out;
@@ -243,19 +165,11 @@ static void say(engine_instance *instance) {
     size_t len = slice(255, &bytes);
     cbor_put_raw(&out, bytes, len);
   }
-  /* Exactly as long as it is, so that a read beyond it is seen. */
-  uint8_t *exact = malloc(out.len ? out.len : 1);
-  demand(exact != NULL);
-  if (out.len)
-    memcpy(exact, out.data, out.len);
-  if (out.len && !instance->drain(instance->user, exact, out.len))
-    instance->fault = ENGINE_FAULT_STOPPED;
-  free(exact);
+  say_bytes(instance, out.data, out.len);
   cbor_out_free(&out);
 }
 
-engine_turn_result engine_resume(engine_instance *instance) {
-  demand(instance->fault == ENGINE_FAULT_NONE);
+static engine_turn_result play(engine_instance *instance) {
   say(instance);
   if (instance->fault != ENGINE_FAULT_NONE)
     return ENGINE_FAULT;
@@ -263,34 +177,11 @@ engine_turn_result engine_resume(engine_instance *instance) {
   if (end >= 250)
     instance->fault = (engine_fault)(ENGINE_FAULT_MEMORY + end % 5);
   instance->unhandled = end >> 6 & 1;
-  if (instance->fault != ENGINE_FAULT_NONE)
-    return ENGINE_FAULT;
   return end & 1 && f.at < f.end ? ENGINE_YIELDED : ENGINE_DONE;
 }
 
-engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
-  (void)len, (void)stop_at;
-  return engine_resume(instance);
-}
-
-engine_fault engine_fault_of(const engine_instance *instance) {
-  return instance->fault;
-}
-
-size_t engine_memory(const engine_instance *instance) {
-  return instance->memory_max / 2;
-}
-
-uint32_t engine_unhandled(const engine_instance *instance) {
-  return instance->unhandled;
-}
-
-void engine_instance_idle(engine_instance *instance) {
-  demand(instance->fault == ENGINE_FAULT_NONE);
-}
-
-void engine_trim(engine *engine) {
-  demand(engine != NULL);
+static bool short_of_memory(void) {
+  return byte() == 255;
 }
 
 /* ---- the host ---- */

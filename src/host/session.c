@@ -69,12 +69,11 @@ static void end_batch(session *session, batch *batch) {
   if (!batch->complete || batch->pending > 0)
     return;
   size_t start = session->out.len;
-  bool any = batch->answers.len > 0;
-  if (batch->answers.status != CBOR_OK)
+  const cbor_out *answers = &batch->answers;
+  if (answers->status != CBOR_OK) {
     session->failed = true;
-  else if (any)
-    cbor_put_raw(&session->out, batch->answers.data, batch->answers.len);
-  if (any) {
+  } else if (answers->len > 0) {
+    cbor_put_raw(&session->out, answers->data, answers->len);
     rpc_put(&session->out, "]");
     if (!session_message_end(session, start))
       session->failed = true;
@@ -260,11 +259,18 @@ static void fail_line(session *session, int code, const char *message) {
   session_answer_error(session, NULL, &none, code, message);
 }
 
+/* A message that was not read may have been a request or the answer of a call, and
+ * whoever waits for it would wait for ever. */
+static void lose_message(session *session) {
+  fail_line(session, RPC_INTERNAL_ERROR, "out of memory for the message");
+  session->failed = true;
+}
+
 static void handle_batch(session *session, each *list) {
   cbor_in item;
   struct batch *batch = mem_new(session->options.allocator, 1, sizeof *batch);
   if (!batch) {
-    fail_line(session, RPC_INTERNAL_ERROR, "out of memory");
+    lose_message(session);
     return;
   }
   cbor_out_init(&batch->answers, session->options.allocator, OUTPUT_MAX);
@@ -303,7 +309,7 @@ static void fail_parse(session *session, cbor_status status, size_t at) {
               status == CBOR_E_DEPTH ? "the message nests too deep"
                                      : "the message has too many parts");
   } else if (status == CBOR_E_NOMEM || status == CBOR_E_SIZE) {
-    fail_line(session, RPC_INTERNAL_ERROR, "out of memory for the message");
+    lose_message(session);
   } else {
     snprintf(text, sizeof text, "not JSON in UTF-8, wrong at byte %zu", at + 1);
     fail_line(session, RPC_PARSE_ERROR, text);
@@ -338,7 +344,7 @@ static void on_line(void *user, line_kind kind, const uint8_t *text, size_t len)
              session->options.message_max);
     fail_line(session, RPC_TOO_LARGE, message);
   } else if (kind == LINE_NO_MEMORY) {
-    fail_line(session, RPC_INTERNAL_ERROR, "out of memory for the message");
+    lose_message(session);
   } else if (!is_blank(text, len)) {
     parse_line(session, text, len);
   }

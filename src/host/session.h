@@ -41,7 +41,8 @@ void session_deafen(session *session);
 void session_end(session *session);
 /* No run, none waiting, no call. */
 bool session_idle(const session *session);
-/* Memory was short for something that had to be told: the session is to be ended. */
+/* Memory was short for something that had to be told, or for a message that came in:
+ * the session is to be ended. */
 bool session_failed(const session *session);
 /* After session_end(), when every handler has ended and the shard is closed: the
  * names of operations are its until then. */

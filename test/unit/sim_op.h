@@ -14,6 +14,7 @@ enum { LIST_MAX = 8 };
 
 typedef struct sim {
   uint64_t seed, random, step, now;
+  const uint8_t *at, *end; /* of the input; both NULL: there is none */
   op_table *table;
   vow_allocator allocator;
   uint64_t blocks;
@@ -42,9 +43,14 @@ __attribute__((format(printf, 2, 3))) static _Noreturn void fail(const sim *s, c
   va_start(args, format);
   printf("seed %" PRIu64 " failed at step %" PRIu64 ": ", s->seed, s->step);
   vprintf(format, args);
-  printf(", replay with: sim_op --seed %" PRIu64 "\n", s->seed);
+  if (s->end)
+    printf("\n");
+  else
+    printf(", replay with: sim_op --seed %" PRIu64 "\n", s->seed);
   va_end(args);
   fflush(stdout);
+  if (s->end)
+    abort(); /* the fuzzer keeps the input */
   _Exit(1);
 }
 
@@ -61,6 +67,11 @@ static void same_status(const sim *s, const char *what, op_status is, op_status 
 
 /* ---- chance ---- */
 
+static void sim_clear(sim *s, uint64_t seed) {
+  memset(s, 0, offsetof(sim, m) + offsetof(model, items));
+  s->seed = s->random = seed;
+}
+
 static uint64_t rnd(sim *s) {
   uint64_t z = (s->random += 0x9e3779b97f4a7c15u);
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -68,8 +79,14 @@ static uint64_t rnd(sim *s) {
   return z ^ z >> 31;
 }
 
+/* As few bytes of the input as it takes; by the seed where there are none left. */
 static uint64_t below(sim *s, uint64_t n) {
-  return rnd(s) % n;
+  if (s->at == s->end)
+    return rnd(s) % n;
+  uint64_t value = 0;
+  for (uint64_t most = n - 1; most && s->at < s->end; most >>= 8)
+    value = value << 8 | *s->at++;
+  return value % n;
 }
 
 static bool chance(sim *s, unsigned percent) {

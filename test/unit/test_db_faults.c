@@ -3,6 +3,7 @@
  * the file stays a sound database in which every note is there whole or not at all. */
 #include "notes_fixture.h"
 
+#include "api/kv.h"
 #include "counting_alloc.h"
 
 /* ---- SQLite's memory ---- */
@@ -223,6 +224,16 @@ static void import_one(fixture *f) {
   notes_import_end(import, done, &f->error);
 }
 
+/* What was set is there as it was given, or not at all. */
+static void use_kv(fixture *f) {
+  bool set = try_call(f, kv_set, "['k', {'x': [1, 'y']}]");
+  try_call(f, kv_set, "['other', 2]");
+  if (try_call(f, kv_get, "['k']"))
+    assert_string_equal(f->json, set ? "{\"x\":[1,\"y\"]}" : "null");
+  try_call(f, kv_list, "[{'prefix': 'k', 'limit': 1}]");
+  try_call(f, kv_delete, "['other']");
+}
+
 static void run_scenario(fixture *f) {
   char message[512] = "";
   if (!db_open(f->url, DB_CREATE, &allocator, &f->db, message, sizeof message)) {
@@ -236,6 +247,7 @@ static void run_scenario(fixture *f) {
   try_call(f, notes_search, "['word']");
   try_call(f, notes_list, "[]");
   import_one(f);
+  use_kv(f);
   db_conn *first = db_checkout(f->db, DB_READ, NULL, &f->error);
   try_call(f, notes_get, "['a']"); /* on a second connection */
   if (first)
@@ -267,6 +279,9 @@ static void check_file(fixture *f) {
   const char *line = strstr(f->json, "\"id\":\"line\"");
   if (line)
     assert_non_null(strstr(line, "\"tags\":[\"a\",\"b\"]"));
+  give(f, kv_get, "['k']");
+  if (strcmp(f->json, "null") != 0)
+    assert_string_equal(f->json, "{\"x\":[1,\"y\"]}");
   db_close(f->db);
   f->db = NULL;
 }

@@ -242,6 +242,26 @@ static void one_thread_has_two(void **state) {
 
 /* ---- memory ---- */
 
+/* A run that is cancelled while its operation is held. False: memory was short. */
+static bool cancel_one(fixture *f) {
+  subject s;
+  subject_init(&s, f, "await test.hold('c')");
+  vow_status status = subject_try(&s);
+  if (status != VOW_OK) {
+    assert_int_equal(status, VOW_E_NOMEM);
+    return false;
+  }
+  while (!s.done && !f->held_count)
+    assert_int_equal(vow_loop_run(f->rt, VOW_LOOP_ONCE), VOW_OK);
+  bool held = f->held_count > 0;
+  assert_int_equal(vow_run_cancel(s.run), VOW_OK);
+  assert_int_equal(s.done, 1);
+  assert_true(!held || s.outcome == VOW_CANCELLED);
+  release_all_held(f);
+  subject_close(&s);
+  return held;
+}
+
 /* Whatever fails is told, and nothing is left of it. True: nothing failed. */
 static bool scenario(fixture *f, vow_engine engine) {
   vow_runtime_options options = {.engine = engine};
@@ -281,6 +301,7 @@ static bool scenario(fixture *f, vow_engine engine) {
     whole = vow_run_report_json(s.run, &json) == VOW_OK && whole;
     subject_close(&s);
   }
+  whole = cancel_one(f) && whole;
   assert_int_equal(vow_runtime_close(f->rt), VOW_OK);
   return whole;
 }
