@@ -22,7 +22,7 @@ export VOW="$vow"
 ./venv/bin/python -W error::RuntimeWarning test_vow.py
 ./venv/bin/python "$repo/examples/python_tools.py" >out
 diff - out <<'END'
-interface CallOptions { timeout?: number; signal?: AbortSignal; priority?: "normal" | "low" }
+interface CallOptions { timeout?: number; signal?: AbortSignal | null; priority?: "normal" | "low" }
 /** The orders of a customer, or all of them. */
 declare function find_orders(customer?: (string | null), options?: CallOptions): Promise<Array<{"id": string; "customer": string; "cents": number; [key: string]: unknown}>>;
 /** What one dollar is in another currency. */
