@@ -63,7 +63,8 @@ typedef struct vow_policy {
 
 /* Gives the operation `name` a handler: for scripts of the runs opened from then
  * on that are allowed to call it. `name` is one or two JavaScript identifiers with
- * a dot between ("weather.get"), at most 63 bytes, copied. `policy` NULL: the
+ * a dot between ("weather.get"), at most 63 bytes, copied; the first is no word of
+ * the language, and no other operation's object or function. `policy` NULL: the
  * defaults; copied. `user` is the handler's, valid until the runtime is closed. An
  * operation cannot be taken back.
  * Runtime's thread. VOW_E_INVALID, VOW_E_EXISTS, VOW_E_NOMEM, VOW_E_THREAD. */

@@ -14,7 +14,7 @@ extern "C" {
   X(E_NOMEM, -2, "memory is short")                                                                \
   X(E_STATE, -3, "not possible now: in this callback, or so late")                                 \
   X(E_THREAD, -4, "only possible on the thread that opened the runtime")                           \
-  X(E_EXISTS, -5, "there is an operation of that name")                                            \
+  X(E_EXISTS, -5, "there is an operation, or an object with operations, of that name")             \
   X(E_UNKNOWN, -6, "there is no operation of that name")                                           \
   X(E_FULL, -7, "too much is waiting or live: try again later")                                    \
   X(E_CBOR, -8, "not one well-formed CBOR item within the limits")                                 \

@@ -195,7 +195,7 @@ static bool put_context(const eval_fields *fields, cbor_out *json) {
   return json->status == CBOR_OK;
 }
 
-static run *open_sandbox(session_run *run, const eval_fields *fields) {
+static run *open_sandbox(session_run *run, const eval_fields *fields, const grant *grant) {
   session *session = run->session;
   char name[NAME_MAX_BYTES + 1];
   cbor_out context;
@@ -209,8 +209,8 @@ static run *open_sandbox(session_run *run, const eval_fields *fields) {
                          .source_len = fields->source.len,
                          .module =
                              fields->module || (len > 4 && strcmp(name + len - 4, ".mjs") == 0),
-                         .kinds = run->grant->kinds,
-                         .kinds_count = run->grant->count,
+                         .kinds = grant->kinds,
+                         .kinds_count = grant->count,
                          .limits = limits_of(fields),
                          .on_log = on_log,
                          .debug = fields->debug,
@@ -225,10 +225,11 @@ static run *open_sandbox(session_run *run, const eval_fields *fields) {
 }
 
 /* Opens the run, which is in no list; else it is answered and gone. */
-static void open_run(session_run *run, const eval_fields *fields) {
+static void open_run(session_run *run, const eval_fields *fields, grant *grant) {
   session *session = run->session;
   link_run(&session->live, run);
-  run->run = open_sandbox(run, fields);
+  run->run = open_sandbox(run, fields, grant);
+  operations_grant_end(session, grant);
   if (run->run)
     return;
   unlink_run(&session->live, run);
@@ -237,6 +238,12 @@ static void open_run(session_run *run, const eval_fields *fields) {
 }
 
 /* ---- waiting ---- */
+
+/* A host that does not read gets no more reports than those of the runs that go on. */
+static bool may_open(const session *session) {
+  return session->live.count < session->options.runs_max &&
+         session->backlog + session->out.len <= SESSION_BACKLOG_MAX;
+}
 
 static bool may_wait(const session *session, size_t len) {
   size_t max = session->options.message_max * WAITING_MESSAGES;
@@ -268,15 +275,17 @@ static void stop_waiting(session_run *run) {
 }
 
 void runs_open_waiting(session *session) {
-  while (session->waiting.first && session->live.count < session->options.runs_max) {
+  while (session->waiting.first && may_open(session)) {
     session_run *run = session->waiting.first;
     eval_fields fields;
+    grant grant;
     char message[MESSAGE_TEXT];
     cbor_in params;
     stop_waiting(run);
     cbor_in_init(&params, run->parameters, run->parameters_len);
-    if (read_fields(params, &fields, message, sizeof message)) {
-      open_run(run, &fields);
+    if (read_fields(params, &fields, message, sizeof message) &&
+        operations_grant(session, run->known, fields.allow, &grant, message, sizeof message)) {
+      open_run(run, &fields, &grant);
     } else {
       session_answer_error(session, run->batch, &run->id, RPC_INVALID_PARAMS, message);
       free_run(run);
@@ -294,26 +303,31 @@ static void refuse(session *session, batch *batch, const rpc_id *id, int code,
 void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params) {
   char message[MESSAGE_TEXT];
   eval_fields fields;
-  const grant *grant = NULL;
+  grant grant;
   if (find_run(session, id)) {
     refuse(session, batch, id, RPC_INVALID_REQUEST, "eval: a run with this id is going on");
     return;
   }
-  if (read_fields(params, &fields, message, sizeof message))
-    grant = operations_grant(session, fields.allow, message, sizeof message);
-  if (!grant) {
+  if (!read_fields(params, &fields, message, sizeof message) ||
+      !operations_grant(session, session->registry.count, fields.allow, &grant, message,
+                        sizeof message)) {
     refuse(session, batch, id, RPC_INVALID_PARAMS, message);
     return;
   }
   session_run *run = mem_new(session->options.allocator, 1, sizeof *run);
   if (!run) {
+    operations_grant_end(session, &grant);
     refuse(session, batch, id, RPC_NO_RESOURCES, NO_SANDBOX);
     return;
   }
-  *run = (session_run){.session = session, .id = *id, .batch = batch, .grant = grant};
-  if (session->live.count < session->options.runs_max && !session->waiting.first) {
-    open_run(run, &fields);
-  } else if (!let_wait(run, params)) {
+  *run = (session_run){
+      .session = session, .id = *id, .batch = batch, .known = session->registry.count};
+  if (may_open(session) && !session->waiting.first) {
+    open_run(run, &fields, &grant);
+    return;
+  }
+  operations_grant_end(session, &grant);
+  if (!let_wait(run, params)) {
     refuse(session, batch, id, RPC_BUSY, "too many runs wait already");
     free_run(run);
   }

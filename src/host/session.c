@@ -30,7 +30,11 @@ session *session_open(const session_options *options) {
   cbor_out_init(&session->out, options->allocator, OUTPUT_MAX);
   cbor_out_init(&session->parsed, options->allocator,
                 options->message_max * PARSED_FACTOR + PARSED_SLACK);
-  return session;
+  session->registry.allocator = options->allocator;
+  if (api_registry_add_all(&session->registry, options->built_ins, options->built_ins_count))
+    return session;
+  session_close(session);
+  return NULL;
 }
 
 void session_close(session *session) {
@@ -187,16 +191,16 @@ static void on_types(session *session, batch *batch, const rpc_message *message)
   static const field_spec specs[] = {{"allow", FIELD_VALUE, false, 0, 0, 0}};
   char text[MESSAGE_TEXT];
   field_value allow = {0};
-  const grant *grant = NULL;
-  if (!message->params.given ||
-      fields_read(specs, 1, message->params.in, "types", &allow, text, sizeof text))
-    grant = operations_grant(session, allow, text, sizeof text);
-  if (!grant) {
+  grant grant;
+  if ((message->params.given &&
+       !fields_read(specs, 1, message->params.in, "types", &allow, text, sizeof text)) ||
+      !operations_grant(session, session->registry.count, allow, &grant, text, sizeof text)) {
     session_answer_error(session, batch, &message->id, RPC_INVALID_PARAMS, text);
     return;
   }
-  operations_put_types(session, grant, session_answer_begin(session, batch, &message->id));
+  operations_put_types(session, &grant, session_answer_begin(session, batch, &message->id));
   session_answer_end(session, batch);
+  operations_grant_end(session, &grant);
 }
 
 static const struct {

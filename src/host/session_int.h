@@ -2,6 +2,7 @@
 #ifndef VOW_HOST_SESSION_INT_H
 #define VOW_HOST_SESSION_INT_H
 
+#include "api/registry.h"
 #include "host/lines.h"
 #include "host/rpc.h"
 #include "host/session.h"
@@ -9,13 +10,13 @@
 
 #define OPERATIONS_MAX 1024u
 #define PARAMETERS_MAX 16u
-#define GRANTS_MAX 1024u
 #define CALLS_MAX 65536u
 #define WAITING_MAX 10000u
 #define MESSAGE_TEXT 600u /* of an error, with what was quoted */
 
 /* An operation that the host registered. It lives as long as the session. */
 typedef struct operation {
+  struct operation *next; /* in the session's list, newest first */
   session *session;
   char *name;
   uint8_t *bytes; /* the CBOR of its registration, which the readers below point into */
@@ -27,16 +28,13 @@ typedef struct operation {
   } parameters[PARAMETERS_MAX];
   uint32_t parameters_count;
   field_value result; /* a schema */
-  host_kind kind; /* open: what it allows holds for all runs together */
+  host_kind kind;     /* open: what it allows holds for all runs together */
 } operation;
 
-/* The operations that some runs may call. It lives as long as the session, since
- * handlers outlive runs. */
+/* The operations that a run may call. */
 typedef struct grant {
-  struct grant *next;
   host_kind *kinds;
-  size_t count, len; /* len: of `allowed`, operations then built-ins */
-  bool allowed[];
+  size_t count;
 } grant;
 
 /* A request of ours that the host has not answered. */
@@ -58,7 +56,7 @@ typedef struct session_run {
   rpc_id id;
   batch *batch;        /* NULL: the request came alone */
   run *run;            /* NULL while it waits */
-  const grant *grant;  /* decided when it was asked for */
+  size_t known;        /* operations there were when it was asked for: `allow` is about these */
   uint8_t *parameters; /* CBOR, while it waits */
   size_t parameters_len;
 } session_run;
@@ -77,10 +75,9 @@ struct session {
   size_t backlog;
   bool deaf, ended, failed;
 
-  operation **operations;
+  operation *operations;
   size_t operations_count;
-  grant *grants;
-  size_t grants_count;
+  api_registry registry; /* what is built in, then `operations` */
 
   run_list live, waiting;
   size_t waiting_bytes;
@@ -106,9 +103,11 @@ bool session_message_end(session *session, size_t start);
 /* Adds all operations of `params`, or none. */
 bool operations_register(session *session, cbor_in params, size_t *count, char *message,
                          size_t message_size);
-/* What `allow` (a list, a text, or nothing) allows. NULL with a message. */
-const grant *operations_grant(session *session, field_value allow, char *message,
-                              size_t message_size);
+/* What `allow` (a list, or nothing) allows of the first `known` operations, to be
+ * given back. False with a message. */
+bool operations_grant(session *session, size_t known, field_value allow, grant *grant,
+                      char *message, size_t message_size);
+void operations_grant_end(session *session, grant *grant);
 void operations_put_types(session *session, const grant *grant, cbor_out *out);
 /* When no run is left, and before the shard is closed. */
 void operations_end(session *session);

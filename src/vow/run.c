@@ -24,8 +24,11 @@ void lib_run_hold(vow_run *run) {
 }
 
 void lib_run_drop(vow_run *run) {
-  if (atomic_fetch_sub(&run->holders, 1) == 1)
-    mem_free(run->allocator, run);
+  if (atomic_fetch_sub(&run->holders, 1) != 1)
+    return;
+  lib_gate *gate = run->gate;
+  mem_free(gate->allocator, run);
+  lib_gate_drop(gate);
 }
 
 static void link_run(vow_runtime *runtime, vow_run *run) {
@@ -63,8 +66,8 @@ void lib_run_dispose(vow_run *run) {
   run_dispose(run->run);
   runtime->depth--;
   lib_script_release(run->script);
-  mem_free(run->allocator, run->json);
-  mem_free(run->allocator, run->pending);
+  mem_free(run->gate->allocator, run->json);
+  mem_free(run->gate->allocator, run->pending);
   run->run = NULL;
   run->runtime = NULL;
   lib_run_drop(run); /* the caller's */
@@ -131,7 +134,7 @@ static vow_pending pending_of(const op_info *info) {
 
 /* Without memory for the list it is left out. */
 static void list_pending(vow_run *run, const run_report *from) {
-  run->pending = mem_new(run->allocator, from->pending_count, sizeof *run->pending);
+  run->pending = mem_new(run->gate->allocator, from->pending_count, sizeof *run->pending);
   if (!run->pending)
     return;
   for (size_t i = 0; i < from->pending_count; i++)
@@ -195,7 +198,8 @@ static vow_run *new_run(vow_runtime *runtime, const vow_request *request,
   atomic_init(&run->holders, 1);
   atomic_init(&run->finished, false);
   atomic_init(&run->disposed, false);
-  run->allocator = runtime->allocator;
+  run->gate = runtime->gate;
+  lib_gate_hold(run->gate);
   run->runtime = runtime;
   run->script = (vow_script *)(uintptr_t)request->script;
   run->on_done = callback;
@@ -252,11 +256,12 @@ vow_status vow_eval(vow_runtime *runtime, const vow_request *given, vow_done_cal
 
 /* ---- what a program does with it ---- */
 
-/* VOW_OK: it may be used, on its thread. */
+/* VOW_OK: it may be used. On another thread nothing else is looked at: there it may
+ * be disposed at any moment. */
 static vow_status usable(const vow_run *run) {
-  if (atomic_load(&run->disposed))
-    return VOW_E_STATE;
-  return lib_gate_is_here(run->runtime->gate) ? VOW_OK : VOW_E_THREAD;
+  if (!lib_gate_is_here(run->gate))
+    return VOW_E_THREAD;
+  return atomic_load(&run->disposed) ? VOW_E_STATE : VOW_OK;
 }
 
 vow_status vow_run_cancel(vow_run *run) {
@@ -317,13 +322,13 @@ size_t vow_run_pending(const vow_run *run, vow_pending *list, size_t max) {
   size_t wanted = count < max ? count : max;
   if (wanted == 0)
     return count;
-  op_info *infos = mem_new(run->allocator, wanted, sizeof *infos);
+  op_info *infos = mem_new(run->gate->allocator, wanted, sizeof *infos);
   if (!infos)
     return 0;
   run_pending(run->run, infos, wanted);
   for (size_t i = 0; i < wanted; i++)
     list[i] = pending_of(&infos[i]);
-  mem_free(run->allocator, infos);
+  mem_free(run->gate->allocator, infos);
   return count;
 }
 
@@ -339,7 +344,7 @@ vow_status vow_run_report_json(vow_run *run, const char **json) {
   if (!run->source)
     return VOW_E_STATE;
   if (!run->json)
-    run->json = run_report_json(run->source, NULL, run->allocator);
+    run->json = run_report_json(run->source, NULL, run->gate->allocator);
   *json = run->json;
   return run->json ? VOW_OK : VOW_E_NOMEM;
 }

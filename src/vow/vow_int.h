@@ -16,6 +16,7 @@
 
 #include "api/db.h"
 #include "api/host.h"
+#include "api/registry.h"
 #include "loop/loop.h"
 #include "sandbox/run.h"
 #include "task/pool.h"
@@ -76,6 +77,7 @@ struct vow_op {
   atomic_bool cancelled; /* set on the runtime's thread, under the gate's lock */
   /* Under the gate's lock: */
   bool answered; /* an answer was taken, the first one */
+  size_t posted; /* progress on its way: what comes after it goes the same way */
   vow_cancel_callback *on_cancel;
   void *on_cancel_user;
   char *args_json;
@@ -118,8 +120,8 @@ struct vow_run {
   bool posted, cancel_asked, dispose_asked;
   atomic_size_t holders;
   atomic_bool finished, disposed; /* set on the runtime's thread */
-  const vow_allocator *allocator;
-  vow_runtime *runtime; /* until it is disposed */
+  lib_gate *gate;                 /* held: tells the thread also when the runtime is gone */
+  vow_runtime *runtime;           /* until it is disposed; its thread */
   vow_run *next, *previous;
   run *run; /* NULL: disposed */
   vow_script *script;
@@ -164,6 +166,7 @@ struct vow_runtime {
   pool *workers;
   db *store;
   api_host *api;
+  api_registry registry; /* what is built in, and `kinds` */
   lib_kind *kinds;
   vow_run *runs;
   vow_script *scripts;
@@ -181,8 +184,6 @@ struct vow_runtime {
 bool lib_options_copy(void *to, size_t size, const void *from);
 __attribute__((format(printf, 3, 4))) vow_status lib_fail(vow_runtime *runtime, vow_status status,
                                                           const char *format, ...);
-/* Among the registered ones; NULL. */
-lib_kind *lib_kind_find(const vow_runtime *runtime, const char *name);
 
 /* ---- allow.c ---- */
 

@@ -239,6 +239,19 @@ class Runs(HostTest):
             peer.eval("1", allow=["ekho"]))["error"]["message"])
         peer.end()
 
+    def test_allow_of_many_kinds(self):
+        """Each run may have a list of its own, however many came before."""
+        peer = self.peer
+        names = [f"tool{i}" for i in range(11)]
+        peer.register(*({"name": name} for name in names))
+        for start in range(0, 1500, 100):
+            asked = [(peer.eval("Object.keys(globalThis).filter((k) => k.startsWith('tool')).length",
+                                allow=[name for i, name in enumerate(names) if n >> i & 1]), n)
+                     for n in range(start, start + 100)]
+            for number, n in asked:
+                self.assertEqual(self.value(peer.report(number)), bin(n).count("1"))
+        peer.end()
+
     def test_limits(self):
         peer = self.peer
         for source, limits, kind in (
@@ -550,6 +563,28 @@ class Load(HostTest):
         peer.raw(lines[at:])
         self.assertEqual([self.value(peer.report(i)) for i in range(rounds)], [1] * rounds)
         self.assertEqual(sum(m.get("method") == "log" for m in peer.kept), rounds * 100)
+        peer.end()
+
+    def test_nobody_reads_results(self):
+        """What waits for a place waits for a reader, too: one report is 1 MiB."""
+        peer = Peer(VOW, "--max-runs", "4", read=False)
+        self.addCleanup(peer.kill)
+        peer.eval("await sleep(500)")
+        rounds = 400
+        for _ in range(rounds - 1):
+            peer.eval("'x'.repeat(1000000)")
+        # The first one holds nobody up: whatever can run has run when its time is over.
+        used, still = 0, 0
+        while still < 10:
+            time.sleep(0.1)
+            with open(f"/proc/{peer.process.pid}/stat", encoding="ascii") as file:
+                ticks = sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+            used, still = ticks, still + 1 if ticks == used else 0
+        with open(f"/proc/{peer.process.pid}/statm", encoding="ascii") as file:
+            self.assertLess(int(file.read().split()[1]) * 4096, 250 << 20)
+        peer.read_on()
+        for number in range(2, rounds + 1):
+            self.assertEqual(len(self.value(peer.report(number))), 1000000)
         peer.end()
 
     def test_too_many_wait(self):
