@@ -76,7 +76,11 @@ static const option_spec specs[] = {
                 "say what outlived the run, and where the script created it"),
     OPTION_FLAG(eval_options, help, "help", "show this help"),
 };
-static const option_table table = {"eval", specs, sizeof specs / sizeof specs[0], false};
+static const option_table table = {
+    "eval", specs, sizeof specs / sizeof specs[0], false,
+    "vow eval [options] FILE|-\n\n"
+    "Runs an untrusted script in a fresh sandbox and prints its value as JSON.\n"
+    "Exit status: 0 value, 1 script failed, 2 usage, 3 limit hit, 130 cancelled.\n\n"};
 
 /* Everything one invocation holds. */
 typedef struct evaluation {
@@ -99,9 +103,6 @@ typedef struct evaluation {
 } evaluation;
 
 void eval_help(FILE *out) {
-  fprintf(out, "vow eval [options] FILE|-\n\n"
-               "Runs an untrusted script in a fresh sandbox and prints its value as JSON.\n"
-               "Exit status: 0 value, 1 script failed, 2 usage, 3 limit hit, 130 cancelled.\n\n");
   options_help(&table, out);
 }
 
@@ -489,15 +490,9 @@ int cmd_eval(int argc, char **argv) {
                               .max_ops = 10000,
                               .max_concurrent = 64}};
   option_result given;
-  char message[512];
-  if (!options_parse(&table, argc, argv, &e.options, &given, message, sizeof message)) {
-    fprintf(stderr, "%s\n", message);
-    return EXIT_USAGE;
-  }
-  if (e.options.help) {
-    eval_help(stdout);
-    return 0;
-  }
+  int ended = options_begin(&table, argc, argv, &e.options, &given);
+  if (ended != OPTIONS_GO)
+    return ended;
   if (given.count != 1)
     return usage("%s; see: vow help eval",
                  given.count ? "takes one FILE" : "needs a FILE, or - for standard input");

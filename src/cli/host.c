@@ -33,7 +33,12 @@ static const option_spec specs[] = {
                   "runs at once, more wait; default 1000"),
     OPTION_FLAG(host_options, help, "help", "show this help"),
 };
-static const option_table table = {"host", specs, sizeof specs / sizeof specs[0], false};
+static const option_table table = {
+    "host", specs, sizeof specs / sizeof specs[0], false,
+    "vow host [options]\n\n"
+    "Speaks JSON-RPC 2.0, one message a line, on standard input and output: a program\n"
+    "in any language registers operations, and evaluates scripts that call them.\n"
+    "Exit status: 0 the input ended, 1 failed on the way, 2 usage, 130 a signal.\n\n"};
 
 /* Everything one invocation holds. */
 typedef struct hosting {
@@ -48,10 +53,6 @@ typedef struct hosting {
 } hosting;
 
 void host_help(FILE *out) {
-  fprintf(out, "vow host [options]\n\n"
-               "Speaks JSON-RPC 2.0, one message a line, on standard input and output: a program\n"
-               "in any language registers operations, and evaluates scripts that call them.\n"
-               "Exit status: 0 the input ended, 1 failed on the way, 2 usage, 130 a signal.\n\n");
   options_help(&table, out);
 }
 
@@ -152,15 +153,9 @@ int cmd_host(int argc, char **argv) {
       .options = {
           .db = DB_URL_DEFAULT, .vault = NOTES_VAULT_DEFAULT, .message_mib = 16, .max_runs = 1000}};
   option_result given;
-  char message[512];
-  if (!options_parse(&table, argc, argv, &h.options, &given, message, sizeof message)) {
-    fprintf(stderr, "%s\n", message);
-    return EXIT_USAGE;
-  }
-  if (h.options.help) {
-    host_help(stdout);
-    return EXIT_ENDED;
-  }
+  int ended = options_begin(&table, argc, argv, &h.options, &given);
+  if (ended != OPTIONS_GO)
+    return ended;
   if (given.count != 0) {
     complain("takes no arguments; see: vow help host");
     return EXIT_USAGE;

@@ -44,6 +44,9 @@ static const field_spec specs[] = {
     NUMBER(max_concurrent, 1, 65536),
 };
 
+static const run_limit_names limit_names = {"cpu_ms",     "wall_ms", "memory_mib",
+                                            "result_kib", "log_kib", "max_ops"};
+
 /* ---- lists ---- */
 
 static void link_run(run_list *list, session_run *run) {
@@ -212,6 +215,7 @@ static run *open_sandbox(session_run *run, const eval_fields *fields, const gran
                          .kinds = grant->kinds,
                          .kinds_count = grant->count,
                          .limits = limits_of(fields),
+                         .limit_names = &limit_names,
                          .on_log = on_log,
                          .debug = fields->debug,
                          .on_done = on_done,

@@ -187,7 +187,8 @@ static void refuse_full(host_call *call) {
 
 static void refuse(run *run, op_status status) {
   if (status == OP_E_TOTAL)
-    run_fail(run, RUN_KIND_OPERATIONS, "more operations than --max-ops allows");
+    run_fail_limit(run, RUN_KIND_OPERATIONS, "more operations than %s allows",
+                   run_names(run)->operations);
   else if (status == OP_E_LIVE)
     run_fail_for_places(run);
   else

@@ -99,7 +99,9 @@ static vow_status read_source(vow_runtime *runtime, const vow_request *request, 
 
 vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_request *request,
                             lib_request *read) {
-  *read = (lib_request){0};
+  static const run_limit_names names = {"cpu_ms",       "wall_ms",   "memory_bytes",
+                                        "result_bytes", "log_bytes", "operations_max"};
+  *read = (lib_request){.options.limit_names = &names};
   if (!given || !lib_options_copy(request, sizeof *request, given))
     return lib_fail(runtime, VOW_E_INVALID,
                     "request: its size is not set, or it is of a newer version");

@@ -254,6 +254,7 @@ class Runs(HostTest):
 
     def test_limits(self):
         peer = self.peer
+        peer.register(ECHO)
         for source, limits, kind in (
                 ("for (;;);", {"cpu_ms": 20}, "cpu"), ("await sleep(60000)", {"wall_ms": 20}, "timeout"),
                 ("'x'.repeat(3000)", {"result_kib": 1}, "result"),
@@ -261,10 +262,11 @@ class Runs(HostTest):
                 ("const a = []; for (;;) a.push(new Uint8Array(1e6))", {"memory_mib": 8}, "memory"),
                 ("function f() { f() } f()", {"stack_kib": 32}, "stack"),
                 ("echo(); echo(); 1", {"max_ops": 1}, "operations")):
-            if "echo" in source:
-                peer.register(ECHO)
             report = peer.report(peer.eval(source, **limits))
             self.assertEqual((report["outcome"], report["error"]["kind"]), ("limit", kind), report)
+            if kind != "stack":  # by the name it is set by
+                self.assertIn(next(iter(limits)), report["error"]["message"])
+            self.assertNotIn("--", report["error"]["message"])
         peer.end()
 
     def test_logs_come_before_the_answer(self):
