@@ -91,6 +91,7 @@ typedef struct evaluation {
   bool allowed[ALLOWED_MAX];
   bool needs_db;
   record record;
+  run_audit audit;
   progress progress;
   const run_report *report; /* once the run has finished */
   db *store;
@@ -272,7 +273,6 @@ static bool open_outputs(evaluation *e) {
   const eval_options *options = &e->options;
   record *record = &e->record;
   char message[PATH_MAX + 256];
-  record->tenant = options->vault;
   record->report_to_stdout = options->report && strcmp(options->report, "-") == 0;
   const char *report = record->report_to_stdout ? NULL : options->report;
   if (!output_open(&record->report, "--report", report, OUTPUT_REPLACED, message, sizeof message) ||
@@ -382,7 +382,8 @@ static int exit_status(run_outcome outcome) {
 }
 
 static void on_event(void *user, const run_event *event) {
-  record_event(&((evaluation *)user)->record, event);
+  evaluation *e = user;
+  recorder_event(&e->record.recorder, &e->audit, event);
 }
 
 static void on_done(run *run, const run_report *report, void *user) {
@@ -400,6 +401,7 @@ static int conclude(evaluation *e) {
     printf("%s\n", report->value);
   for (size_t i = 0; i < report->leaks_count; i++)
     tell_leak(&report->leaks[i]);
+  recorder_ended(&e->record.recorder, &e->audit, report);
   bool written = record_end(&e->record, report, message, sizeof message);
   if (written && (fflush(stdout) != 0 || ferror(stdout))) {
     snprintf(message, sizeof message, "not all of the output could be written");
@@ -447,6 +449,7 @@ static int evaluate(evaluation *e) {
     return usage(NO_SANDBOX);
   int status = EXIT_USAGE;
   if (record_open(&e->record, e->shard, e->workers, &e->at_start)) {
+    recorder_run(&e->record.recorder, &e->audit, e->options.vault, NULL);
     progress_begin(&e->progress, shard_loop(e->shard), e->run);
     while (run_alive(e->run))
       shard_turn(e->shard);
