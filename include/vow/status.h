@@ -20,13 +20,14 @@ extern "C" {
   X(E_CBOR, -8, "not one well-formed CBOR item within the limits")                                 \
   X(E_JSON, -9, "not one JSON value within the limits")                                            \
   X(E_OPEN, -10, "the engine, its guest or the database cannot be opened")                         \
-  X(E_CANCELLED, -11, "the operation was cancelled before")
+  X(E_CANCELLED, -11, "the operation was cancelled before")                                        \
+  X(E_LOST, -12, "closed, but not all of the audit could be written")
 
 typedef enum vow_status {
 #define VOW_STATUS_ENUM(name, number, message) VOW_##name = (number),
   VOW_STATUS_MAP(VOW_STATUS_ENUM)
 #undef VOW_STATUS_ENUM
-      VOW_STATUS_LAST_ = -12 /* not a status: ends the list for compilers that warn */
+      VOW_STATUS_LAST_ = -13 /* not a status: ends the list for compilers that warn */
 } vow_status;
 
 /* "E_NOMEM", and the line beside it; for a number that is none of these,

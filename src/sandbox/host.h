@@ -84,6 +84,8 @@ uint64_t host_call_remaining_ms(const host_call *call);
 uint64_t host_call_calls_left(const host_call *call);
 /* The call's number in its run, from 1: `operation.id` of errors and reports. */
 uint64_t host_call_number(const host_call *call);
+/* How it is served among others: 0 first. */
+uint8_t host_call_priority(const host_call *call);
 /* Which attempt this is, from 1. */
 uint32_t host_call_attempt(const host_call *call);
 /* `user` of the run's options; NULL once the run has finished. */

@@ -137,6 +137,7 @@ typedef struct run_options {
   const host_kind *kinds; /* what is allowed; copied, but for what it points to */
   size_t kinds_count;
   run_limits limits;
+  uint8_t priority;                   /* the highest its operations may have; 0 */
   const run_limit_names *limit_names; /* borrowed up to disposal; NULL: the command line's */
   /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:
    * dropped. May be called in the middle of a turn: it must not call the run. */

@@ -76,6 +76,10 @@ uint64_t host_call_number(const host_call *call) {
   return call->number;
 }
 
+uint8_t host_call_priority(const host_call *call) {
+  return call->priority;
+}
+
 uint32_t host_call_attempt(const host_call *call) {
   return call->attempts;
 }

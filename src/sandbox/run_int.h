@@ -50,6 +50,7 @@ struct host_call {
   bool told;       /* no event of a settlement is to come (any more) */
   bool orphan;     /* in the shard's list of those */
   bool answered;   /* the guest needs no answer any more */
+  uint8_t priority;
   uint32_t attempts;
   uint64_t created_ns;
   char *site;   /* where script made the call, with `debug`; else NULL */

@@ -101,11 +101,15 @@ static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *op
     return lib_fail(runtime, VOW_E_INVALID, "engine: there is no such one");
   if (workers > WORKERS_MAX)
     return lib_fail(runtime, VOW_E_INVALID, "workers_max: at most %u", WORKERS_MAX);
+  if (options->audit && !*options->audit)
+    return lib_fail(runtime, VOW_E_INVALID, "audit: it names no file");
   runtime->runs_max = options->runs_max;
   vow_status status = open_shard(runtime, options);
   if (status == VOW_OK && !(runtime->workers = pool_open(runtime->allocator, workers)))
     status = VOW_E_NOMEM;
-  return status == VOW_OK ? open_builtins(runtime, options) : status;
+  if (status == VOW_OK)
+    status = open_builtins(runtime, options);
+  return status == VOW_OK ? lib_record_open(runtime, options->audit, options->metrics) : status;
 }
 
 static void close_parts(vow_runtime *runtime) {
@@ -123,6 +127,7 @@ static void close_parts(vow_runtime *runtime) {
     mem_free(allocator, (void *)(uintptr_t)kind->host.name);
     mem_free(allocator, kind);
   }
+  lib_record_close(runtime);
   api_registry_free(&runtime->registry);
   lib_gate_drop(runtime->gate);
   mem_free(allocator, runtime);
@@ -145,6 +150,7 @@ vow_status vow_runtime_open(const vow_runtime_options *given, vow_runtime **open
     return VOW_E_NOMEM;
   }
   runtime->allocator = runtime->registry.allocator = options.allocator;
+  runtime->audit_fd = -1;
   vow_status status = open_parts(runtime, &options);
   if (status == VOW_OK) {
     *opened = runtime;
@@ -190,11 +196,12 @@ vow_status vow_runtime_close(vow_runtime *runtime) {
   close_scripts(runtime);
   while (runtime->ops)
     lib_op_close(runtime->ops);
+  bool whole = lib_record_end(runtime);
   pthread_mutex_lock(&runtime->gate->lock);
   runtime->gate->loop = NULL; /* from here on, every answer is late */
   pthread_mutex_unlock(&runtime->gate->lock);
   close_parts(runtime);
-  return VOW_OK;
+  return whole ? VOW_OK : VOW_E_LOST;
 }
 
 /* ---- registering ---- */
@@ -216,6 +223,10 @@ static host_policy policy_of(const vow_policy *policy) {
                        .cache_error_ms = policy->cache_error_ms,
                        .cache_bytes = policy->cache_bytes,
                        .single_flight = policy->single_flight,
+                       .batch_max = !policy->batch      ? 0
+                                    : policy->batch_max ? policy->batch_max
+                                                        : OP_BATCH_MAX,
+                       .batch_window_ms = policy->batch_window_ms,
                        .idempotent = policy->idempotent};
 }
 
@@ -238,6 +249,7 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
   *kind = (lib_kind){.next = runtime->kinds,
                      .runtime = runtime,
                      .handler = handler,
+                     .batch = policy->batch,
                      .user = user,
                      .blocking = policy->blocking,
                      .host = {.name = copy,
@@ -245,6 +257,8 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
                               .options_last = policy->options_last,
                               .policy = policy_of(policy)}};
   lib_kind_init(kind);
+  if (kind->batch)
+    lib_kind_init_batch(kind);
   if (!host_kinds_open(runtime->shard, &kind->host, 1) ||
       !api_registry_add(&runtime->registry, &kind->host)) {
     host_kinds_close(&kind->host, 1);
@@ -265,7 +279,12 @@ vow_status vow_register(vow_runtime *runtime, const char *name, vow_handler *han
   if (given && !lib_options_copy(&policy, sizeof policy, given))
     return lib_fail(runtime, VOW_E_INVALID,
                     "policy: its size is not set, or it is of a newer version");
-  if (!handler || !is_name(name))
+  if ((policy.batch ? policy.batch_max > OP_BATCH_MAX || handler != NULL
+                    : policy.batch_max || policy.batch_window_ms))
+    return lib_fail(runtime, VOW_E_INVALID,
+                    "policy: batch takes the place of a handler, for at most %u calls at once",
+                    OP_BATCH_MAX);
+  if ((!handler && !policy.batch) || !is_name(name))
     return lib_fail(runtime, VOW_E_INVALID,
                     "an operation needs a handler and a name like 'weather.get', of at most %u "
                     "bytes",
