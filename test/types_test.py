@@ -132,4 +132,5 @@ def main():
     print("types: ok")
 
 
-main()
+if __name__ == "__main__":
+    main()

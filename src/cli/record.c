@@ -18,7 +18,7 @@ bool record_open(record *record, shard *shard, pool *pool, const engine_counts *
   const recorder_parts parts = {.shard = shard,
                                 .pool = pool,
                                 .audit_fd = output_fd(&record->audit),
-                                .metrics = record->metrics.path != NULL,
+                                .metrics = record->counted || record->metrics.path,
                                 .since = since};
   if (!recorder_begin(&record->recorder, &parts))
     return false;

@@ -12,6 +12,7 @@
 typedef struct record {
   output report, audit, metrics;
   bool report_to_stdout;
+  bool counted;      /* metrics are kept also without a file for them */
   recorder recorder; /* of what the command runs */
 } record;
 

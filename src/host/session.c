@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "core/json.h"
 #include "core/json_read.h"
 #include "guest/wire.h"
 #include "host/session_int.h"
@@ -128,6 +129,8 @@ static void on_ping(session *session, batch *batch, const rpc_message *message) 
   rpc_put_count(out, session->strays);
   rpc_put(out, ",\"logs_dropped\":");
   rpc_put_count(out, session->logs_dropped);
+  rpc_put(out, ",\"progress_dropped\":");
+  rpc_put_count(out, session->progress_dropped);
   rpc_put(out, "}");
   session_answer_end(session, batch);
 }
@@ -142,6 +145,21 @@ static void on_version(session *session, batch *batch, const rpc_message *messag
   rpc_put_count(out, session->options.runs_max);
   rpc_put(out, "}");
   session_answer_end(session, batch);
+}
+
+static void on_metrics(session *session, batch *batch, const rpc_message *message) {
+  size_t len;
+  char *text = recorder_metrics(session->options.recorder, &len);
+  if (!text) {
+    session_answer_error(session, batch, &message->id, RPC_INTERNAL_ERROR, "out of memory");
+    return;
+  }
+  cbor_out *out = session_answer_begin(session, batch, &message->id);
+  rpc_put(out, "{\"metrics\":");
+  json_put_string(out, text, len);
+  rpc_put(out, "}");
+  session_answer_end(session, batch);
+  mem_free(session->options.recorder->allocator, text);
 }
 
 static void on_register(session *session, batch *batch, const rpc_message *message) {
@@ -208,8 +226,9 @@ static const struct {
   void (*run)(session *session, batch *batch, const rpc_message *message);
   bool needs_params;
 } methods[] = {
-    {"eval", on_eval, true},    {"register", on_register, true}, {"cancel", on_cancel, true},
-    {"types", on_types, false}, {"ping", on_ping, false},        {"version", on_version, false},
+    {"eval", on_eval, true},        {"register", on_register, true}, {"cancel", on_cancel, true},
+    {"types", on_types, false},     {"ping", on_ping, false},        {"version", on_version, false},
+    {"metrics", on_metrics, false},
 };
 #define METHODS (sizeof methods / sizeof *methods)
 
@@ -219,9 +238,10 @@ static void on_request(session *session, batch *batch, const rpc_message *messag
   while (i < METHODS && !field_same(message->method, methods[i].name))
     i++;
   if (i == METHODS) {
-    snprintf(text, sizeof text,
-             "there is no method '%s'; there are: register, eval, cancel, types, ping, version",
-             api_quoted(message->method.text, message->method.len).text);
+    snprintf(
+        text, sizeof text,
+        "there is no method '%s'; there are: register, eval, cancel, types, ping, metrics, version",
+        api_quoted(message->method.text, message->method.len).text);
     session_answer_error(session, batch, &message->id, RPC_METHOD_NOT_FOUND, text);
   } else if (methods[i].needs_params && !message->params.given) {
     snprintf(text, sizeof text, "%s: params are missing", methods[i].name);
@@ -235,6 +255,10 @@ static void on_request(session *session, batch *batch, const rpc_message *messag
 static void on_notification(session *session, const rpc_message *message) {
   rpc_id id;
   char text[MESSAGE_TEXT];
+  if (field_same(message->method, "progress") && message->params.given) {
+    calls_progress(session, message->params.in);
+    return;
+  }
   bool known = message->params.given && read_id(message, "cancel", &id, text, sizeof text) &&
                field_same(message->method, "cancel") && runs_cancel(session, &id);
   if (!known)

@@ -59,6 +59,14 @@ typedef struct session_run {
   size_t known;        /* operations there were when it was asked for: `allow` is about these */
   uint8_t *parameters; /* CBOR, while it waits */
   size_t parameters_len;
+  bool progress; /* the host is told what its operations do */
+  /* The run, and the call of it, that this one is nested in; NULL: none. It ends
+   * before that run is freed. */
+  struct session_run *parent;
+  uint64_t parent_call;
+  char *tenant;
+  char parent_name[RUN_AUDIT_ID_LEN + 24]; /* of the audit: RUN/NUMBER */
+  run_audit audit;
 } session_run;
 
 typedef struct run_list {
@@ -85,7 +93,8 @@ struct session {
   uint32_t calls_size, calls_free, calls_count; /* calls_free: index + 1, 0 none */
 
   uint64_t strays; /* answers and notifications that belong to nothing */
-  uint64_t logs_dropped;
+  uint64_t logs_dropped, progress_dropped;
+  size_t nested; /* runs with a parent */
 };
 
 /* ---- session.c ---- */
@@ -119,7 +128,15 @@ void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params)
 /* Whether there was such a run. */
 bool runs_cancel(session *session, const rpc_id *id);
 void runs_open_waiting(session *session);
+/* Ends the runs that are nested in `run`, or in the call `id` of it alone (0: all). */
+void runs_end_nested(session *session, const session_run *run, uint64_t id);
 void runs_end(session *session);
+
+/* ---- progress.c ---- */
+
+void progress_event(session_run *run, const run_event *event);
+/* What the host says of a call; `value` is JSON's, as CBOR. */
+void progress_value(session_run *run, const host_call *call, const char *name, cbor_in value);
 
 /* ---- calls.c ---- */
 
@@ -127,8 +144,10 @@ void runs_end(session *session);
 void calls_start(host_call *call, void *user);
 void calls_stop(host_call *call, void *user);
 void calls_answer(session *session, const rpc_message *message);
-/* Whether the call is going on. */
-bool calls_known(const session *session, const rpc_id *id);
+/* The call with that id on the wire; NULL: none is going on. */
+host_call *calls_find(const session *session, const rpc_id *id, uint64_t *wire_id);
+/* The host tells of a call, to whoever follows the run. */
+void calls_progress(session *session, cbor_in params);
 void calls_end(session *session);
 
 #endif

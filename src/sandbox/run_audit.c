@@ -26,7 +26,7 @@ static bool is_denied(const run_event *event) {
          strcmp(event->error, "PermissionError") == 0;
 }
 
-static const char *event_text(const run_event *event) {
+const char *run_event_text(const run_event *event) {
   static const char *const names[] = {[RUN_EVENT_CREATED] = "created",
                                       [RUN_EVENT_QUEUED] = "queued",
                                       [RUN_EVENT_STARTED] = "started",
@@ -47,7 +47,7 @@ void run_audit_event(const run_audit *run, const run_event *event) {
   bool ends = event->kind == RUN_EVENT_SETTLED || event->kind == RUN_EVENT_LATE;
   bool tries = event->kind == RUN_EVENT_STARTED || event->kind == RUN_EVENT_RETRIED;
   audit_event line = event_of(run, event->at_ns);
-  line.event = event_text(event);
+  line.event = run_event_text(event);
   line.operation = event->number;
   line.name = event->name;
   line.detail = event->detail;

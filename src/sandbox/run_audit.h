@@ -30,6 +30,8 @@ typedef struct run_audit {
  * tells that it is opened. */
 void run_audit_open(run_audit *run, const uint8_t random[RUN_AUDIT_ID_LEN / 2]);
 void run_audit_event(const run_audit *run, const run_event *event);
+/* What lines call it: "started", "timed_out". */
+const char *run_event_text(const run_event *event);
 void run_audit_end(const run_audit *run, const run_report *report);
 
 #endif
