@@ -172,10 +172,10 @@ static const char *const templates[] = {
     "\"parameters\":[{\"name\":\"a\",\"schema\":{%s}}],\"result\":{%s}}]}}\n",
     "[{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"eval\",\"params\":{\"source\":\"\"}},%s]\n",
     "%s\n",
-    "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"eval\",\"params\":{\"source\":\"1\","
-    "\"progress\":true,\"tenant\":\"t\",\"parent\":13107%d}}\n",
-    "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"call\":13107%d,\"value\":%s}}\n",
-    "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"metrics\"}\n",
+    "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"eval\",\"params\":{\"source\":\"1\","
+    "\"progress\":true,\"tenant\":\"t\",\"parent\":13107%u}}\n",
+    "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"call\":13107%u,\"value\":%s}}\n",
+    "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"metrics\"}\n",
     "%s",
 };
 #define TEMPLATES (sizeof templates / sizeof *templates)
