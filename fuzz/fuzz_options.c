@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int argc = 1;
   for (char *at = text; at < text + size && argc <= WORDS_MAX; at += strlen(at) + 1)
     argv[argc++] = at;
-  option_table table = {"fuzz", specs, sizeof specs / sizeof *specs, (data[0] & 1) != 0};
+  option_table table = {"fuzz", specs, sizeof specs / sizeof *specs, (data[0] & 1) != 0, NULL};
   target got = {0};
   option_result result;
   char message[200] = "";

@@ -74,6 +74,10 @@ static const char *const templates[] = {
     "\"parameters\":[{\"name\":\"a\",\"schema\":{%s}}],\"result\":{%s}}]}}\n",
     "[{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"eval\",\"params\":{\"source\":\"\"}},%s]\n",
     "%s\n",
+    "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"eval\",\"params\":{\"source\":\"1\","
+    "\"progress\":true,\"tenant\":\"t\",\"parent\":13107%u}}\n",
+    "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"call\":13107%u,\"value\":%s}}\n",
+    "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"metrics\"}\n",
     "%s",
 };
 #define TEMPLATES (sizeof templates / sizeof *templates)
@@ -151,8 +155,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   f.end = data + size;
   shard *shard = shard_open(&shard_options, message, sizeof message);
   demand(shard != NULL);
-  const session_options options = {
-      .shard = shard, .message_max = MESSAGE_MAX, .runs_max = 3, .version = "fuzz"};
+  recorder recorder = {0};
+  const recorder_parts parts = {.shard = shard, .audit_fd = -1, .metrics = true};
+  demand(recorder_begin(&recorder, &parts));
+  const session_options options = {.shard = shard,
+                                   .recorder = &recorder,
+                                   .message_max = MESSAGE_MAX,
+                                   .runs_max = 3,
+                                   .version = "fuzz"};
   session *session = session_open(&options);
   demand(session != NULL);
   feed(session, first, sizeof first - 1);
@@ -172,6 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   demand(session_idle(session) && !session_failed(session) && shard_handlers(shard) == 0);
   op_counts counts = op_table_counts(shard_operations(shard));
   demand(counts.live + counts.running + counts.queued + counts.timers == 0);
+  recorder_close(&recorder);
   shard_close(shard);
   session_close(session);
   return 0;

@@ -634,9 +634,9 @@ def not_allowed(bench):
     error = run.report["error"]
     need(run.status == 1 and error["kind"] == "denied" and error["name"] == "PermissionError",
          f"{error}")
-    need("--allow fetch:api.example.com:81 would" in error["message"], f"{error}")
+    need("fetch:api.example.com:81 in what is allowed would" in error["message"], f"{error}")
     run = bench.run("await fetch('https://api.example.com/x')")
-    need("--allow fetch:api.example.com would" in run.report["error"]["message"], f"{run.report}")
+    need("fetch:api.example.com in what is allowed would" in run.report["error"]["message"], f"{run.report}")
     need("api.example.com" in run.report["error"]["message"], f"{run.report}")
 
 

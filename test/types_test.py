@@ -165,4 +165,5 @@ def main():
     print("types: ok")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,9 @@ export interface HostOptions {
   vault?: string;
   messageMib?: number;
   maxRuns?: number;
+  /** Files that the program writes: docs/host.md. */
+  audit?: string;
+  metrics?: string;
 }
 
 export type TypeName = "string" | "number" | "integer" | "boolean" | "null" | "array" | "object" | "bytes" | "bigint"
@@ -54,6 +57,8 @@ export interface ToolOptions {
 
 /** What a tool gets behind its parameters. */
 export interface Call {
+  /** For `parent` of eval(). */
+  readonly id: number;
   run: number;
   operation: number;
   name: string;
@@ -61,6 +66,10 @@ export interface Call {
   attempt: number;
   /** How long the script waits; null: as long as it takes. */
   remainingMs: number | null;
+  /** Operations the run may still create; null: any number. */
+  callsLeft: number | null;
+  /** Tells whoever follows the run of something before the answer. */
+  progress(value: unknown): void;
   /** Aborts when the script no longer waits. */
   signal: AbortSignal;
 }
@@ -68,6 +77,21 @@ export interface Call {
 export interface LogLine {
   level: "debug" | "log" | "warn" | "error";
   text: string;
+}
+
+/** Something an operation of a run did; "progress" is what its tool told. */
+export interface Progress {
+  event: "created" | "queued" | "started" | "retried" | "cache_hit" | "settled" | "timed_out" | "cancelled"
+    | "denied" | "late" | "progress";
+  operation: number;
+  name: string;
+  detail?: string;
+  state?: string;
+  error?: string;
+  attempt?: number;
+  atMs?: number;
+  ageMs?: number;
+  value?: unknown;
 }
 
 export interface EvalOptions {
@@ -89,6 +113,11 @@ export interface EvalOptions {
   /** Cancels the run: eval() rejects with its reason. */
   signal?: AbortSignal;
   onLog?: (line: LogLine) => void;
+  onProgress?: (progress: Progress) => void;
+  /** On whose behalf it runs, for the audit. */
+  tenant?: string;
+  /** The call whose tool asks for this run, which then ends with it. */
+  parent?: Call;
   /** False: a result for every outcome. */
   check?: boolean;
 }
@@ -108,7 +137,9 @@ export interface Report {
   operations: Record<string, number>;
   time: { wall_ms: number; guest_ms: number; host_wait_ms: number; ready_ms: number };
   memory: { peak_bytes: number; limit_bytes: number };
-  pending: Array<{ id: number; name: string; age_ms: number }>;
+  pending: Array<{ id: number; name: string; detail?: string; age_ms: number }>;
+  leaks?: Array<{ id: number; name: string; age_ms: number; site?: string }>;
+  audit?: { lines: number; last: string; dropped: number };
 }
 
 export interface Result {
@@ -124,7 +155,9 @@ export class Host {
   tool(name: string, options: ToolOptions, run: (...argumentsAndCall: any[]) => unknown): this;
   eval(source: string, options?: EvalOptions): Promise<Result>;
   types(allow?: string | string[]): Promise<string>;
-  counts(): Promise<{ runs: number; waiting: number; calls: number; strays: number; logs_dropped: number }>;
+  counts(): Promise<{ runs: number; waiting: number; calls: number; strays: number; logs_dropped: number;
+    progress_dropped: number }>;
+  metrics(): Promise<string>;
   close(): Promise<void>;
 }
 

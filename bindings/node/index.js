@@ -28,6 +28,17 @@ const snaked = (object) =>
       .map(([key, value]) => [snake(key), value]),
   );
 
+/** An error in it is its owner's: messages go on. */
+const callBack = (call, argument) => {
+  try {
+    call(argument);
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+};
+
 export class Host {
   #process;
   #closed;
@@ -36,6 +47,7 @@ export class Host {
   #nextId = 0;
   #answers = new Map();
   #logs = new Map();
+  #followers = new Map();
   #calls = new Map();
   #tools = new Map();
   #unregistered = [];
@@ -43,9 +55,9 @@ export class Host {
   #rest = [];
 
   /** Starts the program: `path`, else the variable VOW, else vow on the PATH. */
-  static async open({ path, allow, db, vault, messageMib, maxRuns } = {}) {
+  static async open({ path, allow, db, vault, messageMib, maxRuns, audit, metrics } = {}) {
     const listed = Array.isArray(allow) ? allow.join(",") : allow;
-    const options = { allow: listed, db, vault, "message-mib": messageMib, "max-runs": maxRuns };
+    const options = { allow: listed, db, vault, "message-mib": messageMib, "max-runs": maxRuns, audit, metrics };
     const host = new Host(
       path ?? (process.env.VOW || "vow"),
       Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`),
@@ -120,7 +132,14 @@ export class Host {
     if (method === undefined) this.#onAnswer(message);
     else if (method === "call") this.#onCall(message.id, params, forms);
     else if (method === "log") this.#logs.get(params.run)?.({ level: params.level, text: params.text });
+    else if (method === "progress") this.#onProgress(params, forms);
     else if (method === "cancelled") this.#calls.get(params.call)?.abort();
+  }
+
+  #onProgress({ run, at_ms: atMs, age_ms: ageMs, value, ...rest }, forms) {
+    const follower = this.#followers.get(run);
+    const told = rest.event === "progress" ? { value: forms ? decode(value) : value } : { atMs, ageMs };
+    if (follower) callBack(follower, { ...rest, ...told });
   }
 
   #onAnswer({ id, result, error }) {
@@ -180,7 +199,7 @@ export class Host {
     return next;
   }
 
-  async #onCall(id, { run, operation, name, attempt, remaining_ms: remainingMs, arguments: given }, forms) {
+  async #onCall(id, { run, operation, name, attempt, remaining_ms: remainingMs, calls_left: callsLeft, arguments: given }, forms) {
     const controller = new AbortController();
     this.#calls.set(id, controller);
     const head = `{"jsonrpc":"2.0","id":${id},`;
@@ -189,7 +208,11 @@ export class Host {
       const tool = this.#tools.get(name);
       const values = forms ? decode(given) : given;
       values.length = tool.count;
-      const call = { run, operation, name, attempt, remainingMs, signal: controller.signal };
+      const progress = (value) => {
+        if (!this.#gone && this.#calls.has(id))
+          this.#write(`{"jsonrpc":"2.0","method":"progress","params":{"call":${id},"value":${encode(value)}}}`);
+      };
+      const call = { id, run, operation, name, attempt, remainingMs, callsLeft, signal: controller.signal, progress };
       answer = `${head}"result":${encode(await tool.run(...values, call))}}`;
       if (Buffer.byteLength(answer) > this.#messageMax)
         throw new RangeError(`the result of ${name} is longer than ${this.#messageMax} bytes`);
@@ -202,7 +225,7 @@ export class Host {
 
   // ---- runs ----
 
-  async eval(source, { signal, onLog, check = true, context, allow, ...limits } = {}) {
+  async eval(source, { signal, onLog, onProgress, parent, check = true, context, allow, ...limits } = {}) {
     signal?.throwIfAborted();
     await this.#register();
     signal?.throwIfAborted();
@@ -210,10 +233,15 @@ export class Host {
     const log = [];
     this.#logs.set(id, (line) => {
       log.push(line);
-      onLog?.(line);
+      if (onLog) callBack(onLog, line);
     });
     const params = { source, ...snaked(limits) };
     if (context !== undefined) params.context = context;
+    if (parent !== undefined) params.parent = parent.id;
+    if (onProgress) {
+      params.progress = true;
+      this.#followers.set(id, onProgress);
+    }
     if (allow !== undefined) params.allow = [allow].flat();
     const cancel = () => {
       if (!this.#gone) this.#write(`{"jsonrpc":"2.0","method":"cancel","params":{"id":${id}}}`);
@@ -227,6 +255,7 @@ export class Host {
     } finally {
       signal?.removeEventListener("abort", cancel);
       this.#logs.delete(id);
+      this.#followers.delete(id);
     }
   }
 
@@ -236,7 +265,12 @@ export class Host {
     return (await this.#request("types", allow === undefined ? {} : { allow: [allow].flat() })).types;
   }
 
-  /** What is going on: runs, waiting, calls, strays, logs_dropped. */
+  /** Counts and times since the start, as text for Prometheus. */
+  async metrics() {
+    return (await this.#request("metrics", {})).metrics;
+  }
+
+  /** What is going on: runs, waiting, calls, strays, logs_dropped, progress_dropped. */
   counts() {
     return this.#request("ping", {});
   }

@@ -35,6 +35,11 @@ typedef struct vow_run vow_run;
  * says `blocking`. */
 typedef void vow_handler(vow_op *op, void *user);
 
+/* Several calls of one operation at once: a statement for all of them, say. Each is
+ * answered alone; for each the handler holds one reference. `ops` is valid until the
+ * return. */
+typedef void vow_batch_handler(vow_op **ops, size_t count, void *user);
+
 /* An operation that takes no argument, in vow_policy.arguments. */
 #define VOW_NO_ARGUMENTS UINT32_MAX
 
@@ -42,28 +47,32 @@ typedef void vow_handler(vow_op *op, void *user);
  * it. Answers that are kept or shared are so for all runs of the runtime: tenants
  * that must not see each other's need runtimes, or operations, of their own. */
 typedef struct vow_policy {
-  size_t size;             /* sizeof(vow_policy) */
-  uint32_t arguments;      /* positional ones, at most 64; what a call gives behind them is its
-                              {timeout, signal, priority}. 1 */
-  bool options_last;       /* the last argument is options: {timeout, ...} may be in it */
-  bool blocking;           /* the handler blocks: it runs on a worker thread */
-  uint64_t timeout_ms;     /* of one call; at most the run's own, which is the default */
-  uint32_t attempts;       /* at most; only errors marked transient are tried again. 1 */
-  uint64_t backoff_ms;     /* before attempt n: a random time up to backoff * 2^(n-2) */
-  uint64_t backoff_max_ms; /* and up to this; no bound */
-  uint32_t concurrent_max; /* handlers at once in this runtime; the run's limit */
-  uint32_t queue_max;      /* calls that wait for one to end; no bound but the run's */
-  uint8_t priority;        /* 0 goes first */
-  uint64_t cache_ms;       /* how long a value serves equal calls; 0: it does not */
-  uint64_t cache_error_ms; /* the same for errors that are not transient */
-  size_t cache_bytes;      /* of all values kept */
-  bool single_flight;      /* equal calls in progress share one handler */
-  bool idempotent;         /* may be started again after an answer was lost */
+  size_t size;              /* sizeof(vow_policy) */
+  uint32_t arguments;       /* positional ones, at most 64; what a call gives behind them is its
+                               {timeout, signal, priority}. 1 */
+  bool options_last;        /* the last argument is options: {timeout, ...} may be in it */
+  bool blocking;            /* the handler blocks: it runs on a worker thread */
+  uint64_t timeout_ms;      /* of one call; at most the run's own, which is the default */
+  uint32_t attempts;        /* at most; only errors marked transient are tried again. 1 */
+  uint64_t backoff_ms;      /* before attempt n: a random time up to backoff * 2^(n-2) */
+  uint64_t backoff_max_ms;  /* and up to this; no bound */
+  uint32_t concurrent_max;  /* handlers at once in this runtime; the run's limit */
+  uint32_t queue_max;       /* calls that wait for one to end; no bound but the run's */
+  uint8_t priority;         /* 0 goes first */
+  uint64_t cache_ms;        /* how long a value serves equal calls; 0: it does not */
+  uint64_t cache_error_ms;  /* the same for errors that are not transient */
+  size_t cache_bytes;       /* of all values kept */
+  bool single_flight;       /* equal calls in progress share one handler */
+  bool idempotent;          /* may be started again after an answer was lost */
+  vow_batch_handler *batch; /* takes all calls, in place of the handler, which is NULL then */
+  uint32_t batch_max;       /* calls at once, at most 256, which is the default */
+  uint64_t batch_window_ms; /* how long the first one waits for others; one turn of the loop */
 } vow_policy;
 
 /* Gives the operation `name` a handler: for scripts of the runs opened from then
  * on that are allowed to call it. `name` is one or two JavaScript identifiers with
- * a dot between ("weather.get"), at most 63 bytes, copied. `policy` NULL: the
+ * a dot between ("weather.get"), at most 63 bytes, copied; the first is no word of
+ * the language, and no other operation's object or function. `policy` NULL: the
  * defaults; copied. `user` is the handler's, valid until the runtime is closed. An
  * operation cannot be taken back.
  * Runtime's thread. VOW_E_INVALID, VOW_E_EXISTS, VOW_E_NOMEM, VOW_E_THREAD. */
@@ -96,6 +105,10 @@ vow_status vow_op_args_json(vow_op *op, const char **json);
  * when it was started; 0 when they are over or it was cancelled, UINT64_MAX when
  * there is no limit. Any thread. */
 uint64_t vow_op_remaining_ms(const vow_op *op);
+
+/* Operations its run could still create when this one was started; UINT64_MAX when
+ * there is no limit. Any thread. */
+uint64_t vow_op_calls_left(const vow_op *op);
 
 /* ---- answers ---- */
 

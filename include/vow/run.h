@@ -44,10 +44,13 @@ typedef struct vow_event {
   size_t size; /* set by Vow */
   vow_event_kind kind;
   vow_state state;
-  uint64_t number;  /* of the operation in its run, from 1 */
-  const char *name; /* valid in the callback */
-  uint64_t at_ns;   /* since the run was opened */
-  uint64_t age_ns;  /* since the operation was created */
+  uint64_t number;    /* of the operation in its run, from 1 */
+  const char *name;   /* valid in the callback */
+  uint64_t at_ns;     /* since the run was opened */
+  uint64_t age_ns;    /* since the operation was created */
+  const char *detail; /* what it is about, as fetch's host; NULL: nothing is known */
+  const char *error;  /* class of the error it was rejected with; else NULL */
+  uint32_t attempt;   /* how often its handler has been started */
 } vow_event;
 
 typedef struct vow_pending {
@@ -56,6 +59,14 @@ typedef struct vow_pending {
   vow_state state;
   uint64_t age_ns;
 } vow_pending;
+
+/* An operation, a timer or a handler that was not done when its run ended. */
+typedef struct vow_leak {
+  uint64_t number;
+  const char *name;
+  uint64_t age_ns;
+  const char *site; /* lines of a trace: where the script created it; NULL: not known */
+} vow_leak;
 
 /* What a run came to. Valid until it is disposed; texts are UTF-8, NULL when
  * absent. */
@@ -74,6 +85,13 @@ typedef struct vow_report {
   uint64_t memory_peak_bytes, memory_limit_bytes;
   const vow_pending *pending; /* what was live at the end, the oldest 100 */
   size_t pending_count;
+  const vow_leak *leaks; /* with `debug` of the request: the oldest 100 */
+  size_t leaks_count;
+  /* The runtime's audit when the run had ended: lines up to and with this run's last,
+   * the hash of that one (NULL: there is no audit), and events that were lost. */
+  uint64_t audit_lines;
+  const char *audit_last;
+  uint64_t audit_dropped;
 } vow_report;
 
 /* The run has finished. Called once for each run, in a turn of the loop or in
@@ -116,6 +134,14 @@ typedef struct vow_request {
   void (*on_event)(vow_run *run, const vow_event *event, void *user);
   void (*on_progress)(vow_run *run, uint64_t number, const char *name, const void *bytes,
                       size_t len, void *user);
+
+  bool debug;         /* note where operations are created, for `leaks`: costs time for each */
+  const char *tenant; /* on whose behalf it runs, for the audit; UTF-8 */
+  /* The operation whose handler begins this run, held by the caller: the run has at
+   * most its time, its calls have at most its priority, and when it is cancelled, or
+   * the run it belongs to ends, so does this one, before that run's on_done. Of the
+   * same runtime. */
+  vow_op *parent;
 } vow_request;
 
 /* Begins a run; `on_done` is called later, never before this returns. `*run` is the
@@ -123,7 +149,8 @@ typedef struct vow_request {
  * by itself after on_done. `user` comes back in every callback.
  * VOW_E_INVALID (a limit out of range, no source), VOW_E_JSON (`context`),
  * VOW_E_UNKNOWN (an entry of `allow`), VOW_E_FULL (`runs_max`), VOW_E_NOMEM (also:
- * no address space for a sandbox), VOW_E_STATE, VOW_E_THREAD. */
+ * no address space for a sandbox), VOW_E_CANCELLED (nobody waits for `parent`),
+ * VOW_E_STATE, VOW_E_THREAD. */
 vow_status vow_eval(vow_runtime *runtime, const vow_request *request, vow_done_callback *on_done,
                     void *user, vow_run **run);
 

@@ -52,6 +52,11 @@ typedef struct vow_runtime_options {
   /* Where one line goes that says why opening failed; NULL: nowhere. */
   char *message;
   size_t message_size;
+  /* A file to which each event of each operation of each run is added, one line of
+   * JSON each, chained by hash (docs/command-line.md), by a worker thread; made when
+   * missing, and locked. NULL: none. */
+  const char *audit;
+  bool metrics; /* count everything, for vow_runtime_metrics() */
 } vow_runtime_options;
 
 /* Opens a runtime on this thread. `options` NULL: the defaults; what it points to
@@ -65,8 +70,10 @@ vow_status vow_runtime_open(const vow_runtime_options *options, vow_runtime **ru
  * its runs and closes its scripts, tells every operation that is not settled that
  * it is cancelled, and frees the runtime. Operations that were retained stay valid
  * until they are released; settling one is late from then on. Waits for handlers
- * that are on worker threads, and for nothing else. NULL is fine.
- * VOW_E_THREAD; VOW_E_STATE: inside one of its callbacks. Then nothing was done. */
+ * that are on worker threads, until the audit is written (half a second for a reader
+ * that is slow), and for nothing else. NULL is fine.
+ * VOW_E_THREAD; VOW_E_STATE: inside one of its callbacks. Then nothing was done.
+ * VOW_E_LOST: it is closed, but lines of the audit are not in its file. */
 vow_status vow_runtime_close(vow_runtime *runtime);
 
 /* What was wrong with the last call on this runtime that failed for its arguments:
@@ -86,6 +93,11 @@ typedef struct vow_counts {
                          was gone */
   uint64_t abandoned; /* operations let go of without an answer */
 } vow_counts;
+
+/* Everything that was counted, as text for Prometheus (names in docs/command-line.md).
+ * Valid until the next call of this. Runtime's thread. VOW_E_STATE: `metrics` was not
+ * asked for; VOW_E_NOMEM, VOW_E_THREAD. */
+vow_status vow_runtime_metrics(vow_runtime *runtime, const char **text);
 
 /* Runtime's thread. VOW_E_INVALID: `size`; VOW_E_THREAD. */
 vow_status vow_runtime_counts(const vow_runtime *runtime, vow_counts *counts);

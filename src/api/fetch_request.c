@@ -300,6 +300,6 @@ bool fetch_request_allowed(const fetch_request *request, const fetch_allow *allo
   if (!usual)
     snprintf(port, sizeof port, ":%u", url->port);
   return api_error_set(error, "PermissionError", "NOT_ALLOWED", false,
-                       "fetch: %s, port %u, is not allowed; --allow fetch:%s%s would permit it",
+                       "fetch: %s, port %u, is not allowed; fetch:%s%s in what is allowed would permit it",
                        url->host.name, url->port, url->host.name, port);
 }

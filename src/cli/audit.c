@@ -23,13 +23,14 @@ static const option_spec specs[] = {
                 "a hash that must be in the file: audit.last of a report"),
     OPTION_FLAG(verify_options, help, "help", "show this help"),
 };
-static const option_table table = {"audit verify", specs, sizeof specs / sizeof specs[0], false};
+static const option_table table = {
+    "audit verify", specs, sizeof specs / sizeof specs[0], false,
+    "vow audit verify [options] FILE|-\n\n"
+    "Checks that an audit file is what was written: no line altered, removed or moved,\n"
+    "and with --last, that its end is there.\n"
+    "Exit status: 0 it is, 1 it is not, 2 usage, or it cannot be read.\n\n"};
 
 void audit_help(FILE *out) {
-  fprintf(out, "vow audit verify [options] FILE|-\n\n"
-               "Checks that an audit file is what was written: no line altered, removed or moved,\n"
-               "and with --last, that its end is there.\n"
-               "Exit status: 0 it is, 1 it is not, 2 usage, or it cannot be read.\n\n");
   options_help(&table, out);
 }
 
@@ -94,15 +95,9 @@ static int verify(const char *file, const char *last) {
 static int cmd_verify(int argc, char **argv) {
   verify_options options = {0};
   option_result given;
-  char message[512];
-  if (!options_parse(&table, argc, argv, &options, &given, message, sizeof message)) {
-    fprintf(stderr, "%s\n", message);
-    return EXIT_USAGE;
-  }
-  if (options.help) {
-    audit_help(stdout);
-    return 0;
-  }
+  int ended = options_begin(&table, argc, argv, &options, &given);
+  if (ended != OPTIONS_GO)
+    return ended;
   if (given.count != 1)
     return complain(given.count ? "takes one FILE" : "needs a FILE, or - for standard input", "",
                     "; see: vow help audit");

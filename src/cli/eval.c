@@ -76,7 +76,11 @@ static const option_spec specs[] = {
                 "say what outlived the run, and where the script created it"),
     OPTION_FLAG(eval_options, help, "help", "show this help"),
 };
-static const option_table table = {"eval", specs, sizeof specs / sizeof specs[0], false};
+static const option_table table = {
+    "eval", specs, sizeof specs / sizeof specs[0], false,
+    "vow eval [options] FILE|-\n\n"
+    "Runs an untrusted script in a fresh sandbox and prints its value as JSON.\n"
+    "Exit status: 0 value, 1 script failed, 2 usage, 3 limit hit, 130 cancelled.\n\n"};
 
 /* Everything one invocation holds. */
 typedef struct evaluation {
@@ -87,6 +91,7 @@ typedef struct evaluation {
   bool allowed[ALLOWED_MAX];
   bool needs_db;
   record record;
+  run_audit audit;
   progress progress;
   const run_report *report; /* once the run has finished */
   db *store;
@@ -99,9 +104,6 @@ typedef struct evaluation {
 } evaluation;
 
 void eval_help(FILE *out) {
-  fprintf(out, "vow eval [options] FILE|-\n\n"
-               "Runs an untrusted script in a fresh sandbox and prints its value as JSON.\n"
-               "Exit status: 0 value, 1 script failed, 2 usage, 3 limit hit, 130 cancelled.\n\n");
   options_help(&table, out);
 }
 
@@ -271,7 +273,6 @@ static bool open_outputs(evaluation *e) {
   const eval_options *options = &e->options;
   record *record = &e->record;
   char message[PATH_MAX + 256];
-  record->tenant = options->vault;
   record->report_to_stdout = options->report && strcmp(options->report, "-") == 0;
   const char *report = record->report_to_stdout ? NULL : options->report;
   if (!output_open(&record->report, "--report", report, OUTPUT_REPLACED, message, sizeof message) ||
@@ -381,7 +382,8 @@ static int exit_status(run_outcome outcome) {
 }
 
 static void on_event(void *user, const run_event *event) {
-  record_event(&((evaluation *)user)->record, event);
+  evaluation *e = user;
+  recorder_event(&e->record.recorder, &e->audit, event);
 }
 
 static void on_done(run *run, const run_report *report, void *user) {
@@ -399,6 +401,7 @@ static int conclude(evaluation *e) {
     printf("%s\n", report->value);
   for (size_t i = 0; i < report->leaks_count; i++)
     tell_leak(&report->leaks[i]);
+  recorder_ended(&e->record.recorder, &e->audit, report);
   bool written = record_end(&e->record, report, message, sizeof message);
   if (written && (fflush(stdout) != 0 || ferror(stdout))) {
     snprintf(message, sizeof message, "not all of the output could be written");
@@ -446,6 +449,7 @@ static int evaluate(evaluation *e) {
     return usage(NO_SANDBOX);
   int status = EXIT_USAGE;
   if (record_open(&e->record, e->shard, e->workers, &e->at_start)) {
+    recorder_run(&e->record.recorder, &e->audit, e->options.vault, NULL);
     progress_begin(&e->progress, shard_loop(e->shard), e->run);
     while (run_alive(e->run))
       shard_turn(e->shard);
@@ -489,15 +493,9 @@ int cmd_eval(int argc, char **argv) {
                               .max_ops = 10000,
                               .max_concurrent = 64}};
   option_result given;
-  char message[512];
-  if (!options_parse(&table, argc, argv, &e.options, &given, message, sizeof message)) {
-    fprintf(stderr, "%s\n", message);
-    return EXIT_USAGE;
-  }
-  if (e.options.help) {
-    eval_help(stdout);
-    return 0;
-  }
+  int ended = options_begin(&table, argc, argv, &e.options, &given);
+  if (ended != OPTIONS_GO)
+    return ended;
   if (given.count != 1)
     return usage("%s; see: vow help eval",
                  given.count ? "takes one FILE" : "needs a FILE, or - for standard input");

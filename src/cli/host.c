@@ -1,12 +1,14 @@
 #include "cli/host.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "api/db.h"
 #include "api/host.h"
 #include "api/notes.h"
 #include "cli/options.h"
+#include "cli/record.h"
 #include "host/serve.h"
 
 enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 130 };
@@ -15,7 +17,7 @@ enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 130 };
 #define ALLOWED_MAX 256u
 
 typedef struct host_options {
-  const char *allow, *db, *vault;
+  const char *allow, *db, *vault, *audit, *metrics;
   uint64_t message_mib, max_runs;
   bool help;
 } host_options;
@@ -27,13 +29,22 @@ static const option_spec specs[] = {
                 "the database, sqlite:FILE; default " DB_URL_DEFAULT),
     OPTION_TEXT(host_options, vault, "vault", "NAME",
                 "the vault that notes.* sees; default " NOTES_VAULT_DEFAULT),
+    OPTION_TEXT(host_options, audit, "audit", "FILE",
+                "add each event of each operation as a line of JSON, chained by hash"),
+    OPTION_TEXT(host_options, metrics, "metrics", "FILE",
+                "write counts and times at exit, as Prometheus text"),
     OPTION_NUMBER(host_options, message_mib, "message-mib", "N", 1, 64,
                   "the longest message; default 16"),
     OPTION_NUMBER(host_options, max_runs, "max-runs", "N", 1, 10000,
                   "runs at once, more wait; default 1000"),
     OPTION_FLAG(host_options, help, "help", "show this help"),
 };
-static const option_table table = {"host", specs, sizeof specs / sizeof specs[0], false};
+static const option_table table = {
+    "host", specs, sizeof specs / sizeof specs[0], false,
+    "vow host [options]\n\n"
+    "Speaks JSON-RPC 2.0, one message a line, on standard input and output: a program\n"
+    "in any language registers operations, and evaluates scripts that call them.\n"
+    "Exit status: 0 the input ended, 1 failed on the way, 2 usage, 130 a signal.\n\n"};
 
 /* Everything one invocation holds. */
 typedef struct hosting {
@@ -42,16 +53,13 @@ typedef struct hosting {
   bool needs_db;
   db *store;
   pool *workers;
+  record record;
   api_host *api;
   shard *shard;
   session *session;
 } hosting;
 
 void host_help(FILE *out) {
-  fprintf(out, "vow host [options]\n\n"
-               "Speaks JSON-RPC 2.0, one message a line, on standard input and output: a program\n"
-               "in any language registers operations, and evaluates scripts that call them.\n"
-               "Exit status: 0 the input ended, 1 failed on the way, 2 usage, 130 a signal.\n\n");
   options_help(&table, out);
 }
 
@@ -87,6 +95,31 @@ static bool check_options(hosting *h) {
   return true;
 }
 
+/* Files of their own: neither each other's, nor the pipes that are spoken on. */
+static bool check_outputs(const hosting *h) {
+  const output *outputs[] = {&h->record.audit, &h->record.metrics};
+  if (output_same(outputs[0], outputs[1]))
+    return complain("--audit and --metrics name the same file");
+  for (size_t i = 0; i < 2; i++)
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+      if (output_is_fd(outputs[i], fd)) {
+        fprintf(stderr, "vow host: %s: is in use as a standard file already\n", outputs[i]->option);
+        return false;
+      }
+  return true;
+}
+
+static bool open_outputs(hosting *h) {
+  record *record = &h->record;
+  char message[PATH_MAX + 256];
+  if (!output_open(&record->audit, "--audit", h->options.audit, OUTPUT_APPENDED, message,
+                   sizeof message) ||
+      !output_open(&record->metrics, "--metrics", h->options.metrics, OUTPUT_REPLACED, message,
+                   sizeof message))
+    return complain(message);
+  return check_outputs(h) && (record_prepare(record, message, sizeof message) || complain(message));
+}
+
 static bool open_shard(hosting *h) {
   char message[512];
   const shard_options options = {.engine = ENGINE_WASM};
@@ -99,9 +132,10 @@ static bool open_shard(hosting *h) {
 /* Last, so that a set-up error leaves no new database. */
 static bool open_api(hosting *h) {
   char message[512];
-  if (h->needs_db && !(h->workers = pool_open(NULL, WORKERS_MAX)))
+  bool needs_workers = h->needs_db || h->options.audit;
+  if (needs_workers && !(h->workers = pool_open(NULL, WORKERS_MAX)))
     return complain("out of memory");
-  if (h->needs_db && !pool_start(h->workers))
+  if (needs_workers && !pool_start(h->workers))
     return complain("no worker thread can be started");
   if (h->needs_db && !db_open(h->options.db, DB_CREATE, NULL, &h->store, message, sizeof message))
     return complain(message);
@@ -112,7 +146,11 @@ static bool open_api(hosting *h) {
 }
 
 static bool open_session(hosting *h) {
+  const engine_counts since = engine_counts_of(shard_engine(h->shard));
+  if (!record_open(&h->record, h->shard, h->workers, &since))
+    return complain("out of memory");
   session_options options = {.shard = h->shard,
+                             .recorder = &h->record.recorder,
                              .message_max = (size_t)h->options.message_mib << 20,
                              .runs_max = (uint32_t)h->options.max_runs,
                              .version = VOW_VERSION};
@@ -132,7 +170,9 @@ static int serve_all(hosting *h) {
   serve_end end = serve(h->session, h->shard, STDIN_FILENO, STDOUT_FILENO, message, sizeof message);
   if (end == SERVE_FAILED || end == SERVE_SETUP)
     complain(message);
-  return statuses[end];
+  char lost[PATH_MAX + 256];
+  bool whole = record_end(&h->record, NULL, lost, sizeof lost) || complain(lost);
+  return whole || statuses[end] != EXIT_ENDED ? statuses[end] : EXIT_FAILED;
 }
 
 /* Handlers end before the shard, names of operations live longer. */
@@ -145,29 +185,25 @@ static void close_parts(hosting *h) {
   pool_close(h->workers);
   api_host_close(h->api);
   db_close(h->store);
+  record_close(&h->record);
 }
 
 int cmd_host(int argc, char **argv) {
   hosting h = {
+      .record.counted = true,
       .options = {
           .db = DB_URL_DEFAULT, .vault = NOTES_VAULT_DEFAULT, .message_mib = 16, .max_runs = 1000}};
   option_result given;
-  char message[512];
-  if (!options_parse(&table, argc, argv, &h.options, &given, message, sizeof message)) {
-    fprintf(stderr, "%s\n", message);
-    return EXIT_USAGE;
-  }
-  if (h.options.help) {
-    host_help(stdout);
-    return EXIT_ENDED;
-  }
+  int ended = options_begin(&table, argc, argv, &h.options, &given);
+  if (ended != OPTIONS_GO)
+    return ended;
   if (given.count != 0) {
     complain("takes no arguments; see: vow help host");
     return EXIT_USAGE;
   }
   int status = EXIT_USAGE;
-  if (check_descriptors() && check_options(&h) && open_shard(&h) && open_api(&h) &&
-      open_session(&h))
+  if (check_descriptors() && check_options(&h) && open_outputs(&h) && open_shard(&h) &&
+      open_api(&h) && open_session(&h))
     status = serve_all(&h);
   close_parts(&h);
   return status;

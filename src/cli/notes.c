@@ -53,7 +53,7 @@ typedef struct session {
 } session;
 
 typedef struct subcommand {
-  const char *name, *usage, *help;
+  const char *name, *usage;
   option_table table;
   int (*run)(session *s);
   bool with_db; /* `run` finds the database open */
@@ -424,17 +424,23 @@ static int put(session *s) {
 
 /* ---- the command ---- */
 
-#define TABLE(command, options)                                                                    \
-  { command, options, sizeof(options) / sizeof *(options), false }
+#define PUT_USAGE "[--file FILE|-]"
+#define LIST_USAGE "[--limit N] [--after ID]"
+#define TABLE(name, usage, about, options)                                                         \
+  {                                                                                                \
+    "notes " name, options, sizeof(options) / sizeof *(options), false,                            \
+        "vow notes " name " " usage "\n  " about "\n"                                              \
+  }
 
 static const subcommand subcommands[] = {
-    {"put", "[--file FILE|-]", "makes or replaces the notes in JSON lines, all or none",
-     TABLE("notes put", put_options), put, false, 0, 0},
-    {"get", "ID", "prints a note", TABLE("notes get", other_options), get, true, 1, 1},
-    {"list", "[--limit N] [--after ID]", "prints notes, one a line, by id",
-     TABLE("notes list", list_options), list, true, 0, 0},
-    {"delete", "ID...", "deletes notes, all or none", TABLE("notes delete", other_options), delete,
-     true, 1, INT_MAX},
+    {"put", PUT_USAGE,
+     TABLE("put", PUT_USAGE, "makes or replaces the notes in JSON lines, all or none", put_options),
+     put, false, 0, 0},
+    {"get", "ID", TABLE("get", "ID", "prints a note", other_options), get, true, 1, 1},
+    {"list", LIST_USAGE, TABLE("list", LIST_USAGE, "prints notes, one a line, by id", list_options),
+     list, true, 0, 0},
+    {"delete", "ID...", TABLE("delete", "ID...", "deletes notes, all or none", other_options),
+     delete, true, 1, INT_MAX},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
@@ -444,11 +450,6 @@ static const char *subcommand_name(size_t i, void *user) {
   return subcommands[i].name;
 }
 
-static void print_help(const subcommand *command, FILE *out) {
-  fprintf(out, "vow notes %s %s\n  %s\n", command->name, command->usage, command->help);
-  options_help(&command->table, out);
-}
-
 void notes_help(FILE *out) {
   fprintf(out,
           "A note is {\"id\", \"title\", \"body\", \"tags\"} in a vault. A line of `put` needs "
@@ -456,7 +457,7 @@ void notes_help(FILE *out) {
           "`list` prints them, are\nkept for notes that are new.\n");
   for (size_t i = 0; i < SUBCOMMANDS; i++) {
     fputc('\n', out);
-    print_help(&subcommands[i], out);
+    options_help(&subcommands[i].table, out);
   }
 }
 
@@ -520,16 +521,9 @@ int cmd_notes(int argc, char **argv) {
                            .after = "",
                            .limit = UINT64_MAX}};
   option_result parsed;
-  char message[512];
-  if (!options_parse(&command->table, argc - 1, argv + 1, &s.options, &parsed, message,
-                     sizeof message)) {
-    fprintf(stderr, "%s\n", message);
-    return EXIT_USAGE;
-  }
-  if (s.options.help) {
-    print_help(command, stdout);
-    return EXIT_OK;
-  }
+  int ended = options_begin(&command->table, argc - 1, argv + 1, &s.options, &parsed);
+  if (ended != OPTIONS_GO)
+    return ended;
   s.arguments = parsed.arguments;
   s.count = parsed.count;
   return check_arguments(command, &s) ? run(command, &s) : EXIT_USAGE;

@@ -205,6 +205,19 @@ bool options_given(const option_table *table, const option_result *result, const
   return found < table->count && (result->given & UINT64_C(1) << found) != 0;
 }
 
+int options_begin(const option_table *table, int argc, char **argv, void *target,
+                  option_result *result) {
+  char message[512];
+  if (!options_parse(table, argc, argv, target, result, message, sizeof message)) {
+    fprintf(stderr, "%s\n", message);
+    return OPTIONS_WRONG;
+  }
+  if (!options_given(table, result, "help"))
+    return OPTIONS_GO;
+  options_help(table, stdout);
+  return 0;
+}
+
 /* ---- help ---- */
 
 static int heading(const option_spec *spec, char *text, size_t size) {
@@ -215,6 +228,8 @@ static int heading(const option_spec *spec, char *text, size_t size) {
 void options_help(const option_table *table, FILE *out) {
   char text[NAME_MAX_LEN * 2];
   int widest = 0;
+  if (table->about)
+    fputs(table->about, out);
   for (size_t i = 0; i < table->count; i++) {
     int width = heading(&table->options[i], text, sizeof text);
     widest = width > widest ? width : widest;

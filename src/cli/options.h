@@ -65,6 +65,7 @@ typedef struct option_table {
   /* The first argument that is no option ends them; what follows is untouched
    * (`vow run FILE [args]`). */
   bool stop_at_argument;
+  const char *about; /* lines of help before the options; NULL: none */
 } option_table;
 
 typedef struct option_result {
@@ -82,7 +83,14 @@ bool options_parse(const option_table *table, int argc, char **argv, void *targe
 /* Whether the option of that name was given; false for an unknown name. */
 bool options_given(const option_table *table, const option_result *result, const char *name);
 
-/* Prints "  --name VALUE   help (min to max)" lines, aligned. */
+/* The beginning of each command: parses, and says on standard error what is wrong, or
+ * prints the help that was asked for by the flag `help`. Then it returns the exit
+ * status of the command, else OPTIONS_GO. */
+enum { OPTIONS_GO = -1, OPTIONS_WRONG = 2 };
+int options_begin(const option_table *table, int argc, char **argv, void *target,
+                  option_result *result);
+
+/* Prints `about`, then "  --name VALUE   help (min to max)" lines, aligned. */
 void options_help(const option_table *table, FILE *out);
 
 /* A whole number in decimal digits, nothing else around it. */

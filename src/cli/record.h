@@ -1,5 +1,5 @@
-/* What a command writes about its run besides the value: the audit file, metrics
- * as Prometheus text, the report. */
+/* What a command writes about its runs besides values: the audit file, metrics as
+ * Prometheus text, a report. */
 #ifndef VOW_CLI_RECORD_H
 #define VOW_CLI_RECORD_H
 
@@ -7,34 +7,23 @@
 #include <stddef.h>
 
 #include "cli/output.h"
-#include "sandbox/run_audit.h"
-#include "sandbox/run_metrics.h"
-#include "task/audit_file.h"
+#include "sandbox/recorder.h"
 
 typedef struct record {
   output report, audit, metrics;
-  const char *tenant; /* of the audit; borrowed */
   bool report_to_stdout;
-  shard *shard; /* private from here on */
-  pool *pool;
-  struct audit chain;
-  audit_file *file;
-  uint64_t lines_before; /* in the audit file */
-  char last[AUDIT_HASH_LEN + 1];
-  run_audit run;
-  metrics *counts;
-  engine_counts since;
+  bool counted;      /* metrics are kept also without a file for them */
+  recorder recorder; /* of what the command runs */
 } record;
 
-/* Locks the audit file, and finds the end of the chain it holds. False with a
- * one-line message, and nothing changed. */
+/* Opens the files, nothing of which is changed. False with a one-line message. */
 bool record_prepare(record *record, char *message, size_t message_size);
-/* Before the run's first turn. `pool` writes the audit file; needed if there is one.
- * False when memory is short. */
+/* Before the first run. `pool` writes the audit file; needed if there is one. False
+ * when memory is short. */
 bool record_open(record *record, shard *shard, pool *pool, const engine_counts *since);
-void record_event(record *record, const run_event *event);
-/* The run has finished: writes everything, and takes turns of the loop until the
- * audit file has been written. False, with what to say, when something is lacking. */
+/* Everything has ended, a run with `report` (NULL: there were many, and no report is
+ * written): writes everything, and takes turns of the loop until the audit file has
+ * been written. False, with what to say, when something is lacking. */
 bool record_end(record *record, const run_report *report, char *message, size_t message_size);
 /* Frees; what was never begun is as it was before. */
 void record_close(record *record);

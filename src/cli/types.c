@@ -22,13 +22,14 @@ static const option_spec options[] = {
     OPTION_FLAG(types_options, help, "help", "show this help"),
 };
 
-static const option_table table = {"types", options, sizeof options / sizeof *options, false};
+static const option_table table = {
+    "types", options, sizeof options / sizeof *options, false,
+    "vow types --allow LIST\n\n"
+    "Prints TypeScript declarations (a .d.ts file) of what a script finds that\n"
+    "`vow eval --allow LIST` runs: the operations of LIST and the globals that are\n"
+    "always there and that TypeScript's lib es2023 lacks.\n\n"};
 
 void types_help(FILE *out) {
-  fprintf(out, "vow types --allow LIST\n\n"
-               "Prints TypeScript declarations (a .d.ts file) of what a script finds that\n"
-               "`vow eval --allow LIST` runs: the operations of LIST and the globals that are\n"
-               "always there and that TypeScript's lib es2023 lacks.\n\n");
   options_help(&table, out);
 }
 
@@ -146,15 +147,9 @@ static int print_types(const char *allow) {
 int cmd_types(int argc, char **argv) {
   types_options given = {0};
   option_result result;
-  char message[512];
-  if (!options_parse(&table, argc, argv, &given, &result, message, sizeof message)) {
-    fprintf(stderr, "%s\n", message);
-    return EXIT_USAGE;
-  }
-  if (given.help) {
-    types_help(stdout);
-    return EXIT_OK;
-  }
+  int ended = options_begin(&table, argc, argv, &given, &result);
+  if (ended != OPTIONS_GO)
+    return ended;
   if (result.count > 0)
     return fail("takes no arguments; usage: vow types --allow LIST");
   if (!given.allow)

@@ -98,6 +98,7 @@ static void put_event(cbor_out *out, const audit_event *event) {
   put_time(out, event->time_ms);
   put_ms(out, ",\"at_ms\":", event->at_ns);
   put_text(out, ",\"run\":", event->run);
+  put_text(out, ",\"parent\":", event->parent);
   put_text(out, ",\"tenant\":", event->tenant);
   put_text(out, ",\"event\":", event->event);
   put_number(out, ",\"operation\":", event->operation);
@@ -162,6 +163,7 @@ bool audit_put_dropped(audit *audit, const audit_event *event) {
                                .time_ms = event->time_ms,
                                .at_ns = event->at_ns,
                                .run = event->run,
+                               .parent = event->parent,
                                .tenant = event->tenant,
                                .count = audit->untold,
                                .security = true};

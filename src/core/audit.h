@@ -21,7 +21,7 @@
 #define AUDIT_HASH_LEN 64u   /* hex digits */
 #define AUDIT_LINE_MAX 8192u /* bytes, with the newline */
 /* Bytes of one text; what is longer is cut at a character. Nine texts of bytes that
- * take six each in JSON fit into a line. */
+ * take six each in JSON fit into a line, beside ids of runs. */
 #define AUDIT_TEXT_MAX 128u
 
 /* Takes one whole line, with its newline. False when it has no room: then the
@@ -42,7 +42,7 @@ typedef struct audit_event {
   const char *event; /* "created" */
   uint64_t time_ms;  /* wall clock, milliseconds since 1970 */
   uint64_t at_ns;    /* monotonic, since the run was opened */
-  const char *run, *tenant;
+  const char *run, *parent, *tenant;
   uint64_t operation;        /* its number in the run, from 1 */
   const char *name, *detail; /* "fetch"; "api.example.com" */
   uint32_t attempt;

@@ -20,11 +20,13 @@ static void fail_with(guest *g, const char *kind, const char *message) {
   uint8_t bytes[160];
   cbor_out out;
   cbor_out_fixed(&out, bytes, sizeof bytes);
-  cbor_put_map(&out, 2);
+  cbor_put_map(&out, message ? 2 : 1);
   cbor_put_cstring(&out, WIRE_ERROR_KIND);
   cbor_put_cstring(&out, kind);
-  cbor_put_cstring(&out, WIRE_ERROR_MESSAGE);
-  cbor_put_cstring(&out, message);
+  if (message) {
+    cbor_put_cstring(&out, WIRE_ERROR_MESSAGE);
+    cbor_put_cstring(&out, message);
+  }
   settle(g, WIRE_ERROR, &out);
 }
 
@@ -58,7 +60,7 @@ static void settle_value(guest *g, JSValueConst value) {
   if (g->shared.settled)
     status = CBOR_OK; /* a getter ended the run meanwhile */
   else if (status == CBOR_E_SIZE)
-    fail_with(g, "result", "the result is larger than --result-kib allows");
+    fail_with(g, "result", NULL); /* it is too large: the host knows for what */
   else if (status == CBOR_E_DEPTH)
     fail_with(g, "result", "the result is nested deeper than 256 levels");
   else if (status != CBOR_OK)

@@ -117,11 +117,11 @@ static bool check_arguments(const operation *operation, host_call *call, char *m
   return true;
 }
 
-static void put_ms(cbor_out *out, uint64_t ms) {
-  if (ms == UINT64_MAX)
-    rpc_put(out, "null");
+static void put_number(cbor_out *out, uint64_t number) {
+  if (number == UINT64_MAX)
+    rpc_put(out, "null"); /* no limit */
   else
-    json_put_number(out, (double)ms);
+    json_put_number(out, (double)number);
 }
 
 /* The whole request; false when it does not fit. */
@@ -145,7 +145,9 @@ static bool put_request(const operation *operation, host_call *call, uint64_t id
   rpc_put(out, ",\"attempt\":");
   rpc_put_count(out, host_call_attempt(call));
   rpc_put(out, ",\"remaining_ms\":");
-  put_ms(out, host_call_remaining_ms(call));
+  put_number(out, host_call_remaining_ms(call));
+  rpc_put(out, ",\"calls_left\":");
+  put_number(out, host_call_calls_left(call));
   rpc_put(out, ",\"arguments\":");
   bool good = json_forms_from_cbor(arguments, len, &limits, out) == CBOR_OK;
   rpc_put(out, "}}");
@@ -197,6 +199,9 @@ void calls_stop(host_call *call, void *user) {
   rpc_put_count(&session->out, wire_id(session, place));
   rpc_put(&session->out, "}}");
   session_message_end(session, start);
+  const session_run *run = host_call_run_user(call);
+  if (run)
+    runs_end_nested(session, run, wire_id(session, place));
 }
 
 /* ---- from the host ---- */
@@ -262,9 +267,37 @@ void calls_answer(session *session, const rpc_message *message) {
   host_call_fulfil(call, message->outcome.at, (size_t)(end.at - message->outcome.at));
 }
 
-bool calls_known(const session *session, const rpc_id *id) {
+host_call *calls_find(const session *session, const rpc_id *id, uint64_t *wire) {
   uint32_t place;
-  return find_place(session, id, &place);
+  if (!find_place(session, id, &place))
+    return NULL;
+  *wire = wire_id(session, place);
+  return session->calls[place].call;
+}
+
+typedef struct progress_fields {
+  field_value call, value;
+} progress_fields;
+
+void calls_progress(session *session, cbor_in params) {
+  static const field_spec specs[] = {
+      {"call", FIELD_VALUE, true, offsetof(progress_fields, call), 0, 0},
+      {"value", FIELD_VALUE, true, offsetof(progress_fields, value), 0, 0}};
+  progress_fields fields = {0};
+  char message[MESSAGE_TEXT];
+  rpc_id id;
+  uint64_t wire;
+  host_call *call = NULL;
+  if (fields_read(specs, 2, params, "progress", &fields, message, sizeof message) &&
+      rpc_id_read(fields.call.in, &id))
+    call = calls_find(session, &id, &wire);
+  if (!call) {
+    session->strays++;
+    return;
+  }
+  session_run *run = host_call_run_user(call);
+  if (run && run->progress)
+    progress_value(run, call, host_call_name(call), fields.value.in);
 }
 
 void calls_end(session *session) {

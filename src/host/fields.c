@@ -111,7 +111,7 @@ static bool fail_missing(const field_spec *specs, size_t count, uint64_t given, 
   return false;
 }
 
-static bool is_null(cbor_in value) {
+bool field_is_null(cbor_in value) {
   cbor_item item;
   return cbor_peek(&value, &item) == CBOR_OK && item.kind == CBOR_NULL;
 }
@@ -133,7 +133,7 @@ bool fields_read(const field_spec *specs, size_t count, cbor_in object, const ch
       i++;
     if (i == count)
       return fail_unknown(specs, count, where, key, message, message_size);
-    if (is_null(value) && specs[i].kind != FIELD_VALUE)
+    if (field_is_null(value) && specs[i].kind != FIELD_VALUE)
       continue;
     if (!set(&specs[i], value, target))
       return fail_kind(&specs[i], where, message, message_size);

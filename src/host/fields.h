@@ -60,6 +60,7 @@ bool fields_read(const field_spec *specs, size_t count, cbor_in object, const ch
 
 /* Whether `value` is text; fills `text`. */
 bool field_is_text(cbor_in value, field_text *text);
+bool field_is_null(cbor_in value);
 bool field_same(field_text text, const char *word);
 
 #endif

@@ -71,75 +71,11 @@ typedef struct registration {
   size_t size;
 } registration;
 
-/* ---- names ---- */
-
-static size_t identifier_len(const char *text, size_t len) {
-  size_t i = 0;
-  for (; i < len; i++) {
-    char c = text[i];
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
-    if (!letter && (i == 0 || c < '0' || c > '9'))
-      break;
-  }
-  return i;
-}
-
-static bool is_reserved(const char *name, size_t len) {
-  static const char *const reserved[] = {
-      "arguments", "await",      "break",   "case",    "catch",      "class",     "const",
-      "continue",  "debugger",   "default", "delete",  "do",         "else",      "enum",
-      "eval",      "export",     "extends", "false",   "finally",    "for",       "function",
-      "if",        "implements", "import",  "in",      "instanceof", "interface", "let",
-      "new",       "null",       "package", "private", "protected",  "public",    "return",
-      "static",    "super",      "switch",  "this",    "throw",      "true",      "try",
-      "typeof",    "undefined",  "var",     "void",    "while",      "with",      "yield"};
-  field_text text = {name, len};
-  for (size_t i = 0; i < COUNT(reserved); i++)
-    if (field_same(text, reserved[i]))
-      return true;
-  return false;
-}
-
-/* "search" or "weather.get". */
-static bool is_name(field_text name) {
-  size_t first = identifier_len(name.text, name.len);
-  if (first == 0 || name.len > NAME_BYTES_MAX || is_reserved(name.text, first))
-    return false;
-  if (first == name.len)
-    return true;
-  size_t rest = name.len - first - 1;
-  return name.text[first] == '.' && rest > 0 && identifier_len(name.text + first + 1, rest) == rest;
-}
-
-static bool is_space_of(const char *space, const char *name) {
-  size_t len = strlen(space);
-  return strncmp(space, name, len) == 0 && name[len] == '.';
-}
-
-/* One name, or one that is a function and would be an object as well. */
-static bool collides(const char *a, const char *b) {
-  return strcmp(a, b) == 0 || is_space_of(a, b) || is_space_of(b, a);
-}
-
-static const char *name_at(const session *session, size_t i) {
-  return i < session->operations_count
-             ? session->operations[i]->name
-             : session->options.built_ins[i - session->operations_count].name;
-}
-
-static size_t names(const session *session) {
-  return session->operations_count + session->options.built_ins_count;
-}
-
 static bool is_free_name(const registration *r, const char *name) {
-  for (size_t i = 0; i < names(r->session); i++) {
-    if (!collides(name, name_at(r->session, i)))
-      continue;
-    snprintf(r->message, r->size, "%s: there is an operation '%s' already", r->where,
-             name_at(r->session, i));
-    return false;
-  }
-  return true;
+  const host_kind *taken = api_registry_taken(&r->session->registry, name);
+  if (taken)
+    snprintf(r->message, r->size, "%s: there is an operation '%s' already", r->where, taken->name);
+  return !taken;
 }
 
 /* ---- one operation ---- */
@@ -151,9 +87,8 @@ static bool read_parameter(registration *r, operation *operation, cbor_in in) {
   if (!fields_read(parameter_specs, COUNT(parameter_specs), in, r->where, &fields, r->message,
                    r->size))
     return false;
-  if (identifier_len(fields.name.text, fields.name.len) != fields.name.len ||
-      fields.name.len == 0 || fields.name.len >= sizeof operation->parameters[0].name ||
-      is_reserved(fields.name.text, fields.name.len)) {
+  if (fields.name.len >= sizeof operation->parameters[0].name ||
+      !api_identifier_valid(fields.name.text, fields.name.len)) {
     snprintf(r->message, r->size, "%s: '%s' is no name for a parameter", r->where,
              api_quoted(fields.name.text, fields.name.len).text);
     return false;
@@ -218,7 +153,7 @@ static bool fill(registration *r, operation *operation, cbor_in in) {
   if (!fields_read(operation_specs, COUNT(operation_specs), in, r->where, &fields, r->message,
                    r->size))
     return false;
-  if (!is_name(fields.name)) {
+  if (fields.name.len > NAME_BYTES_MAX || !api_name_valid(fields.name.text, fields.name.len)) {
     snprintf(r->message, r->size,
              "%s: '%s' is no name for an operation: it must be as search or weather.get, of at "
              "most %u letters, digits, _ and $",
@@ -246,7 +181,8 @@ static bool open_kind(registration *r, operation *operation) {
   operation->kind.start = calls_start;
   operation->kind.stop = calls_stop;
   operation->kind.user = operation;
-  if (host_kinds_open(r->session->options.shard, &operation->kind, 1))
+  if (host_kinds_open(r->session->options.shard, &operation->kind, 1) &&
+      api_registry_add(&r->session->registry, &operation->kind))
     return true;
   snprintf(r->message, r->size, "%s: out of memory", r->where);
   return false;
@@ -279,14 +215,6 @@ static operation *new_operation(session *session, cbor_in in) {
 
 /* ---- all of a request ---- */
 
-static bool make_room(session *session) {
-  if (session->operations)
-    return true;
-  session->operations =
-      mem_new(session->options.allocator, OPERATIONS_MAX, sizeof *session->operations);
-  return session->operations != NULL;
-}
-
 static bool add(registration *r, cbor_in in) {
   session *session = r->session;
   operation *operation = NULL;
@@ -295,7 +223,7 @@ static bool add(registration *r, cbor_in in) {
     snprintf(r->message, r->size, "register: more than %u operations", OPERATIONS_MAX);
     return false;
   }
-  if (!make_room(session) || !(operation = new_operation(session, in))) {
+  if (!(operation = new_operation(session, in))) {
     snprintf(r->message, r->size, "register: out of memory");
     return false;
   }
@@ -307,8 +235,21 @@ static bool add(registration *r, cbor_in in) {
     free_operation(operation);
     return false;
   }
-  session->operations[session->operations_count++] = operation;
+  operation->next = session->operations;
+  session->operations = operation;
+  session->operations_count++;
   return true;
+}
+
+/* Of those that were just registered: no run knows them. */
+static void forget_down_to(session *session, size_t count) {
+  while (session->operations_count > count) {
+    operation *operation = session->operations;
+    session->operations = operation->next;
+    session->operations_count--;
+    free_operation(operation);
+  }
+  api_registry_cut(&session->registry, session->options.built_ins_count + count);
 }
 
 bool operations_register(session *session, cbor_in params, size_t *count, char *message,
@@ -329,8 +270,7 @@ bool operations_register(session *session, cbor_in params, size_t *count, char *
   while (each_item(&items, &item)) {
     if (add(&r, item))
       continue;
-    while (session->operations_count > before)
-      free_operation(session->operations[--session->operations_count]);
+    forget_down_to(session, before);
     return false;
   }
   *count = session->operations_count - before;
@@ -338,53 +278,37 @@ bool operations_register(session *session, cbor_in params, size_t *count, char *
 }
 
 void operations_end(session *session) {
-  for (size_t i = 0; i < session->operations_count; i++)
-    host_kinds_close(&session->operations[i]->kind, 1);
+  for (operation *operation = session->operations; operation; operation = operation->next)
+    host_kinds_close(&operation->kind, 1);
 }
 
 void operations_free(session *session) {
-  const vow_allocator *allocator = session->options.allocator;
-  while (session->operations_count > 0)
-    free_operation(session->operations[--session->operations_count]);
-  mem_free(allocator, session->operations);
-  while (session->grants) {
-    grant *grant = session->grants;
-    session->grants = grant->next;
-    mem_free(allocator, grant->kinds);
-    mem_free(allocator, grant);
-  }
+  forget_down_to(session, 0);
+  api_registry_free(&session->registry);
 }
 
 /* ---- what a run may call ---- */
 
-static bool fail_entry(const session *session, field_text entry, char *message, size_t size) {
+static bool fail_entry(const api_registry *all, field_text entry, char *message, size_t size) {
   int used = snprintf(message, size, "allow: there is no operation '%s'; there are: ",
                       api_quoted(entry.text, entry.len).text);
-  for (size_t i = 0; i < names(session) && used >= 0 && (size_t)used < size; i++)
+  for (size_t i = 0; i < all->count && used >= 0 && (size_t)used < size; i++)
     used +=
-        snprintf(message + used, size - (size_t)used, "%s%s", i ? ", " : "", name_at(session, i));
+        snprintf(message + used, size - (size_t)used, "%s%s", i ? ", " : "", all->kinds[i]->name);
   return false;
 }
 
-static bool mark(const session *session, field_text entry, bool *allowed, char *message,
-                 size_t size) {
-  bool any = false;
-  for (size_t i = 0; i < names(session); i++)
-    if (api_glob_matches(entry.text, entry.len, name_at(session, i)))
-      any = allowed[i] = true;
-  return any || fail_entry(session, entry, message, size);
-}
-
 /* Without a list: all that was registered, and nothing that is built in. */
-static bool mark_all(const session *session, field_value allow, bool *allowed, char *message,
-                     size_t size) {
+static bool mark_all(const session *session, size_t known, field_value allow, bool *marks,
+                     char *message, size_t size) {
+  size_t built_ins = session->options.built_ins_count;
   each items;
   cbor_kind kind;
   cbor_in item, look = allow.in;
   cbor_item head;
   field_text entry;
   if (!allow.given || (cbor_peek(&look, &head) == CBOR_OK && head.kind == CBOR_NULL)) {
-    memset(allowed, true, session->operations_count * sizeof *allowed);
+    memset(marks + built_ins, true, (known - built_ins) * sizeof *marks);
     return true;
   }
   if (!each_begin(&items, allow.in, &kind) || kind != CBOR_ARRAY) {
@@ -396,61 +320,26 @@ static bool mark_all(const session *session, field_value allow, bool *allowed, c
       snprintf(message, size, "allow: must be a list of strings");
       return false;
     }
-    if (!mark(session, entry, allowed, message, size))
-      return false;
+    if (!api_registry_mark(&session->registry, known, entry.text, entry.len, marks))
+      return fail_entry(&session->registry, entry, message, size);
   }
   return true;
 }
 
-static const grant *find_grant(const session *session, const bool *allowed, size_t len) {
-  /* One that was made before others were registered does not allow them. */
-  for (const grant *grant = session->grants; grant; grant = grant->next)
-    if (grant->len == len && memcmp(grant->allowed, allowed, len * sizeof *allowed) == 0)
-      return grant;
-  return NULL;
-}
-
-static const grant *new_grant(session *session, const bool *allowed, size_t len) {
+bool operations_grant(session *session, size_t known, field_value allow, grant *grant,
+                      char *message, size_t message_size) {
   const vow_allocator *allocator = session->options.allocator;
-  if (session->grants_count == GRANTS_MAX)
-    return NULL;
-  grant *grant = mem_resize(allocator, NULL, 1, sizeof *grant + len * sizeof *allowed);
-  host_kind *kinds = mem_new(allocator, len ? len : 1, sizeof *kinds);
-  if (!grant || !kinds) {
-    mem_free(allocator, grant);
-    mem_free(allocator, kinds);
-    return NULL;
-  }
-  *grant = (struct grant){.next = session->grants, .kinds = kinds, .len = len};
-  if (len)
-    memcpy(grant->allowed, allowed, len * sizeof *allowed);
-  for (size_t i = 0; i < len; i++)
-    if (allowed[i])
-      kinds[grant->count++] = i < session->operations_count
-                                  ? session->operations[i]->kind
-                                  : session->options.built_ins[i - session->operations_count];
-  session->grants = grant;
-  session->grants_count++;
-  return grant;
+  bool *marks = mem_new(allocator, known ? known : 1, sizeof *marks);
+  bool marked = marks && mark_all(session, known, allow, marks, message, message_size);
+  grant->kinds =
+      marked ? api_registry_marked(&session->registry, known, marks, &grant->count) : NULL;
+  mem_free(allocator, marks);
+  if (!grant->kinds && (marked || !marks))
+    snprintf(message, message_size, "allow: out of memory");
+  return grant->kinds != NULL;
 }
 
-const grant *operations_grant(session *session, field_value allow, char *message,
-                              size_t message_size) {
-  size_t len = names(session);
-  const grant *grant = NULL;
-  bool *allowed = mem_new(session->options.allocator, len ? len : 1, sizeof *allowed);
-  if (!allowed) {
-    snprintf(message, message_size, "allow: out of memory");
-    return NULL;
-  }
-  if (mark_all(session, allow, allowed, message, message_size)) {
-    grant = find_grant(session, allowed, len);
-    if (!grant)
-      grant = new_grant(session, allowed, len);
-    if (!grant)
-      snprintf(message, message_size, "allow: out of memory, or more than %u different lists",
-               GRANTS_MAX);
-  }
-  mem_free(session->options.allocator, allowed);
-  return grant;
+void operations_grant_end(session *session, grant *grant) {
+  mem_free(session->options.allocator, grant->kinds);
+  grant->kinds = NULL;
 }

@@ -1,4 +1,5 @@
 /* Runs that the host asked for: from `eval` to its answer. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +18,9 @@
 typedef struct eval_fields {
   field_text source, name;
   field_value context, allow;
-  bool module, debug;
+  bool module, debug, progress;
+  field_text tenant;
+  field_value parent;
   uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
       max_concurrent;
 } eval_fields;
@@ -33,6 +36,9 @@ static const field_spec specs[] = {
     {"context", FIELD_VALUE, false, offsetof(eval_fields, context), 0, 0},
     {"allow", FIELD_VALUE, false, offsetof(eval_fields, allow), 0, 0},
     {"debug", FIELD_BOOL, false, offsetof(eval_fields, debug), 0, 0},
+    {"progress", FIELD_BOOL, false, offsetof(eval_fields, progress), 0, 0},
+    {"tenant", FIELD_TEXT, false, offsetof(eval_fields, tenant), 0, 0},
+    {"parent", FIELD_VALUE, false, offsetof(eval_fields, parent), 0, 0},
     NUMBER(cpu_ms, 1, DAY_MS),
     NUMBER(wall_ms, 1, DAY_MS),
     NUMBER(op_timeout_ms, 1, DAY_MS),
@@ -43,6 +49,9 @@ static const field_spec specs[] = {
     NUMBER(max_ops, 1, 1000000),
     NUMBER(max_concurrent, 1, 65536),
 };
+
+static const run_limit_names limit_names = {"cpu_ms",     "wall_ms", "memory_mib",
+                                            "result_kib", "log_kib", "max_ops"};
 
 /* ---- lists ---- */
 
@@ -83,6 +92,8 @@ static session_run *find_run(const session *session, const rpc_id *id) {
 
 static void free_run(session_run *run) {
   const vow_allocator *allocator = run->session->options.allocator;
+  run->session->nested -= run->parent != NULL;
+  mem_free(allocator, run->tenant);
   mem_free(allocator, run->parameters);
   mem_free(allocator, run);
 }
@@ -91,7 +102,9 @@ static void free_run(session_run *run) {
 
 static void answer_report(session_run *run, const run_report *report) {
   session *session = run->session;
-  char *json = run_report_json(report, NULL, session->options.allocator);
+  run_report_audit audit;
+  bool audited = recorder_chain(session->options.recorder, &audit);
+  char *json = run_report_json(report, audited ? &audit : NULL, session->options.allocator);
   if (!json) {
     session_answer_error(session, run->batch, &run->id, RPC_INTERNAL_ERROR,
                          "out of memory for the report");
@@ -105,9 +118,18 @@ static void answer_report(session_run *run, const run_report *report) {
 static void on_done(run *sandbox, const run_report *report, void *user) {
   session_run *run = user;
   unlink_run(&run->session->live, run);
+  recorder_ended(run->session->options.recorder, &run->audit, report);
+  runs_end_nested(run->session, run, 0);
   answer_report(run, report);
   run_dispose(sandbox);
   free_run(run);
+}
+
+static void on_event(void *user, const run_event *event) {
+  session_run *run = user;
+  recorder_event(run->session->options.recorder, &run->audit, event);
+  if (run->progress)
+    progress_event(run, event);
 }
 
 static void on_log(void *user, int level, const char *text, size_t len) {
@@ -195,7 +217,23 @@ static bool put_context(const eval_fields *fields, cbor_out *json) {
   return json->status == CBOR_OK;
 }
 
-static run *open_sandbox(session_run *run, const eval_fields *fields) {
+/* A little more time than the call it is nested in: that one's limit ends both. */
+static void inherit(const session_run *run, run_options *options) {
+  rpc_id id;
+  uint64_t wire;
+  if (!run->parent)
+    return;
+  id.len = (size_t)snprintf(id.text, sizeof id.text, "%" PRIu64, run->parent_call);
+  const host_call *call = calls_find(run->session, &id, &wire);
+  if (!call)
+    return; /* it is answered, and the run it belongs to goes on */
+  uint64_t left = host_call_remaining_ms(call);
+  if (left < options->limits.wall_ms)
+    options->limits.wall_ms = left + 1;
+  options->priority = host_call_priority(call);
+}
+
+static run *open_sandbox(session_run *run, const eval_fields *fields, const grant *grant) {
   session *session = run->session;
   char name[NAME_MAX_BYTES + 1];
   cbor_out context;
@@ -209,13 +247,16 @@ static run *open_sandbox(session_run *run, const eval_fields *fields) {
                          .source_len = fields->source.len,
                          .module =
                              fields->module || (len > 4 && strcmp(name + len - 4, ".mjs") == 0),
-                         .kinds = run->grant->kinds,
-                         .kinds_count = run->grant->count,
+                         .kinds = grant->kinds,
+                         .kinds_count = grant->count,
                          .limits = limits_of(fields),
+                         .limit_names = &limit_names,
                          .on_log = on_log,
+                         .on_event = on_event,
                          .debug = fields->debug,
                          .on_done = on_done,
                          .user = run};
+  inherit(run, &options);
   if (put_context(fields, &context)) {
     options.context = fields->context.given ? (const char *)context.data : NULL;
     opened = run_open(session->options.shard, &options);
@@ -225,18 +266,28 @@ static run *open_sandbox(session_run *run, const eval_fields *fields) {
 }
 
 /* Opens the run, which is in no list; else it is answered and gone. */
-static void open_run(session_run *run, const eval_fields *fields) {
+static void open_run(session_run *run, const eval_fields *fields, grant *grant) {
   session *session = run->session;
   link_run(&session->live, run);
-  run->run = open_sandbox(run, fields);
-  if (run->run)
+  run->run = open_sandbox(run, fields, grant);
+  operations_grant_end(session, grant);
+  if (run->run) {
+    recorder_run(session->options.recorder, &run->audit, run->tenant,
+                 run->parent_name[0] ? run->parent_name : NULL);
     return;
+  }
   unlink_run(&session->live, run);
   session_answer_error(session, run->batch, &run->id, RPC_NO_RESOURCES, NO_SANDBOX);
   free_run(run);
 }
 
 /* ---- waiting ---- */
+
+/* A host that does not read gets no more reports than those of the runs that go on. */
+static bool may_open(const session *session) {
+  return session->live.count < session->options.runs_max &&
+         session->backlog + session->out.len <= SESSION_BACKLOG_MAX;
+}
 
 static bool may_wait(const session *session, size_t len) {
   size_t max = session->options.message_max * WAITING_MESSAGES;
@@ -268,15 +319,17 @@ static void stop_waiting(session_run *run) {
 }
 
 void runs_open_waiting(session *session) {
-  while (session->waiting.first && session->live.count < session->options.runs_max) {
+  while (session->waiting.first && may_open(session)) {
     session_run *run = session->waiting.first;
     eval_fields fields;
+    grant grant;
     char message[MESSAGE_TEXT];
     cbor_in params;
     stop_waiting(run);
     cbor_in_init(&params, run->parameters, run->parameters_len);
-    if (read_fields(params, &fields, message, sizeof message)) {
-      open_run(run, &fields);
+    if (read_fields(params, &fields, message, sizeof message) &&
+        operations_grant(session, run->known, fields.allow, &grant, message, sizeof message)) {
+      open_run(run, &fields, &grant);
     } else {
       session_answer_error(session, run->batch, &run->id, RPC_INVALID_PARAMS, message);
       free_run(run);
@@ -291,29 +344,69 @@ static void refuse(session *session, batch *batch, const rpc_id *id, int code,
   session_answer_error(session, batch, id, code, message);
 }
 
+/* Whose it is, and what it is nested in. */
+static bool place_run(session_run *run, const eval_fields *fields, char *message, size_t size) {
+  session *session = run->session;
+  rpc_id id;
+  if (fields->tenant.text && !(run->tenant = mem_text(session->options.allocator,
+                                                      fields->tenant.text, fields->tenant.len))) {
+    snprintf(message, size, "eval: out of memory");
+    return false;
+  }
+  if (!fields->parent.given || field_is_null(fields->parent.in))
+    return true;
+  host_call *call =
+      rpc_id_read(fields->parent.in, &id) ? calls_find(session, &id, &run->parent_call) : NULL;
+  session_run *parent = call ? host_call_run_user(call) : NULL;
+  if (!parent || host_call_remaining_ms(call) == 0) {
+    snprintf(message, size, "eval: parent must be the id of a call that a script waits for");
+    return false;
+  }
+  run->parent = parent;
+  session->nested++;
+  if (parent->audit.run[0])
+    snprintf(run->parent_name, sizeof run->parent_name, "%s/%" PRIu64, parent->audit.run,
+             host_call_number(call));
+  return true;
+}
+
 void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params) {
   char message[MESSAGE_TEXT];
   eval_fields fields;
-  const grant *grant = NULL;
+  grant grant;
   if (find_run(session, id)) {
     refuse(session, batch, id, RPC_INVALID_REQUEST, "eval: a run with this id is going on");
     return;
   }
-  if (read_fields(params, &fields, message, sizeof message))
-    grant = operations_grant(session, fields.allow, message, sizeof message);
-  if (!grant) {
+  if (!read_fields(params, &fields, message, sizeof message) ||
+      !operations_grant(session, session->registry.count, fields.allow, &grant, message,
+                        sizeof message)) {
     refuse(session, batch, id, RPC_INVALID_PARAMS, message);
     return;
   }
   session_run *run = mem_new(session->options.allocator, 1, sizeof *run);
   if (!run) {
+    operations_grant_end(session, &grant);
     refuse(session, batch, id, RPC_NO_RESOURCES, NO_SANDBOX);
     return;
   }
-  *run = (session_run){.session = session, .id = *id, .batch = batch, .grant = grant};
-  if (session->live.count < session->options.runs_max && !session->waiting.first) {
-    open_run(run, &fields);
-  } else if (!let_wait(run, params)) {
+  *run = (session_run){.session = session,
+                       .id = *id,
+                       .batch = batch,
+                       .known = session->registry.count,
+                       .progress = fields.progress};
+  if (!place_run(run, &fields, message, sizeof message)) {
+    operations_grant_end(session, &grant);
+    refuse(session, batch, id, RPC_INVALID_PARAMS, message);
+    free_run(run);
+    return;
+  }
+  if (may_open(session) && !session->waiting.first) {
+    open_run(run, &fields, &grant);
+    return;
+  }
+  operations_grant_end(session, &grant);
+  if (!let_wait(run, params)) {
     refuse(session, batch, id, RPC_BUSY, "too many runs wait already");
     free_run(run);
   }
@@ -332,6 +425,22 @@ bool runs_cancel(session *session, const rpc_id *id) {
   else if (run)
     cancel_waiting(run);
   return run != NULL;
+}
+
+static session_run *find_nested(const run_list *list, const session_run *parent, uint64_t id) {
+  session_run *run = list->first;
+  while (run && (run->parent != parent || (id && run->parent_call != id)))
+    run = run->next;
+  return run;
+}
+
+/* Each one's end may be others' end, too. */
+void runs_end_nested(session *session, const session_run *parent, uint64_t id) {
+  session_run *run;
+  while (session->nested > 0 && (run = find_nested(&session->waiting, parent, id)))
+    cancel_waiting(run);
+  while (session->nested > 0 && (run = find_nested(&session->live, parent, id)))
+    run_cancel(run->run);
 }
 
 void runs_end(session *session) {

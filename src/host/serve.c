@@ -76,6 +76,7 @@ static void flush(server *s) {
  * turn. */
 static void turn(server *s) {
   shard_turn(s->shard);
+  session_set_backlog(s->session, channel_backlog(s->channel));
   session_turn(s->session);
   if (session_failed(s->session))
     s->error = UV_ENOMEM;

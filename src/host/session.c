@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "core/json.h"
 #include "core/json_read.h"
 #include "guest/wire.h"
 #include "host/session_int.h"
@@ -30,7 +31,11 @@ session *session_open(const session_options *options) {
   cbor_out_init(&session->out, options->allocator, OUTPUT_MAX);
   cbor_out_init(&session->parsed, options->allocator,
                 options->message_max * PARSED_FACTOR + PARSED_SLACK);
-  return session;
+  session->registry.allocator = options->allocator;
+  if (api_registry_add_all(&session->registry, options->built_ins, options->built_ins_count))
+    return session;
+  session_close(session);
+  return NULL;
 }
 
 void session_close(session *session) {
@@ -123,6 +128,8 @@ static void on_ping(session *session, batch *batch, const rpc_message *message) 
   rpc_put_count(out, session->strays);
   rpc_put(out, ",\"logs_dropped\":");
   rpc_put_count(out, session->logs_dropped);
+  rpc_put(out, ",\"progress_dropped\":");
+  rpc_put_count(out, session->progress_dropped);
   rpc_put(out, "}");
   session_answer_end(session, batch);
 }
@@ -137,6 +144,21 @@ static void on_version(session *session, batch *batch, const rpc_message *messag
   rpc_put_count(out, session->options.runs_max);
   rpc_put(out, "}");
   session_answer_end(session, batch);
+}
+
+static void on_metrics(session *session, batch *batch, const rpc_message *message) {
+  size_t len;
+  char *text = recorder_metrics(session->options.recorder, &len);
+  if (!text) {
+    session_answer_error(session, batch, &message->id, RPC_INTERNAL_ERROR, "out of memory");
+    return;
+  }
+  cbor_out *out = session_answer_begin(session, batch, &message->id);
+  rpc_put(out, "{\"metrics\":");
+  json_put_string(out, text, len);
+  rpc_put(out, "}");
+  session_answer_end(session, batch);
+  mem_free(session->options.recorder->allocator, text);
 }
 
 static void on_register(session *session, batch *batch, const rpc_message *message) {
@@ -186,16 +208,16 @@ static void on_types(session *session, batch *batch, const rpc_message *message)
   static const field_spec specs[] = {{"allow", FIELD_VALUE, false, 0, 0, 0}};
   char text[MESSAGE_TEXT];
   field_value allow = {0};
-  const grant *grant = NULL;
-  if (!message->params.given ||
-      fields_read(specs, 1, message->params.in, "types", &allow, text, sizeof text))
-    grant = operations_grant(session, allow, text, sizeof text);
-  if (!grant) {
+  grant grant;
+  if ((message->params.given &&
+       !fields_read(specs, 1, message->params.in, "types", &allow, text, sizeof text)) ||
+      !operations_grant(session, session->registry.count, allow, &grant, text, sizeof text)) {
     session_answer_error(session, batch, &message->id, RPC_INVALID_PARAMS, text);
     return;
   }
-  operations_put_types(session, grant, session_answer_begin(session, batch, &message->id));
+  operations_put_types(session, &grant, session_answer_begin(session, batch, &message->id));
   session_answer_end(session, batch);
+  operations_grant_end(session, &grant);
 }
 
 static const struct {
@@ -203,8 +225,9 @@ static const struct {
   void (*run)(session *session, batch *batch, const rpc_message *message);
   bool needs_params;
 } methods[] = {
-    {"eval", on_eval, true},    {"register", on_register, true}, {"cancel", on_cancel, true},
-    {"types", on_types, false}, {"ping", on_ping, false},        {"version", on_version, false},
+    {"eval", on_eval, true},        {"register", on_register, true}, {"cancel", on_cancel, true},
+    {"types", on_types, false},     {"ping", on_ping, false},        {"version", on_version, false},
+    {"metrics", on_metrics, false},
 };
 #define METHODS (sizeof methods / sizeof *methods)
 
@@ -214,9 +237,10 @@ static void on_request(session *session, batch *batch, const rpc_message *messag
   while (i < METHODS && !field_same(message->method, methods[i].name))
     i++;
   if (i == METHODS) {
-    snprintf(text, sizeof text,
-             "there is no method '%s'; there are: register, eval, cancel, types, ping, version",
-             api_quoted(message->method.text, message->method.len).text);
+    snprintf(
+        text, sizeof text,
+        "there is no method '%s'; there are: register, eval, cancel, types, ping, metrics, version",
+        api_quoted(message->method.text, message->method.len).text);
     session_answer_error(session, batch, &message->id, RPC_METHOD_NOT_FOUND, text);
   } else if (methods[i].needs_params && !message->params.given) {
     snprintf(text, sizeof text, "%s: params are missing", methods[i].name);
@@ -230,6 +254,10 @@ static void on_request(session *session, batch *batch, const rpc_message *messag
 static void on_notification(session *session, const rpc_message *message) {
   rpc_id id;
   char text[MESSAGE_TEXT];
+  if (field_same(message->method, "progress") && message->params.given) {
+    calls_progress(session, message->params.in);
+    return;
+  }
   bool known = message->params.given && read_id(message, "cancel", &id, text, sizeof text) &&
                field_same(message->method, "cancel") && runs_cancel(session, &id);
   if (!known)

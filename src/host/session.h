@@ -8,6 +8,7 @@
 
 #include "core/cbor.h"
 #include "sandbox/host.h"
+#include "sandbox/recorder.h"
 #include "sandbox/shard.h"
 
 typedef struct session session;
@@ -17,6 +18,7 @@ typedef struct session session;
 typedef struct session_options {
   const vow_allocator *allocator;
   shard *shard;               /* borrowed up to session_end() and the end of its handlers */
+  recorder *recorder;         /* begun; borrowed up to session_end() */
   const host_kind *built_ins; /* that runs may be allowed; borrowed up to session_close() */
   size_t built_ins_count;
   size_t message_max; /* bytes of a line that comes in, and of a call that goes out */

@@ -2,6 +2,7 @@
 #ifndef VOW_HOST_SESSION_INT_H
 #define VOW_HOST_SESSION_INT_H
 
+#include "api/registry.h"
 #include "host/lines.h"
 #include "host/rpc.h"
 #include "host/session.h"
@@ -9,13 +10,13 @@
 
 #define OPERATIONS_MAX 1024u
 #define PARAMETERS_MAX 16u
-#define GRANTS_MAX 1024u
 #define CALLS_MAX 65536u
 #define WAITING_MAX 10000u
 #define MESSAGE_TEXT 600u /* of an error, with what was quoted */
 
 /* An operation that the host registered. It lives as long as the session. */
 typedef struct operation {
+  struct operation *next; /* in the session's list, newest first */
   session *session;
   char *name;
   uint8_t *bytes; /* the CBOR of its registration, which the readers below point into */
@@ -27,16 +28,13 @@ typedef struct operation {
   } parameters[PARAMETERS_MAX];
   uint32_t parameters_count;
   field_value result; /* a schema */
-  host_kind kind; /* open: what it allows holds for all runs together */
+  host_kind kind;     /* open: what it allows holds for all runs together */
 } operation;
 
-/* The operations that some runs may call. It lives as long as the session, since
- * handlers outlive runs. */
+/* The operations that a run may call. */
 typedef struct grant {
-  struct grant *next;
   host_kind *kinds;
-  size_t count, len; /* len: of `allowed`, operations then built-ins */
-  bool allowed[];
+  size_t count;
 } grant;
 
 /* A request of ours that the host has not answered. */
@@ -58,9 +56,17 @@ typedef struct session_run {
   rpc_id id;
   batch *batch;        /* NULL: the request came alone */
   run *run;            /* NULL while it waits */
-  const grant *grant;  /* decided when it was asked for */
+  size_t known;        /* operations there were when it was asked for: `allow` is about these */
   uint8_t *parameters; /* CBOR, while it waits */
   size_t parameters_len;
+  bool progress; /* the host is told what its operations do */
+  /* The run, and the call of it, that this one is nested in; NULL: none. It ends
+   * before that run is freed. */
+  struct session_run *parent;
+  uint64_t parent_call;
+  char *tenant;
+  char parent_name[RUN_AUDIT_ID_LEN + 24]; /* of the audit: RUN/NUMBER */
+  run_audit audit;
 } session_run;
 
 typedef struct run_list {
@@ -77,10 +83,9 @@ struct session {
   size_t backlog;
   bool deaf, ended, failed;
 
-  operation **operations;
+  operation *operations;
   size_t operations_count;
-  grant *grants;
-  size_t grants_count;
+  api_registry registry; /* what is built in, then `operations` */
 
   run_list live, waiting;
   size_t waiting_bytes;
@@ -88,7 +93,8 @@ struct session {
   uint32_t calls_size, calls_free, calls_count; /* calls_free: index + 1, 0 none */
 
   uint64_t strays; /* answers and notifications that belong to nothing */
-  uint64_t logs_dropped;
+  uint64_t logs_dropped, progress_dropped;
+  size_t nested; /* runs with a parent */
 };
 
 /* ---- session.c ---- */
@@ -106,9 +112,11 @@ bool session_message_end(session *session, size_t start);
 /* Adds all operations of `params`, or none. */
 bool operations_register(session *session, cbor_in params, size_t *count, char *message,
                          size_t message_size);
-/* What `allow` (a list, a text, or nothing) allows. NULL with a message. */
-const grant *operations_grant(session *session, field_value allow, char *message,
-                              size_t message_size);
+/* What `allow` (a list, or nothing) allows of the first `known` operations, to be
+ * given back. False with a message. */
+bool operations_grant(session *session, size_t known, field_value allow, grant *grant,
+                      char *message, size_t message_size);
+void operations_grant_end(session *session, grant *grant);
 void operations_put_types(session *session, const grant *grant, cbor_out *out);
 /* When no run is left, and before the shard is closed. */
 void operations_end(session *session);
@@ -120,7 +128,15 @@ void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params)
 /* Whether there was such a run. */
 bool runs_cancel(session *session, const rpc_id *id);
 void runs_open_waiting(session *session);
+/* Ends the runs that are nested in `run`, or in the call `id` of it alone (0: all). */
+void runs_end_nested(session *session, const session_run *run, uint64_t id);
 void runs_end(session *session);
+
+/* ---- progress.c ---- */
+
+void progress_event(session_run *run, const run_event *event);
+/* What the host says of a call; `value` is JSON's, as CBOR. */
+void progress_value(session_run *run, const host_call *call, const char *name, cbor_in value);
 
 /* ---- calls.c ---- */
 
@@ -128,8 +144,10 @@ void runs_end(session *session);
 void calls_start(host_call *call, void *user);
 void calls_stop(host_call *call, void *user);
 void calls_answer(session *session, const rpc_message *message);
-/* Whether the call is going on. */
-bool calls_known(const session *session, const rpc_id *id);
+/* The call with that id on the wire; NULL: none is going on. */
+host_call *calls_find(const session *session, const rpc_id *id, uint64_t *wire_id);
+/* The host tells of a call, to whoever follows the run. */
+void calls_progress(session *session, cbor_in params);
 void calls_end(session *session);
 
 #endif

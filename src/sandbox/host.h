@@ -83,8 +83,11 @@ bool host_call_hold(host_call *call, size_t bytes);
 uint64_t host_call_remaining_ms(const host_call *call);
 /* Operations its run may still create; UINT64_MAX without a limit. */
 uint64_t host_call_calls_left(const host_call *call);
+const char *host_call_name(const host_call *call); /* of its kind */
 /* The call's number in its run, from 1: `operation.id` of errors and reports. */
 uint64_t host_call_number(const host_call *call);
+/* How it is served among others: 0 first. */
+uint8_t host_call_priority(const host_call *call);
 /* Which attempt this is, from 1. */
 uint32_t host_call_attempt(const host_call *call);
 /* `user` of the run's options; NULL once the run has finished. */

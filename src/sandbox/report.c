@@ -96,8 +96,8 @@ static void say_pending(sentence *s, const run_report *report, size_t i) {
 /* Without memory the message stays as it is. */
 static void explain_timeout(run *run, size_t pending) {
   sentence s = {.len = 0};
-  say(&s, "the run took longer than %llu ms (--wall-ms)",
-      (unsigned long long)run->options.limits.wall_ms);
+  say(&s, "the run took longer than %llu ms (%s)", (unsigned long long)run->options.limits.wall_ms,
+      run_names(run)->wall);
   size_t named = run->report.pending_count < NAMED_MAX ? run->report.pending_count : NAMED_MAX;
   for (size_t i = 0; i < named; i++)
     say_pending(&s, &run->report, i);

@@ -1,5 +1,7 @@
 #include "sandbox/run.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sandbox/run_int.h"
@@ -141,6 +143,21 @@ void run_fail(run *run, run_kind kind, const char *message) {
     run->failure.message = mem_text(shard_allocator(run->shard), message, strlen(message));
 }
 
+void run_fail_limit(run *run, run_kind kind, const char *format, ...) {
+  char message[200];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  run_fail(run, kind, message);
+}
+
+const run_limit_names *run_names(const run *run) {
+  static const run_limit_names options = {"--cpu-ms",     "--wall-ms", "--memory-mib",
+                                          "--result-kib", "--log-kib", "--max-ops"};
+  return run->options.limit_names ? run->options.limit_names : &options;
+}
+
 void run_fail_for_memory(run *run) {
   run_fail(run, RUN_KIND_INTERNAL, "the host is out of memory");
 }
@@ -218,7 +235,7 @@ static void fail_by_fault(run *run) {
   switch (engine_fault_of(run->instance)) {
   case ENGINE_FAULT_MEMORY:
     forget_failure(run);
-    run_fail(run, RUN_KIND_MEMORY, "the memory limit (--memory-mib) was hit");
+    run_fail_limit(run, RUN_KIND_MEMORY, "the memory limit (%s) was hit", run_names(run)->memory);
     break;
   case ENGINE_FAULT_HOST_MEMORY:
     forget_failure(run);
@@ -231,9 +248,10 @@ static void fail_by_fault(run *run) {
   case ENGINE_FAULT_TIME:
     forget_failure(run);
     if (op_scope_time(run->scope, OP_CLOCK_GUEST, now) >= run_ns(run->options.limits.cpu_ms))
-      run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
+      run_fail_limit(run, RUN_KIND_CPU, "the guest's time limit (%s) was hit", run_names(run)->cpu);
     else
-      run_fail(run, RUN_KIND_TIMEOUT, "the time limit of the run (--wall-ms) was hit");
+      run_fail_limit(run, RUN_KIND_TIMEOUT, "the time limit of the run (%s) was hit",
+                     run_names(run)->wall);
     break;
   case ENGINE_FAULT_STOPPED:
   case ENGINE_FAULT_INTERNAL:
@@ -276,7 +294,8 @@ static void timed_out(run *run) {
     fail_by_deadlock(run);
   /* A settled value stays the outcome; what it still waited for is cancelled. */
   if (!run->settled || run->failure.kind != RUN_KIND_NONE || run->in_turn)
-    run_fail(run, RUN_KIND_TIMEOUT, "the time limit of the run (--wall-ms) was hit");
+    run_fail_limit(run, RUN_KIND_TIMEOUT, "the time limit of the run (%s) was hit",
+                   run_names(run)->wall);
 }
 
 /* A settled run whose time is over still has to say whether a rejection was left
@@ -319,7 +338,7 @@ void run_slice(run *run) {
   if (guest_time_left(run, now) == 0 && run->asked_stuck)
     fail_by_deadlock(run);
   else if (guest_time_left(run, now) == 0)
-    run_fail(run, RUN_KIND_CPU, "the guest's time limit (--cpu-ms) was hit");
+    run_fail_limit(run, RUN_KIND_CPU, "the guest's time limit (%s) was hit", run_names(run)->cpu);
   if (run->failure.kind != RUN_KIND_NONE)
     run_finish(run);
   else if (run->wall_passed)

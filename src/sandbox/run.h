@@ -34,6 +34,11 @@ typedef struct run_limits {
   uint64_t retries_max;    /* attempts after the first, of all its operations */
 } run_limits;
 
+/* What the limits are called where they are set, for messages. */
+typedef struct run_limit_names {
+  const char *cpu, *wall, *memory, *result, *log, *operations;
+} run_limit_names;
+
 /* The defaults of `vow eval`. */
 extern const run_limits run_limits_default;
 #define RUN_TIMERS_MAX 1000u
@@ -132,6 +137,8 @@ typedef struct run_options {
   const host_kind *kinds; /* what is allowed; copied, but for what it points to */
   size_t kinds_count;
   run_limits limits;
+  uint8_t priority;                   /* the highest its operations may have; 0 */
+  const run_limit_names *limit_names; /* borrowed up to disposal; NULL: the command line's */
   /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:
    * dropped. May be called in the middle of a turn: it must not call the run. */
   void (*on_log)(void *user, int level, const char *text, size_t len);

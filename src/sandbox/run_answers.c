@@ -72,8 +72,16 @@ uint64_t host_call_remaining_ms(const host_call *call) {
   return at > now ? (at - now) / NS_PER_MS : 0;
 }
 
+const char *host_call_name(const host_call *call) {
+  return call->kind->name;
+}
+
 uint64_t host_call_number(const host_call *call) {
   return call->number;
+}
+
+uint8_t host_call_priority(const host_call *call) {
+  return call->priority;
 }
 
 uint32_t host_call_attempt(const host_call *call) {

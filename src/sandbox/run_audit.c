@@ -5,21 +5,20 @@
 static audit_event event_of(const run_audit *run, uint64_t at_ns) {
   return (audit_event){.run = run->run,
                        .tenant = run->tenant,
+                       .parent = run->parent,
                        .time_ms = run->opened_ms + at_ns / 1000000,
                        .at_ns = at_ns};
 }
 
-void run_audit_open(run_audit *run, audit *audit, const char *tenant, uint64_t opened_ms,
-                    const uint8_t random[RUN_AUDIT_ID_LEN / 2]) {
+void run_audit_open(run_audit *run, const uint8_t random[RUN_AUDIT_ID_LEN / 2]) {
   static const char digits[] = "0123456789abcdef";
-  *run = (run_audit){.audit = audit, .tenant = tenant, .opened_ms = opened_ms};
   for (size_t i = 0; i < RUN_AUDIT_ID_LEN / 2; i++) {
     run->run[2 * i] = digits[random[i] >> 4];
     run->run[2 * i + 1] = digits[random[i] & 15];
   }
   audit_event opened = event_of(run, 0);
   opened.event = "opened";
-  audit_put(audit, &opened);
+  audit_put(run->audit, &opened);
 }
 
 static bool is_denied(const run_event *event) {
@@ -27,7 +26,7 @@ static bool is_denied(const run_event *event) {
          strcmp(event->error, "PermissionError") == 0;
 }
 
-static const char *event_text(const run_event *event) {
+const char *run_event_text(const run_event *event) {
   static const char *const names[] = {[RUN_EVENT_CREATED] = "created",
                                       [RUN_EVENT_QUEUED] = "queued",
                                       [RUN_EVENT_STARTED] = "started",
@@ -48,7 +47,7 @@ void run_audit_event(const run_audit *run, const run_event *event) {
   bool ends = event->kind == RUN_EVENT_SETTLED || event->kind == RUN_EVENT_LATE;
   bool tries = event->kind == RUN_EVENT_STARTED || event->kind == RUN_EVENT_RETRIED;
   audit_event line = event_of(run, event->at_ns);
-  line.event = event_text(event);
+  line.event = run_event_text(event);
   line.operation = event->number;
   line.name = event->name;
   line.detail = event->detail;

@@ -138,33 +138,37 @@ void run_call_free(host_call *call) {
   mem_free(shard_allocator(call->shard), call);
 }
 
+/* Only lower than the kind's and the run's. */
+static uint8_t priority_of(const run *run, const host_kind *kind, double asked) {
+  unsigned below = !(asked < 0)                      ? 0
+                   : asked <= -(double)OP_PRIORITIES ? OP_PRIORITIES
+                                                     : (unsigned)-asked;
+  unsigned highest =
+      kind->policy.priority > run->options.priority ? kind->policy.priority : run->options.priority;
+  unsigned priority = highest + below;
+  return (uint8_t)(priority < OP_PRIORITIES ? priority : OP_PRIORITIES - 1);
+}
+
 static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   host_call *call = mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
   if (!call)
     return NULL;
-  *call = (host_call){.shard = run->shard,
-                      .run = run,
-                      .wire_id = wire_id,
-                      .number = ++run->calls_made,
-                      .kind = &run->options.kinds[fields->kind],
-                      .kinds = run_kinds_hold(run->kinds),
-                      .arguments_len = fields->arguments_len};
+  *call =
+      (host_call){.shard = run->shard,
+                  .run = run,
+                  .wire_id = wire_id,
+                  .number = ++run->calls_made,
+                  .kind = &run->options.kinds[fields->kind],
+                  .kinds = run_kinds_hold(run->kinds),
+                  .priority = priority_of(run, &run->options.kinds[fields->kind], fields->priority),
+                  .arguments_len = fields->arguments_len};
   memcpy(call->arguments, fields->arguments, fields->arguments_len);
   call->created_ns = run_now();
   if (fields->site && run->options.debug)
     call->site = mem_text(allocator, fields->site, fields->site_len);
   link_call(run, call);
   return call;
-}
-
-/* Only lower than the kind's. */
-static uint8_t priority_of(const host_kind *kind, double asked) {
-  unsigned below = !(asked < 0)                      ? 0
-                   : asked <= -(double)OP_PRIORITIES ? OP_PRIORITIES
-                                                     : (unsigned)-asked;
-  unsigned priority = kind->policy.priority + below;
-  return (uint8_t)(priority < OP_PRIORITIES ? priority : OP_PRIORITIES - 1);
 }
 
 /* The deterministic encoding of the arguments, if the kind keeps or shares answers.
@@ -189,7 +193,8 @@ static void refuse_full(host_call *call) {
 
 static void refuse(run *run, op_status status) {
   if (status == OP_E_TOTAL)
-    run_fail(run, RUN_KIND_OPERATIONS, "more operations than --max-ops allows");
+    run_fail_limit(run, RUN_KIND_OPERATIONS, "more operations than %s allows",
+                   run_names(run)->operations);
   else if (status == OP_E_LIVE)
     run_fail_for_places(run);
   else
@@ -213,7 +218,7 @@ static bool submit(run *run, host_call *call, const call_fields *fields) {
   op_spec spec = {.kind = call->kind->state,
                   .name = call->kind->name,
                   .timeout_ns = timeout_ns(run, fields->timeout_ms),
-                  .priority = priority_of(call->kind, fields->priority),
+                  .priority = call->priority,
                   .tag = call->number,
                   .user = call,
                   .key = key.len ? key.data : NULL,

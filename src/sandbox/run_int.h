@@ -50,6 +50,7 @@ struct host_call {
   bool told;       /* no event of a settlement is to come (any more) */
   bool orphan;     /* in the shard's list of those */
   bool answered;   /* the guest needs no answer any more */
+  uint8_t priority;
   uint32_t attempts;
   uint64_t created_ns;
   char *site;   /* where script made the call, with `debug`; else NULL */
@@ -149,6 +150,10 @@ void run_finish(run *run);
 void run_wake(run *run);
 /* Notes what ends the run; the first one counts. Strings may be NULL, are copied. */
 void run_fail(run *run, run_kind kind, const char *message);
+/* A limit was hit: `format` takes its name. */
+__attribute__((format(printf, 3, 4))) void run_fail_limit(run *run, run_kind kind,
+                                                          const char *format, ...);
+const run_limit_names *run_names(const run *run);
 /* The machine or the host is short of something: no limit of this run was hit. */
 void run_fail_for_memory(run *run);
 void run_fail_for_places(run *run);

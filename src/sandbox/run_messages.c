@@ -106,13 +106,10 @@ static unsigned long long kib(size_t bytes) {
 
 /* The run is opened all the same, for it to end as one that hit a limit. */
 static bool refuse_start(run *run, size_t context_len) {
-  char message[160];
-  size_t source_len = run->options.source_len;
-  snprintf(message, sizeof message,
-           "the script (%llu KiB) and its context (%llu KiB) do not fit into the memory of the "
-           "run (--memory-mib)",
-           kib(source_len), kib(context_len));
-  run_fail(run, RUN_KIND_MEMORY, message);
+  run_fail_limit(run, RUN_KIND_MEMORY,
+                 "the script (%llu KiB) and its context (%llu KiB) do not fit into the memory of "
+                 "the run (%s)",
+                 kib(run->options.source_len), kib(context_len), run_names(run)->memory);
   run_wake(run);
   return true;
 }
@@ -315,10 +312,19 @@ static void read_operation(run *run, const cbor_in *map, run_failure *failure) {
   }
 }
 
+static void fail_result(run *run) {
+  run_fail_limit(run, RUN_KIND_RESULT, "the result is larger than %s allows",
+                 run_names(run)->result);
+}
+
 static void on_error(run *run, const cbor_in *body) {
   if (run->failure.kind != RUN_KIND_NONE)
     return;
   run_failure *failure = &run->failure;
+  if (kind_named(body) == RUN_KIND_RESULT && !cbor_find(body, WIRE_ERROR_MESSAGE, &(cbor_in){0})) {
+    fail_result(run); /* the guest does not know what the limit is called */
+    return;
+  }
   failure->kind = kind_named(body);
   failure->name = text_of(run, body, WIRE_ERROR_NAME);
   failure->message = text_of(run, body, WIRE_ERROR_MESSAGE);
@@ -336,7 +342,7 @@ static void on_value(run *run, const uint8_t *body, size_t len) {
   if (status == CBOR_OK)
     run->value = mem_text(allocator, (const char *)json.data, json.len);
   if (status == CBOR_E_SIZE || (status == CBOR_OK && json.len > result_max(&run->options)))
-    run_fail(run, RUN_KIND_RESULT, "the result is larger than --result-kib allows");
+    fail_result(run);
   else if (status == CBOR_E_NOMEM || (status == CBOR_OK && !run->value))
     run_fail_for_memory(run);
   else if (status == CBOR_E_DEPTH || status == CBOR_E_NODES)
@@ -363,7 +369,7 @@ static bool on_log(run *run, cbor_in *body) {
     return false;
   run->log_bytes += len + 1;
   if (run->log_bytes > run->options.limits.log_bytes) {
-    run_fail(run, RUN_KIND_OUTPUT, "more console output than --log-kib allows");
+    run_fail_limit(run, RUN_KIND_OUTPUT, "more console output than %s allows", run_names(run)->log);
     return true;
   }
   if (run->options.on_log)
@@ -445,6 +451,7 @@ bool run_drain(void *user, const uint8_t *bytes, size_t len) {
       run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed message");
   }
   if (!run_has_room(run, 0))
-    run_fail(run, RUN_KIND_MEMORY, "payloads and guest memory pass --memory-mib");
+    run_fail_limit(run, RUN_KIND_MEMORY, "payloads and guest memory pass %s",
+                   run_names(run)->memory);
   return may_go_on(run);
 }

@@ -34,15 +34,11 @@ static void deliver(vow_op *op) {
   lib_op_drop(op); /* the call's */
 }
 
-static void take_bytes(lib_gate *gate, size_t bytes) {
-  pthread_mutex_lock(&gate->lock);
-  gate->bytes -= bytes;
-  pthread_mutex_unlock(&gate->lock);
-}
-
 static void deliver_message(loop_message *message) {
   vow_op *op = (vow_op *)message;
-  take_bytes(op->gate, op->answer.len);
+  pthread_mutex_lock(&op->gate->lock);
+  op->gate->bytes -= op->answer.len;
+  pthread_mutex_unlock(&op->gate->lock);
   deliver(op);
   lib_op_drop(op);
 }
@@ -50,9 +46,9 @@ static void deliver_message(loop_message *message) {
 /* ---- on any thread ---- */
 
 /* Under the gate's lock, with the loop open. In on_log and on_event the guest is in
- * the middle of a turn. */
+ * the middle of a turn; and nothing overtakes progress that was told before. */
 static bool may_deliver(const vow_op *op) {
-  return lib_gate_is_here(op->gate) && op->kind->runtime->guarded == 0;
+  return lib_gate_is_here(op->gate) && op->kind->runtime->guarded == 0 && op->posted == 0;
 }
 
 static bool has_room(const lib_gate *gate, size_t more) {
@@ -202,7 +198,10 @@ static void tell(vow_op *op, const void *bytes, size_t len) {
 static void deliver_progress(loop_message *message) {
   progress *told = (progress *)message;
   vow_op *op = told->op;
-  take_bytes(op->gate, sizeof *told + told->len);
+  pthread_mutex_lock(&op->gate->lock);
+  op->gate->bytes -= sizeof *told + told->len;
+  op->posted--;
+  pthread_mutex_unlock(&op->gate->lock);
   tell(op, told->bytes, told->len);
   mem_free(op->gate->allocator, told);
   lib_op_drop(op);
@@ -221,6 +220,7 @@ static vow_status post_progress(vow_op *op, const void *bytes, size_t len) {
     memcpy(told->bytes, bytes, len);
   lib_op_hold(op);
   op->gate->bytes += size;
+  op->posted++;
   loop_post(op->gate->loop, &told->message);
   return VOW_OK;
 }

@@ -48,7 +48,15 @@ static uint64_t deadline_of(const host_call *call) {
   return left < (OP_NEVER - now) / NS_PER_MS ? now + left * NS_PER_MS : OP_NEVER;
 }
 
-static vow_op *new_op(lib_kind *kind, host_call *call) {
+static void link_op(vow_op *op) {
+  vow_runtime *runtime = op->kind->runtime;
+  op->next = runtime->ops;
+  if (op->next)
+    op->next->previous = op;
+  runtime->ops = op;
+}
+
+vow_op *lib_op_open(lib_kind *kind, host_call *call) {
   size_t len, name_len = strlen(kind->host.name);
   const uint8_t *args = host_call_arguments(call, &len);
   if (len > SIZE_MAX - sizeof(vow_op) - name_len - 1)
@@ -63,6 +71,8 @@ static vow_op *new_op(lib_kind *kind, host_call *call) {
                  .call = call,
                  .number = host_call_number(call),
                  .deadline = deadline_of(call),
+                 .calls_left = host_call_calls_left(call),
+                 .priority = host_call_priority(call),
                  .args_len = len,
                  .name = (const char *)op->args + len};
   memcpy(op->args, args, len);
@@ -73,15 +83,19 @@ static vow_op *new_op(lib_kind *kind, host_call *call) {
   lib_gate_hold(op->gate);
   if (run)
     lib_run_hold(run);
+  host_call_set_data(call, op);
+  link_op(op);
   return op;
 }
 
-static void link_op(vow_op *op) {
-  vow_runtime *runtime = op->kind->runtime;
-  op->next = runtime->ops;
-  if (op->next)
-    op->next->previous = op;
-  runtime->ops = op;
+void lib_call_no_memory(host_call *call) {
+  const host_error error = {NULL, no_memory.code, no_memory.message, no_memory.transient};
+  host_call_reject(call, &error);
+}
+
+void lib_op_no_thread(vow_op *op) {
+  lib_answer answer = no_thread;
+  lib_op_settle(op, &answer);
 }
 
 void lib_op_unlink(vow_op *op) {
@@ -114,22 +128,18 @@ static void start_on_worker(vow_op *op) {
   lib_op_hold(op);
   if (pool_submit(runtime->workers, shard_loop(runtime->shard), &op->work))
     return;
-  lib_answer answer = no_thread;
-  lib_op_settle(op, &answer);
+  lib_op_no_thread(op);
   vow_op_release(op);
   lib_op_drop(op);
 }
 
 static void start(host_call *call, void *user) {
   lib_kind *kind = user;
-  vow_op *op = new_op(kind, call);
+  vow_op *op = lib_op_open(kind, call);
   if (!op) {
-    const host_error error = {NULL, no_memory.code, no_memory.message, no_memory.transient};
-    host_call_reject(call, &error);
+    lib_call_no_memory(call);
     return;
   }
-  host_call_set_data(call, op);
-  link_op(op);
   if (kind->blocking) {
     start_on_worker(op);
     return;
@@ -148,12 +158,13 @@ static void cancel(vow_op *op) {
   void *user = op->on_cancel_user;
   op->on_cancel = NULL;
   pthread_mutex_unlock(&op->gate->lock);
-  if (!callback)
-    return;
   vow_runtime *runtime = op->kind->runtime;
   lib_op_hold(op);
   runtime->depth++;
-  callback(op, user);
+  if (callback)
+    callback(op, user);
+  if (op->run)
+    lib_run_end_nested(op->run, op);
   runtime->depth--;
   lib_op_drop(op);
 }
@@ -231,6 +242,10 @@ vow_status vow_op_args_json(vow_op *op, const char **json) {
   pthread_mutex_unlock(&op->gate->lock);
   mem_free(op->gate->allocator, made);
   return VOW_OK;
+}
+
+uint64_t vow_op_calls_left(const vow_op *op) {
+  return op->calls_left;
 }
 
 uint64_t vow_op_remaining_ms(const vow_op *op) {

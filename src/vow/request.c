@@ -97,9 +97,25 @@ static vow_status read_source(vow_runtime *runtime, const vow_request *request, 
   return status;
 }
 
+/* It has the time of the operation it is nested in, and a little more: so it is that
+ * operation's time limit which ends both, and not this run as if it had failed. */
+static vow_status read_parent(vow_runtime *runtime, vow_op *parent, run_options *options) {
+  if (parent->gate != runtime->gate)
+    return lib_fail(runtime, VOW_E_INVALID, "parent: not an operation of this runtime");
+  uint64_t left = vow_op_remaining_ms(parent);
+  if (left == 0 || !parent->run || !vow_run_alive(parent->run))
+    return lib_fail(runtime, VOW_E_CANCELLED, "parent: nobody waits for %s any more", parent->name);
+  if (left < options->limits.wall_ms)
+    options->limits.wall_ms = left + 1;
+  options->priority = parent->priority;
+  return VOW_OK;
+}
+
 vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_request *request,
                             lib_request *read) {
-  *read = (lib_request){0};
+  static const run_limit_names names = {"cpu_ms",       "wall_ms",   "memory_bytes",
+                                        "result_bytes", "log_bytes", "operations_max"};
+  *read = (lib_request){.options.limit_names = &names};
   if (!given || !lib_options_copy(request, sizeof *request, given))
     return lib_fail(runtime, VOW_E_INVALID,
                     "request: its size is not set, or it is of a newer version");
@@ -107,8 +123,11 @@ vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_
   if (status == VOW_OK)
     status = check_context(runtime, request->context);
   read->options.context = request->context;
+  read->options.debug = request->debug;
   if (status == VOW_OK)
     status = request->script ? read_script(runtime, request, &read->options)
                              : read_source(runtime, request, read);
+  if (status == VOW_OK && request->parent)
+    status = read_parent(runtime, request->parent, &read->options);
   return status;
 }

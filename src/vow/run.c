@@ -1,4 +1,6 @@
 /* Runs as a program sees them. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vow/vow_int.h"
@@ -24,8 +26,12 @@ void lib_run_hold(vow_run *run) {
 }
 
 void lib_run_drop(vow_run *run) {
-  if (atomic_fetch_sub(&run->holders, 1) == 1)
-    mem_free(run->allocator, run);
+  if (atomic_fetch_sub(&run->holders, 1) != 1)
+    return;
+  lib_gate *gate = run->gate;
+  mem_free(gate->allocator, run->tenant);
+  mem_free(gate->allocator, run);
+  lib_gate_drop(gate);
 }
 
 static void link_run(vow_runtime *runtime, vow_run *run) {
@@ -46,25 +52,72 @@ static void unlink_run(vow_run *run) {
     run->next->previous = run->previous;
 }
 
+/* ---- nesting ---- */
+
+static void nest(vow_run *run, vow_op *op) {
+  vow_run *parent = op->run;
+  run->parent = parent;
+  run->parent_op = op;
+  lib_run_hold(parent);
+  lib_op_hold(op);
+  run->next_child = parent->children;
+  if (run->next_child)
+    run->next_child->previous_child = run;
+  parent->children = run;
+}
+
+static void unnest(vow_run *run) {
+  if (!run->parent)
+    return;
+  if (run->previous_child)
+    run->previous_child->next_child = run->next_child;
+  else
+    run->parent->children = run->next_child;
+  if (run->next_child)
+    run->next_child->previous_child = run->previous_child;
+  lib_run_drop(run->parent);
+  lib_op_drop(run->parent_op);
+  run->parent = NULL;
+  run->parent_op = NULL;
+}
+
+static vow_run *find_nested(vow_run *run, const vow_op *op) {
+  vow_run *child = run->children;
+  while (child && op && child->parent_op != op)
+    child = child->next_child;
+  return child;
+}
+
+/* Each one's end takes it out of the list, and may do anything to the others. */
+void lib_run_end_nested(vow_run *run, const vow_op *op) {
+  vow_run *child;
+  lib_run_hold(run);
+  while ((child = find_nested(run, op)))
+    run_cancel(child->run);
+  lib_run_drop(run);
+}
+
 static void note_finished(vow_run *run, run_outcome outcome) {
   atomic_store(&run->finished, true);
   run->runtime->runs_live--;
   run->runtime->outcomes[outcome]++;
+  unnest(run);
+  lib_run_end_nested(run, NULL);
 }
 
 void lib_run_dispose(vow_run *run) {
   vow_runtime *runtime = run->runtime;
   lib_run_hold(run);
   runtime->depth++;
-  if (vow_run_alive(run))
-    note_finished(run, RUN_CANCELLED);
-  atomic_store(&run->disposed, true);
+  atomic_store(&run->disposed, true); /* nobody is told, but the record */
+  run_cancel(run->run);
   unlink_run(run);
   run_dispose(run->run);
   runtime->depth--;
   lib_script_release(run->script);
-  mem_free(run->allocator, run->json);
-  mem_free(run->allocator, run->pending);
+  mem_free(run->gate->allocator, run->json);
+  mem_free(run->gate->allocator, run->leaks);
+  mem_free(run->gate->allocator, run->pending);
   run->run = NULL;
   run->runtime = NULL;
   lib_run_drop(run); /* the caller's */
@@ -113,10 +166,14 @@ static void on_event(void *user, const run_event *event) {
                           .number = event->number,
                           .name = event->name,
                           .at_ns = event->at_ns,
-                          .age_ns = event->age_ns};
-  if (run->dispose_asked)
-    return;
+                          .age_ns = event->age_ns,
+                          .detail = event->detail,
+                          .error = event->error,
+                          .attempt = event->attempt};
   vow_runtime *runtime = run->runtime;
+  recorder_event(&runtime->recorder, &run->audit, event);
+  if (!run->on_event || run->dispose_asked)
+    return;
   runtime->guarded++;
   run->on_event(run, &told, run->user);
   runtime->guarded--;
@@ -131,13 +188,37 @@ static vow_pending pending_of(const op_info *info) {
 
 /* Without memory for the list it is left out. */
 static void list_pending(vow_run *run, const run_report *from) {
-  run->pending = mem_new(run->allocator, from->pending_count, sizeof *run->pending);
+  run->pending = mem_new(run->gate->allocator, from->pending_count, sizeof *run->pending);
   if (!run->pending)
     return;
   for (size_t i = 0; i < from->pending_count; i++)
     run->pending[i] = pending_of(&from->pending[i]);
   run->report.pending = run->pending;
   run->report.pending_count = from->pending_count;
+}
+
+static void list_leaks(vow_run *run, const run_report *from) {
+  run->leaks = mem_new(run->gate->allocator, from->leaks_count, sizeof *run->leaks);
+  if (!run->leaks)
+    return;
+  for (size_t i = 0; i < from->leaks_count; i++)
+    run->leaks[i] = (vow_leak){.number = from->leaks[i].number,
+                               .name = from->leaks[i].name,
+                               .age_ns = from->leaks[i].age_ns,
+                               .site = from->leaks[i].site};
+  run->report.leaks = run->leaks;
+  run->report.leaks_count = from->leaks_count;
+}
+
+/* Later lines are other runs'. */
+static void note_audit(vow_run *run) {
+  run_report_audit audit;
+  if (!recorder_chain(&run->runtime->recorder, &audit))
+    return;
+  memcpy(run->audit_last, audit.last, sizeof run->audit_last);
+  run->report.audit_lines = audit.lines;
+  run->report.audit_last = run->audit_last;
+  run->report.audit_dropped = audit.dropped;
 }
 
 static void fill_report(vow_run *run, const run_report *from) {
@@ -167,6 +248,9 @@ static void fill_report(vow_run *run, const run_report *from) {
                    .memory_limit_bytes = from->memory_limit};
   if (from->pending_count)
     list_pending(run, from);
+  if (from->leaks_count)
+    list_leaks(run, from);
+  note_audit(run);
 }
 
 static void on_done(struct run *inner, const run_report *report, void *user) {
@@ -174,10 +258,12 @@ static void on_done(struct run *inner, const run_report *report, void *user) {
   vow_run *run = user;
   vow_runtime *runtime = run->runtime;
   lib_run_hold(run);
-  fill_report(run, report);
-  note_finished(run, report->outcome);
   runtime->depth++;
-  if (run->on_done && !run->dispose_asked)
+  recorder_ended(&runtime->recorder, &run->audit, report);
+  if (!atomic_load(&run->disposed))
+    fill_report(run, report);
+  note_finished(run, report->outcome);
+  if (run->on_done && !run->dispose_asked && !atomic_load(&run->disposed))
     run->on_done(run, &run->report, run->user);
   runtime->depth--;
   if (run->by_itself && !atomic_load(&run->disposed))
@@ -195,7 +281,8 @@ static vow_run *new_run(vow_runtime *runtime, const vow_request *request,
   atomic_init(&run->holders, 1);
   atomic_init(&run->finished, false);
   atomic_init(&run->disposed, false);
-  run->allocator = runtime->allocator;
+  run->gate = runtime->gate;
+  lib_gate_hold(run->gate);
   run->runtime = runtime;
   run->script = (vow_script *)(uintptr_t)request->script;
   run->on_done = callback;
@@ -203,13 +290,29 @@ static vow_run *new_run(vow_runtime *runtime, const vow_request *request,
   run->on_event = request->on_event;
   run->on_progress = request->on_progress;
   run->user = user;
-  return run;
+  run->tenant = request->tenant
+                    ? mem_text(runtime->allocator, request->tenant, strlen(request->tenant))
+                    : NULL;
+  if (!request->tenant || run->tenant)
+    return run;
+  lib_run_drop(run);
+  return NULL;
+}
+
+/* Its lines name the operation it is nested in by that one's run. */
+static void begin_record(vow_run *run, const vow_op *parent) {
+  recorder *recorder = &run->runtime->recorder;
+  if (parent && parent->run && recorder->file)
+    snprintf(run->parent_name, sizeof run->parent_name, "%s/%" PRIu64, parent->run->audit.run,
+             parent->number);
+  recorder_run(recorder, &run->audit, run->tenant, run->parent_name[0] ? run->parent_name : NULL);
 }
 
 static vow_status begin(vow_runtime *runtime, const vow_request *request, lib_request *read,
                         vow_run *run) {
   read->options.on_log = on_log;
-  read->options.on_event = request->on_event ? on_event : NULL;
+  read->options.on_event =
+      request->on_event || recorder_is_on(&runtime->recorder) ? on_event : NULL;
   read->options.on_done = on_done;
   read->options.user = run;
   run->run = run_open(runtime->shard, &read->options);
@@ -218,6 +321,9 @@ static vow_status begin(vow_runtime *runtime, const vow_request *request, lib_re
   if (run->script)
     lib_script_hold(run->script);
   link_run(runtime, run);
+  if (request->parent)
+    nest(run, request->parent);
+  begin_record(run, request->parent);
   return VOW_OK;
 }
 
@@ -252,11 +358,12 @@ vow_status vow_eval(vow_runtime *runtime, const vow_request *given, vow_done_cal
 
 /* ---- what a program does with it ---- */
 
-/* VOW_OK: it may be used, on its thread. */
+/* VOW_OK: it may be used. On another thread nothing else is looked at: there it may
+ * be disposed at any moment. */
 static vow_status usable(const vow_run *run) {
-  if (atomic_load(&run->disposed))
-    return VOW_E_STATE;
-  return lib_gate_is_here(run->runtime->gate) ? VOW_OK : VOW_E_THREAD;
+  if (!lib_gate_is_here(run->gate))
+    return VOW_E_THREAD;
+  return atomic_load(&run->disposed) ? VOW_E_STATE : VOW_OK;
 }
 
 vow_status vow_run_cancel(vow_run *run) {
@@ -317,13 +424,13 @@ size_t vow_run_pending(const vow_run *run, vow_pending *list, size_t max) {
   size_t wanted = count < max ? count : max;
   if (wanted == 0)
     return count;
-  op_info *infos = mem_new(run->allocator, wanted, sizeof *infos);
+  op_info *infos = mem_new(run->gate->allocator, wanted, sizeof *infos);
   if (!infos)
     return 0;
   run_pending(run->run, infos, wanted);
   for (size_t i = 0; i < wanted; i++)
     list[i] = pending_of(&infos[i]);
-  mem_free(run->allocator, infos);
+  mem_free(run->gate->allocator, infos);
   return count;
 }
 
@@ -338,8 +445,12 @@ vow_status vow_run_report_json(vow_run *run, const char **json) {
     return status;
   if (!run->source)
     return VOW_E_STATE;
+  const run_report_audit audit = {.lines = run->report.audit_lines,
+                                  .last = run->report.audit_last,
+                                  .dropped = run->report.audit_dropped};
   if (!run->json)
-    run->json = run_report_json(run->source, NULL, run->allocator);
+    run->json =
+        run_report_json(run->source, run->report.audit_last ? &audit : NULL, run->gate->allocator);
   *json = run->json;
   return run->json ? VOW_OK : VOW_E_NOMEM;
 }

@@ -89,7 +89,10 @@ static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options 
       api_host_open(runtime->allocator, allowed, runtime->store, vault, runtime->workers);
   bool bound = runtime->api && api_host_open_fetch(runtime->api, options->builtins) &&
                api_host_bind(runtime->api, runtime->shard);
-  return bound ? VOW_OK : VOW_E_NOMEM;
+  if (!bound)
+    return VOW_E_NOMEM;
+  const host_kind *builtins = api_host_kinds(runtime->api, &count);
+  return api_registry_add_all(&runtime->registry, builtins, count) ? VOW_OK : VOW_E_NOMEM;
 }
 
 static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
@@ -98,11 +101,15 @@ static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *op
     return lib_fail(runtime, VOW_E_INVALID, "engine: there is no such one");
   if (workers > WORKERS_MAX)
     return lib_fail(runtime, VOW_E_INVALID, "workers_max: at most %u", WORKERS_MAX);
+  if (options->audit && !*options->audit)
+    return lib_fail(runtime, VOW_E_INVALID, "audit: it names no file");
   runtime->runs_max = options->runs_max;
   vow_status status = open_shard(runtime, options);
   if (status == VOW_OK && !(runtime->workers = pool_open(runtime->allocator, workers)))
     status = VOW_E_NOMEM;
-  return status == VOW_OK ? open_builtins(runtime, options) : status;
+  if (status == VOW_OK)
+    status = open_builtins(runtime, options);
+  return status == VOW_OK ? lib_record_open(runtime, options->audit, options->metrics) : status;
 }
 
 static void close_parts(vow_runtime *runtime) {
@@ -120,6 +127,8 @@ static void close_parts(vow_runtime *runtime) {
     mem_free(allocator, (void *)(uintptr_t)kind->host.name);
     mem_free(allocator, kind);
   }
+  lib_record_close(runtime);
+  api_registry_free(&runtime->registry);
   lib_gate_drop(runtime->gate);
   mem_free(allocator, runtime);
 }
@@ -140,7 +149,8 @@ vow_status vow_runtime_open(const vow_runtime_options *given, vow_runtime **open
     tell(&options, vow_status_message(VOW_E_NOMEM));
     return VOW_E_NOMEM;
   }
-  runtime->allocator = options.allocator;
+  runtime->allocator = runtime->registry.allocator = options.allocator;
+  runtime->audit_fd = -1;
   vow_status status = open_parts(runtime, &options);
   if (status == VOW_OK) {
     *opened = runtime;
@@ -186,47 +196,19 @@ vow_status vow_runtime_close(vow_runtime *runtime) {
   close_scripts(runtime);
   while (runtime->ops)
     lib_op_close(runtime->ops);
+  bool whole = lib_record_end(runtime);
   pthread_mutex_lock(&runtime->gate->lock);
   runtime->gate->loop = NULL; /* from here on, every answer is late */
   pthread_mutex_unlock(&runtime->gate->lock);
   close_parts(runtime);
-  return VOW_OK;
+  return whole ? VOW_OK : VOW_E_LOST;
 }
 
 /* ---- registering ---- */
 
-static bool is_identifier(const char *text, size_t len) {
-  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$";
-  static const char digits[] = "0123456789";
-  for (size_t i = 0; i < len; i++)
-    if (!text[i] || (!strchr(letters, text[i]) && (i == 0 || !strchr(digits, text[i]))))
-      return false;
-  return len > 0;
-}
-
 static bool is_name(const char *name) {
   size_t len = name ? strnlen(name, LIB_NAME_MAX + 1) : 0;
-  if (len == 0 || len > LIB_NAME_MAX)
-    return false;
-  size_t first = strcspn(name, ".");
-  return is_identifier(name, first) &&
-         (first == len || is_identifier(name + first + 1, len - first - 1));
-}
-
-lib_kind *lib_kind_find(const vow_runtime *runtime, const char *name) {
-  lib_kind *kind = runtime->kinds;
-  while (kind && strcmp(kind->host.name, name) != 0)
-    kind = kind->next;
-  return kind;
-}
-
-static bool exists(const vow_runtime *runtime, const char *name) {
-  size_t count;
-  const host_kind *kinds = api_host_kinds(runtime->api, &count);
-  for (size_t i = 0; i < count; i++)
-    if (strcmp(kinds[i].name, name) == 0)
-      return true;
-  return lib_kind_find(runtime, name) != NULL;
+  return len <= LIB_NAME_MAX && api_name_valid(name, len);
 }
 
 static host_policy policy_of(const vow_policy *policy) {
@@ -241,6 +223,10 @@ static host_policy policy_of(const vow_policy *policy) {
                        .cache_error_ms = policy->cache_error_ms,
                        .cache_bytes = policy->cache_bytes,
                        .single_flight = policy->single_flight,
+                       .batch_max = !policy->batch      ? 0
+                                    : policy->batch_max ? policy->batch_max
+                                                        : OP_BATCH_MAX,
+                       .batch_window_ms = policy->batch_window_ms,
                        .idempotent = policy->idempotent};
 }
 
@@ -263,6 +249,7 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
   *kind = (lib_kind){.next = runtime->kinds,
                      .runtime = runtime,
                      .handler = handler,
+                     .batch = policy->batch,
                      .user = user,
                      .blocking = policy->blocking,
                      .host = {.name = copy,
@@ -270,7 +257,11 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
                               .options_last = policy->options_last,
                               .policy = policy_of(policy)}};
   lib_kind_init(kind);
-  if (!host_kinds_open(runtime->shard, &kind->host, 1)) {
+  if (kind->batch)
+    lib_kind_init_batch(kind);
+  if (!host_kinds_open(runtime->shard, &kind->host, 1) ||
+      !api_registry_add(&runtime->registry, &kind->host)) {
+    host_kinds_close(&kind->host, 1);
     mem_free(runtime->allocator, copy);
     mem_free(runtime->allocator, kind);
     return VOW_E_NOMEM;
@@ -288,13 +279,19 @@ vow_status vow_register(vow_runtime *runtime, const char *name, vow_handler *han
   if (given && !lib_options_copy(&policy, sizeof policy, given))
     return lib_fail(runtime, VOW_E_INVALID,
                     "policy: its size is not set, or it is of a newer version");
-  if (!handler || !is_name(name))
+  if ((policy.batch ? policy.batch_max > OP_BATCH_MAX || handler != NULL
+                    : policy.batch_max || policy.batch_window_ms))
+    return lib_fail(runtime, VOW_E_INVALID,
+                    "policy: batch takes the place of a handler, for at most %u calls at once",
+                    OP_BATCH_MAX);
+  if ((!handler && !policy.batch) || !is_name(name))
     return lib_fail(runtime, VOW_E_INVALID,
                     "an operation needs a handler and a name like 'weather.get', of at most %u "
                     "bytes",
                     LIB_NAME_MAX);
-  if (exists(runtime, name))
-    return lib_fail(runtime, VOW_E_EXISTS, "there is an operation '%s'", name);
+  const host_kind *taken = api_registry_taken(&runtime->registry, name);
+  if (taken)
+    return lib_fail(runtime, VOW_E_EXISTS, "there is an operation '%s'", taken->name);
   return add_kind(runtime, name, handler, &policy, user);
 }
 

@@ -16,7 +16,9 @@
 
 #include "api/db.h"
 #include "api/host.h"
+#include "api/registry.h"
 #include "loop/loop.h"
+#include "sandbox/recorder.h"
 #include "sandbox/run.h"
 #include "task/pool.h"
 #include "vow/vow.h"
@@ -51,7 +53,8 @@ bool lib_gate_is_here(const lib_gate *gate); /* on the runtime's thread */
 typedef struct lib_kind {
   struct lib_kind *next;
   vow_runtime *runtime;
-  vow_handler *handler;
+  vow_handler *handler; /* or: */
+  vow_batch_handler *batch;
   void *user;
   bool blocking;
   host_kind host; /* its name is ours */
@@ -76,12 +79,14 @@ struct vow_op {
   atomic_bool cancelled; /* set on the runtime's thread, under the gate's lock */
   /* Under the gate's lock: */
   bool answered; /* an answer was taken, the first one */
+  size_t posted; /* progress on its way: what comes after it goes the same way */
   vow_cancel_callback *on_cancel;
   void *on_cancel_user;
   char *args_json;
   lib_answer answer; /* once answered: its deliverer's */
   /* Constant: */
-  uint64_t number, deadline;
+  uint64_t number, deadline, calls_left;
+  uint8_t priority;
   size_t args_len;
   const char *name; /* behind the arguments */
   uint8_t args[];
@@ -89,6 +94,10 @@ struct vow_op {
 
 /* Makes the handler's side of `kind`. */
 void lib_kind_init(lib_kind *kind);
+/* The operation of a call, with a reference for its handler; NULL: memory is short. */
+vow_op *lib_op_open(lib_kind *kind, host_call *call);
+void lib_call_no_memory(host_call *call);
+void lib_op_no_thread(vow_op *op);
 void lib_op_hold(vow_op *op);
 void lib_op_drop(vow_op *op);
 /* Takes it out of the runtime's list. */
@@ -102,6 +111,11 @@ void lib_op_close(vow_op *op);
 vow_status lib_op_settle(vow_op *op, lib_answer *answer);
 /* Nobody is left who could answer. */
 void lib_op_abandon(vow_op *op);
+
+/* ---- batch.c ---- */
+
+/* The same for a kind with a batch handler, behind lib_kind_init(). */
+void lib_kind_init_batch(lib_kind *kind);
 
 /* ---- runs and scripts ---- */
 
@@ -118,8 +132,8 @@ struct vow_run {
   bool posted, cancel_asked, dispose_asked;
   atomic_size_t holders;
   atomic_bool finished, disposed; /* set on the runtime's thread */
-  const vow_allocator *allocator;
-  vow_runtime *runtime; /* until it is disposed */
+  lib_gate *gate;                 /* held: tells the thread also when the runtime is gone */
+  vow_runtime *runtime;           /* until it is disposed; its thread */
   vow_run *next, *previous;
   run *run; /* NULL: disposed */
   vow_script *script;
@@ -129,7 +143,17 @@ struct vow_run {
   void (*on_progress)(vow_run *run, uint64_t number, const char *name, const void *bytes,
                       size_t len, void *user);
   void *user;
-  bool by_itself;           /* disposed after on_done */
+  bool by_itself; /* disposed after on_done */
+  /* While it has not finished, and is nested: */
+  vow_run *parent;   /* held */
+  vow_op *parent_op; /* held */
+  vow_run *next_child, *previous_child;
+  vow_run *children; /* runs nested in its operations that have not finished */
+  char *tenant;
+  char parent_name[RUN_AUDIT_ID_LEN + 24];
+  run_audit audit;
+  char audit_last[AUDIT_HASH_LEN + 1];
+  vow_leak *leaks;
   const run_report *source; /* NULL: it has not finished */
   vow_report report;
   vow_pending *pending;
@@ -140,6 +164,8 @@ void lib_run_hold(vow_run *run);
 void lib_run_drop(vow_run *run);
 /* Ends, disposes and forgets it. Not in the middle of a turn. */
 void lib_run_dispose(vow_run *run);
+/* Ends the runs that are nested in the operations of `run`, or in `op` alone. */
+void lib_run_end_nested(vow_run *run, const vow_op *op);
 void lib_script_hold(vow_script *script);
 void lib_script_release(vow_script *script);
 
@@ -155,6 +181,13 @@ typedef struct lib_request {
 vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_request *request,
                             lib_request *read);
 
+/* ---- record.c ---- */
+
+vow_status lib_record_open(vow_runtime *runtime, const char *audit, bool metrics);
+/* Every run has ended. False when lines of the audit were lost. */
+bool lib_record_end(vow_runtime *runtime);
+void lib_record_close(vow_runtime *runtime);
+
 /* ---- runtime.c ---- */
 
 struct vow_runtime {
@@ -164,6 +197,7 @@ struct vow_runtime {
   pool *workers;
   db *store;
   api_host *api;
+  api_registry registry; /* what is built in, and `kinds` */
   lib_kind *kinds;
   vow_run *runs;
   vow_script *scripts;
@@ -173,6 +207,9 @@ struct vow_runtime {
   bool closing;
   uint32_t runs_max;
   uint64_t runs_begun, runs_live, outcomes[RUN_CANCELLED + 1];
+  recorder recorder;
+  int audit_fd;  /* -1: none */
+  char *metrics; /* the last text that was asked for */
   char message[LIB_MESSAGE_MAX];
 };
 
@@ -181,8 +218,6 @@ struct vow_runtime {
 bool lib_options_copy(void *to, size_t size, const void *from);
 __attribute__((format(printf, 3, 4))) vow_status lib_fail(vow_runtime *runtime, vow_status status,
                                                           const char *format, ...);
-/* Among the registered ones; NULL. */
-lib_kind *lib_kind_find(const vow_runtime *runtime, const char *name);
 
 /* ---- allow.c ---- */
 

@@ -72,6 +72,7 @@ class Runs(HostTest):
         self.assertEqual(list(call), ["jsonrpc", "id", "method", "params"])
         params = call["params"]
         remaining = params.pop("remaining_ms")
+        self.assertEqual(params.pop("calls_left"), 9999)
         self.assertEqual(params, {"run": number, "operation": 1, "name": "weather.get", "attempt": 1,
                                   "arguments": ["Oslo"]})
         self.assertTrue(0 < remaining <= 5000, remaining)
@@ -239,8 +240,22 @@ class Runs(HostTest):
             peer.eval("1", allow=["ekho"]))["error"]["message"])
         peer.end()
 
+    def test_allow_of_many_kinds(self):
+        """Each run may have a list of its own, however many came before."""
+        peer = self.peer
+        names = [f"tool{i}" for i in range(11)]
+        peer.register(*({"name": name} for name in names))
+        for start in range(0, 1500, 100):
+            asked = [(peer.eval("Object.keys(globalThis).filter((k) => k.startsWith('tool')).length",
+                                allow=[name for i, name in enumerate(names) if n >> i & 1]), n)
+                     for n in range(start, start + 100)]
+            for number, n in asked:
+                self.assertEqual(self.value(peer.report(number)), bin(n).count("1"))
+        peer.end()
+
     def test_limits(self):
         peer = self.peer
+        peer.register(ECHO)
         for source, limits, kind in (
                 ("for (;;);", {"cpu_ms": 20}, "cpu"), ("await sleep(60000)", {"wall_ms": 20}, "timeout"),
                 ("'x'.repeat(3000)", {"result_kib": 1}, "result"),
@@ -248,10 +263,11 @@ class Runs(HostTest):
                 ("const a = []; for (;;) a.push(new Uint8Array(1e6))", {"memory_mib": 8}, "memory"),
                 ("function f() { f() } f()", {"stack_kib": 32}, "stack"),
                 ("echo(); echo(); 1", {"max_ops": 1}, "operations")):
-            if "echo" in source:
-                peer.register(ECHO)
             report = peer.report(peer.eval(source, **limits))
             self.assertEqual((report["outcome"], report["error"]["kind"]), ("limit", kind), report)
+            if kind != "stack":  # by the name it is set by
+                self.assertIn(next(iter(limits)), report["error"]["message"])
+            self.assertNotIn("--", report["error"]["message"])
         peer.end()
 
     def test_logs_come_before_the_answer(self):
@@ -474,7 +490,8 @@ class Cancel(HostTest):
         self.assertEqual(peer.notification("cancelled"), {"call": call["id"]})
         self.assertEqual(peer.counts()["calls"], 1)
         peer.fulfil(call, "too late")
-        self.assertEqual(peer.counts(), {"runs": 0, "waiting": 0, "calls": 0, "strays": 0, "logs_dropped": 0})
+        self.assertEqual(peer.counts(), {"runs": 0, "waiting": 0, "calls": 0, "strays": 0, "logs_dropped": 0,
+                                         "progress_dropped": 0})
         self.assertEqual(self.value(peer.report(peer.eval("1"))), 1)
         self.assertEqual(peer.answer(peer.ask("cancel", id="nothing"))["result"], {"cancelled": False})
         peer.end()
@@ -510,6 +527,120 @@ class Cancel(HostTest):
         peer.end()
 
 
+    def test_nested_runs_end_with_their_call(self):
+        peer = self.peer
+        peer.register(ECHO)
+        for how in ("script", "cancel", "end"):
+            abort = "setTimeout(() => c.abort('no'), 300);" if how == "script" else ""
+            outer = peer.eval(f"const c = new AbortController(); {abort}"
+                              "await echo(1, {signal: c.signal}).catch((e) => e)")
+            call = peer.call()
+            inner = peer.eval("await echo(2)", parent=call["id"], wall_ms=600000)
+            second = peer.call()
+            self.assertLessEqual(second["params"]["remaining_ms"], 10002)
+            if how == "cancel":
+                peer.ask("cancel", id=outer)
+            elif how == "end":
+                peer.fulfil(call, 3)
+            nested, report = peer.report(inner), peer.report(outer)
+            self.assertEqual(nested["outcome"], "cancelled")
+            self.assertEqual(report["outcome"], "cancelled" if how == "cancel" else "value")
+            peer.wait(lambda m: m.get("method") == "cancelled" and m["params"]["call"] == second["id"])
+            if how != "end":
+                peer.fulfil(call, 1)
+            peer.fulfil(second, 1)
+        for parent in (12345, "x", call["id"], [1]):
+            answer = peer.answer(peer.eval("1", parent=parent))
+            self.assertEqual(self.code(answer), -32602)
+            self.assertIn("parent must be the id of a call", answer["error"]["message"])
+        peer.counts()
+        peer.end()
+
+
+class Seen(HostTest):
+    def test_progress(self):
+        peer = self.peer
+        peer.register(ECHO)
+        number = peer.eval("await echo('x'); await echo('y').catch((e) => e.name)", progress=True)
+        silent = peer.eval("await echo('z')")
+        for i in range(3):
+            call = peer.call()
+            peer.send({"jsonrpc": "2.0", "method": "progress",
+                       "params": {"call": call["id"], "value": {"done": {"$bytes": "AP8="}}}})
+            if call["params"]["arguments"] == ["y"]:
+                peer.fail(call, name="NotFoundError")
+            else:
+                peer.fulfil(call, 1)
+        self.assertEqual(self.value(peer.report(number)), "NotFoundError")
+        self.assertEqual(self.value(peer.report(silent)), 1)
+        told = [m["params"] for m in peer.kept if m.get("method") == "progress"]
+        self.assertEqual({p["run"] for p in told}, {number})
+        for operation, end in ((1, ("fulfilled", None)), (2, ("rejected", "NotFoundError"))):
+            mine = [p for p in told if p["operation"] == operation]
+            self.assertEqual([p["event"] for p in mine], ["created", "started", "progress", "settled"])
+            self.assertEqual(mine[2]["value"], {"done": {"$bytes": "AP8="}})
+            self.assertEqual((mine[3]["state"], mine[3].get("error")), end)
+            self.assertEqual({p["name"] for p in mine}, {"echo"})
+        for params in ({"call": 1, "value": 1}, {"call": 1}, {}, [1]):
+            peer.send({"jsonrpc": "2.0", "method": "progress", "params": params})
+        self.assertEqual(peer.counts()["strays"], 4)
+        peer.end()
+
+    def test_metrics(self):
+        peer = self.peer
+        peer.register(ECHO)
+        number = peer.eval("await echo(1)")
+        peer.fulfil(peer.call(), 1)
+        self.value(peer.report(number))
+        text = peer.answer(peer.ask("metrics"))["result"]["metrics"]
+        self.assertIn('vow_operations_total{kind="echo",state="fulfilled"} 1\n', text)
+        self.assertIn('vow_runs_total{outcome="value",kind="none"} 1\n', text)
+        peer.end()
+
+    def test_audit_and_metrics_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            audit, metrics = os.path.join(folder, "audit"), os.path.join(folder, "metrics")
+            peer = Peer(VOW, "--audit", audit, "--metrics", metrics)
+            self.addCleanup(peer.kill)
+            second = subprocess.run([VOW, "host", "--audit", audit], stdin=subprocess.DEVNULL,
+                                    capture_output=True, check=False)
+            self.assertEqual(second.returncode, 2)
+            self.assertIn(b"another process writes to it", second.stderr)
+            peer.register(ECHO)
+            outer = peer.eval("await echo(1)", tenant="acme")
+            call = peer.call()
+            inner = peer.eval("await sleep(1); 2", parent=call["id"], tenant="inner")
+            self.value(peer.report(inner))
+            peer.fulfil(call, 1)
+            last = peer.report(outer)["audit"]
+            peer.end()
+            with open(audit, encoding="utf-8") as file:
+                lines = [json.loads(line) for line in file]
+            self.assertEqual((len(lines), lines[-1]["hash"]), (last["lines"], last["last"]))
+            runs = {line["tenant"]: line["run"] for line in lines}
+            self.assertEqual({line.get("parent") for line in lines if line["tenant"] == "inner"},
+                             {f"{runs['acme']}/1"})
+            self.assertEqual({line.get("parent") for line in lines if line["tenant"] == "acme"}, {None})
+            verified = subprocess.run([VOW, "audit", "verify", "--last", last["last"], audit],
+                                      capture_output=True, check=False)
+            self.assertEqual(verified.returncode, 0, verified.stdout)
+            with open(metrics, encoding="utf-8") as file:
+                self.assertIn('vow_runs_total{outcome="value",kind="none"} 2\n', file.read())
+            same = subprocess.run([VOW, "host", "--audit", audit, "--metrics", audit],
+                                  stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            self.assertEqual((same.returncode, same.stderr),
+                             (2, b"vow host: --audit and --metrics name the same file\n"))
+
+    def test_an_audit_that_cannot_be_written(self):
+        peer = Peer(VOW, "--audit", "/dev/full")
+        self.addCleanup(peer.kill)
+        self.value(peer.report(peer.eval("1")))
+        peer.process.stdin.close()
+        self.assertEqual(peer.process.wait(timeout=SECONDS), 1)
+        peer.listener.join(SECONDS)
+        self.assertIn(b"2 events could not be written", peer.errors)
+
+
 class Load(HostTest):
     def test_thousand_at_once(self):
         peer = self.peer
@@ -522,7 +653,8 @@ class Load(HostTest):
             peer.fulfil(call, call["params"]["arguments"][0])
         for i, number in enumerate(numbers):
             self.assertEqual(self.value(peer.report(number)), i + 3)
-        self.assertEqual(peer.counts(), {"runs": 0, "waiting": 0, "calls": 0, "strays": 0, "logs_dropped": 0})
+        self.assertEqual(peer.counts(), {"runs": 0, "waiting": 0, "calls": 0, "strays": 0, "logs_dropped": 0,
+                                         "progress_dropped": 0})
         peer.end()
 
     def test_slow_reader(self):
@@ -550,6 +682,28 @@ class Load(HostTest):
         peer.raw(lines[at:])
         self.assertEqual([self.value(peer.report(i)) for i in range(rounds)], [1] * rounds)
         self.assertEqual(sum(m.get("method") == "log" for m in peer.kept), rounds * 100)
+        peer.end()
+
+    def test_nobody_reads_results(self):
+        """What waits for a place waits for a reader, too: one report is 1 MiB."""
+        peer = Peer(VOW, "--max-runs", "4", read=False)
+        self.addCleanup(peer.kill)
+        peer.eval("await sleep(500)")
+        rounds = 400
+        for _ in range(rounds - 1):
+            peer.eval("'x'.repeat(1000000)")
+        # The first one holds nobody up: whatever can run has run when its time is over.
+        used, still = 0, 0
+        while still < 10:
+            time.sleep(0.1)
+            with open(f"/proc/{peer.process.pid}/stat", encoding="ascii") as file:
+                ticks = sum(map(int, file.read().rpartition(")")[2].split()[11:13]))
+            used, still = ticks, still + 1 if ticks == used else 0
+        with open(f"/proc/{peer.process.pid}/statm", encoding="ascii") as file:
+            self.assertLess(int(file.read().split()[1]) * 4096, 250 << 20)
+        peer.read_on()
+        for number in range(2, rounds + 1):
+            self.assertEqual(len(self.value(peer.report(number))), 1000000)
         peer.end()
 
     def test_too_many_wait(self):

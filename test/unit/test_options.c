@@ -23,8 +23,8 @@ static const option_spec specs[] = {
     OPTION_NUMBER(target, big, "big", "N", 0, UINT64_MAX, "any number"),
     OPTION_FLAG(target, debug, "debug", "look closer"),
 };
-static const option_table table = {"eval", specs, sizeof specs / sizeof *specs, false};
-static const option_table stopping = {"run", specs, sizeof specs / sizeof *specs, true};
+static const option_table table = {"eval", specs, sizeof specs / sizeof *specs, false, NULL};
+static const option_table stopping = {"run", specs, sizeof specs / sizeof *specs, true, NULL};
 
 #define WORDS_MAX 16
 

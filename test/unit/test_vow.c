@@ -191,7 +191,14 @@ static void names_of_operations_are_checked(void **state) {
     assert_int_equal(vow_register(f.rt, bad[i], on_echo, NULL, &f), VOW_E_INVALID);
   assert_int_equal(vow_register(f.rt, NULL, on_echo, NULL, &f), VOW_E_INVALID);
   assert_int_equal(vow_register(f.rt, "a", NULL, NULL, &f), VOW_E_INVALID);
-  assert_int_equal(vow_register(f.rt, "test.echo", on_echo, NULL, &f), VOW_E_EXISTS);
+  static const char *const meant[] = {"await", "eval", "context", "NaN", "this.x"};
+  for (size_t i = 0; i < sizeof meant / sizeof *meant; i++)
+    assert_int_equal(vow_register(f.rt, meant[i], on_echo, NULL, &f), VOW_E_INVALID);
+  static const char *const taken[] = {"test.echo", "test"}; /* a function or an object */
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+    assert_int_equal(vow_register(f.rt, taken[i], on_echo, NULL, &f), VOW_E_EXISTS);
+  assert_int_equal(vow_register(f.rt, "alone", on_echo, NULL, &f), VOW_OK);
+  assert_int_equal(vow_register(f.rt, "alone.x", on_echo, NULL, &f), VOW_E_EXISTS);
   vow_policy policy = {0};
   assert_int_equal(vow_register(f.rt, "a", on_echo, &policy, &f), VOW_E_INVALID);
   policy.size = sizeof policy;
@@ -535,6 +542,45 @@ static void progress_is_told(void **state) {
   fixture_close(&f);
 }
 
+static void tell_in_log(subject *s) {
+  assert_int_equal(vow_op_progress(s->f->held[0], "first", 5), VOW_OK);
+}
+
+/* After the turn in which it was told, and before what was told behind it. */
+static void on_tell(vow_op *op, void *user) {
+  fixture *f = user;
+  vow_op *held = take_held(f);
+  assert_int_equal(vow_op_progress(held, "second", 6), VOW_OK);
+  assert_int_equal(vow_op_fulfil_json(held, "\"third\""), VOW_OK);
+  vow_op_release(held);
+  vow_op_fulfil(op, NULL, 0);
+}
+
+static void note_order(vow_run *run, uint64_t number, const char *name, const void *bytes,
+                       size_t len, void *user) {
+  subject *s = user;
+  (void)run, (void)number, (void)name;
+  snprintf(s->told + strlen(s->told), sizeof s->told - strlen(s->told), "%.*s ", (int)len,
+           (const char *)bytes);
+}
+
+static void nothing_overtakes_progress(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  assert_int_equal(vow_register(f.rt, "test.tell", on_tell, NULL, &f), VOW_OK);
+  subject_init(&s, &f,
+               "const p = test.hold(1); await test.echo(1);"
+               "console.log(2); await test.tell(1); await p");
+  s.when_log = tell_in_log;
+  s.request.on_progress = note_order;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  ends_with_value(&s, "\"third\"");
+  assert_string_equal(s.told, "first second ");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
 static void the_wall_can_be_moved(void **state) {
   fixture f;
   subject s;
@@ -758,6 +804,7 @@ int main(void) {
       ON_BOTH(cancels_in_every_state),
       ON_BOTH(disposes_in_callbacks),
       ON_BOTH(progress_is_told),
+      ON_BOTH(nothing_overtakes_progress),
       ON_BOTH(the_wall_can_be_moved),
       ON_BOTH(policies_hold),
       ON_BOTH(the_number_of_runs_is_bounded),

@@ -135,6 +135,29 @@ withHost("many at once", async (host) => {
   assert.deepEqual(values, Array.from({ length: 300 }, (_, i) => 2 * i + 6));
 });
 
+withHost("progress, metrics and nested runs", async (host) => {
+  const told = [];
+  let nested;
+  host.tool("slow", {}, (call) => {
+    call.progress({ half: new Uint8Array([0]) });
+    return call.callsLeft;
+  });
+  host.tool("nest", {}, async (call) => {
+    nested = host.eval("await sleep(60000)", { parent: call });
+    await nested;
+  });
+  const { value } = await host.eval("await slow()", { maxOps: 7, onProgress: (progress) => told.push(progress) });
+  assert.equal(value, 6);
+  assert.deepEqual(told.map(({ event }) => event), ["created", "started", "progress", "settled"]);
+  assert.deepEqual(told[2].value, { half: new Uint8Array([0]) });
+  assert.equal(told[3].state, "fulfilled");
+  assert.match(await host.metrics(), /vow_operations_total\{kind="slow",state="fulfilled"\} 1\n/);
+  const late = await host.eval("await nest({ timeout: 200 }).catch((e) => e.name)");
+  assert.equal(late.value, "TimeoutError");
+  await assert.rejects(nested, vow.RunCancelled);
+  while ((await host.counts()).calls > 0);
+});
+
 test("the program dies", { timeout: 60000 }, async () => {
   const host = await vow.Host.open();
   let begin;

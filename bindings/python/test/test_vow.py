@@ -256,6 +256,69 @@ class Running(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(vow.HostGone):
             await self.value("1")
 
+    async def test_progress(self):
+        told = []
+
+        async def slow(call: vow.Call) -> int:
+            call.progress({"half": b"\x00"})
+            return 1
+
+        def threaded(call: vow.Call) -> int:
+            call.progress("from a thread")
+            return call.calls_left
+
+        self.host.tool(slow)
+        self.host.tool(threaded)
+        result = await self.host.eval("await slow(); await threaded()", on_progress=told.append,
+                                      max_ops=7)
+        self.assertEqual(result.value, 5)
+        self.assertEqual([(p.name, p.event) for p in told],
+                         [(name, event) for name in ("slow", "threaded")
+                          for event in ("created", "started", "progress", "settled")])
+        self.assertEqual([p.value for p in told if p.event == "progress"],
+                         [{"half": b"\x00"}, "from a thread"])
+        self.assertEqual(told[-1].state, "fulfilled")
+        self.assertIn('vow_operations_total{kind="slow",state="fulfilled"} 1\n',
+                      await self.host.metrics())
+
+    async def test_callbacks_that_fail(self):
+        failed = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: failed.append(about))
+
+        def fail(_):
+            raise ValueError("mine")
+
+        self.host.tool(lambda: 1, name="one")
+        result = await self.host.eval("console.log('x'); await one()", on_log=fail,
+                                      on_progress=fail)
+        self.assertEqual(result.value, 1)
+        self.assertEqual({str(about["exception"]) for about in failed}, {"mine"})
+        self.assertEqual((await self.host.eval("2")).value, 2)
+
+    async def test_nested(self):
+        inner = []
+
+        async def nest(call: vow.Call) -> int:
+            try:
+                await self.host.eval("await sleep(60000)", parent=call)
+            except vow.RunCancelled as error:
+                inner.append(error.kind)
+            return 1
+
+        def nest_in_thread(call: vow.Call) -> int:
+            loop = self.loop
+            return asyncio.run_coroutine_threadsafe(nest(call), loop).result()
+
+        self.loop = asyncio.get_running_loop()
+        self.host.tool(nest_in_thread)
+        result = await self.host.eval("await nest_in_thread({timeout: 200}).catch((e) => e.name)")
+        self.assertEqual(result.value, "TimeoutError")
+        while not inner:
+            await asyncio.sleep(0.01)
+        self.assertEqual(inner, ["cancelled"])
+        while (await self.host.counts())["calls"]:
+            await asyncio.sleep(0.01)
+
 
 class Opening(unittest.IsolatedAsyncioTestCase):
     async def test_database(self):

@@ -2,10 +2,10 @@
 from ._errors import (BusyError, DeadlockError, DeniedError, EvalError, HostGone, InternalError,
                       LimitError, OperationError, RpcError, RunCancelled, ScriptError, ToolError,
                       VowError)
-from ._host import Host, LogLine, Result
+from ._host import Host, LogLine, Progress, Result
 from ._tools import Call
 
 __all__ = ["BusyError", "Call", "DeadlockError", "DeniedError", "EvalError", "Host", "HostGone",
-           "InternalError", "LimitError", "LogLine", "OperationError", "Result", "RpcError",
-           "RunCancelled", "ScriptError", "ToolError", "VowError"]
+           "InternalError", "LimitError", "LogLine", "OperationError", "Progress", "Result",
+           "RpcError", "RunCancelled", "ScriptError", "ToolError", "VowError"]
 __version__ = "0.1.0"

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import shutil
+import threading
 from typing import Any, Callable, Optional, Sequence, TypeVar, Union, overload
 
 from ._errors import BusyError, HostGone, RpcError, VowError, eval_error
@@ -29,6 +30,24 @@ class LogLine:
 
 
 @dataclasses.dataclass(frozen=True)
+class Progress:
+    """Something an operation of a run did: `event` is created, queued, started, retried,
+    cache_hit, settled, timed_out, cancelled, denied, late; or progress, with what its tool
+    told in `value`. The other fields are None where there is nothing to say."""
+
+    event: str
+    operation: int
+    name: str
+    detail: Optional[str] = None
+    state: Optional[str] = None
+    error: Optional[str] = None
+    attempt: Optional[int] = None
+    at_ms: Optional[float] = None
+    age_ms: Optional[float] = None
+    value: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Result:
     """What a run came to: its value, as JSON has it, and its whole report."""
 
@@ -41,6 +60,7 @@ class Result:
 class _Run:
     log: list[LogLine]
     on_log: Optional[Callable[[LogLine], None]]
+    on_progress: Optional[Callable[[Progress], None]]
 
 
 def _program(path: Union[str, os.PathLike[str], None]) -> str:
@@ -51,21 +71,34 @@ def _program(path: Union[str, os.PathLike[str], None]) -> str:
     return found
 
 
+def _call_back(function: Callable[[Any], Any], argument: Any) -> None:
+    """An error in it is its owner's: messages go on."""
+    try:
+        function(argument)
+    except Exception as error:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"{function!r} failed", "exception": error})
+
+
 class Host:
     """Runs scripts in a vow process, which lives from `async with` to its end.
 
     `path` is the program. `allow` names the built-in operations, such as notes.*,
-    that runs may be allowed; they use the database `db` and its vault `vault`.
+    that runs may be allowed; they use the database `db` and its vault `vault`. `audit`
+    and `metrics` are files that the program writes (docs/host.md).
     """
 
     def __init__(self, path: Union[str, os.PathLike[str], None] = None, *,
                  allow: Union[str, Sequence[str], None] = None, db: Optional[str] = None,
                  vault: Optional[str] = None, message_mib: Optional[int] = None,
-                 max_runs: Optional[int] = None) -> None:
+                 max_runs: Optional[int] = None,
+                 audit: Union[str, os.PathLike[str], None] = None,
+                 metrics: Union[str, os.PathLike[str], None] = None) -> None:
         self._path = path
         listed = allow if allow is None or isinstance(allow, str) else ",".join(allow)
         options = {"allow": listed, "db": db, "vault": vault, "message-mib": message_mib,
-                   "max-runs": max_runs}
+                   "max-runs": max_runs, "audit": audit and os.fspath(audit),
+                   "metrics": metrics and os.fspath(metrics)}
         self._options = [f"--{name}={value}" for name, value in options.items()
                          if value is not None]
         self._tools: dict[str, Tool] = {}
@@ -77,6 +110,7 @@ class Host:
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._runs: dict[int, _Run] = {}
         self._calls: dict[int, tuple[asyncio.Task[None], Call]] = {}
+        self._telling: set[int] = set()
         self._next_id = 0
         self._message_max = 1 << 20
         self._gone: Optional[HostGone] = None
@@ -174,6 +208,8 @@ class Host:
             self._on_call(message["id"], message["params"], b'"$' in line)
         elif method == "log":
             self._on_log(message["params"])
+        elif method == "progress":
+            self._on_progress(message["params"], b'"$' in line)
         elif method == "cancelled":
             found = self._calls.get(message["params"]["call"])
             if found:
@@ -189,7 +225,33 @@ class Host:
         line = LogLine(params["level"], params["text"])
         run.log.append(line)
         if run.on_log:
-            run.on_log(line)
+            _call_back(run.on_log, line)
+
+    def _on_progress(self, params: dict[str, Any], forms: bool) -> None:
+        run = self._runs.get(params.pop("run"))
+        if forms and "value" in params:
+            params["value"] = decode(params["value"])
+        if run and run.on_progress:
+            _call_back(run.on_progress, Progress(**params))
+
+    def _teller(self, number: int) -> Callable[[Any], None]:
+        """What tells of a call, from any thread, until it is answered."""
+        loop, here = asyncio.get_running_loop(), threading.get_ident()
+
+        def write(text: str) -> None:
+            if number in self._telling:
+                with contextlib.suppress(HostGone, RpcError):
+                    self._write(text)
+
+        def tell(value: Any) -> None:
+            text = ('{"jsonrpc":"2.0","method":"progress","params":'
+                    f'{{"call":{number},"value":{encode(value)}}}}}')
+            if threading.get_ident() == here:
+                write(text)
+            else:
+                loop.call_soon_threadsafe(write, text)
+        self._telling.add(number)
+        return tell
 
     def _write(self, text: str) -> None:
         if self._gone:
@@ -273,7 +335,8 @@ class Host:
 
     def _on_call(self, number: int, params: dict[str, Any], forms: bool) -> None:
         call = Call(params["run"], params["operation"], params["name"], params["remaining_ms"],
-                    params["attempt"])
+                    params["attempt"], params["calls_left"], number,
+                    self._teller(number))
         arguments = decode(params["arguments"]) if forms else params["arguments"]
         task = asyncio.ensure_future(self._answer(number, call, arguments))
         self._calls[number] = (task, call)
@@ -281,6 +344,7 @@ class Host:
         task.add_done_callback(lambda task: self._on_answered(number, task))
 
     def _send_error(self, number: int, error: BaseException) -> None:
+        self._telling.discard(number)
         with contextlib.suppress(HostGone):
             self._write(f'{{"jsonrpc":"2.0","id":{number},"error":{json.dumps(error_of(error))}}}')
 
@@ -292,6 +356,7 @@ class Host:
     async def _answer(self, number: int, call: Call, arguments: list[Any]) -> None:
         try:
             value = encode(await self._tools[call.name].run(call, arguments))
+            self._telling.discard(number)
             self._write(f'{{"jsonrpc":"2.0","id":{number},"result":{value}}}')
         except HostGone:
             return
@@ -309,18 +374,23 @@ class Host:
                    log_kib: Optional[int] = None, max_ops: Optional[int] = None,
                    max_concurrent: Optional[int] = None, debug: bool = False,
                    on_log: Optional[Callable[[LogLine], None]] = None,
+                   on_progress: Optional[Callable[[Progress], None]] = None,
+                   tenant: Optional[str] = None, parent: Optional[Call] = None,
                    check: bool = True) -> Result:
         """Runs a script; several may run at once. Raises an EvalError when it comes to no
         value, unless `check` is false. The limits are those of `vow eval`. `allow` names
         the operations it may call; without it, all tools and nothing built in.
-        Cancelling the task cancels the run."""
+        Cancelling the task cancels the run. `tenant` is on whose behalf it runs, for the
+        audit; `parent` is the call whose tool asks for this run, which then ends with it."""
         await self._register()
         params = {"source": source, "name": name, "module": module, "context": context,
                   "allow": None if allow is None else list(allow), "cpu_ms": cpu_ms,
                   "wall_ms": wall_ms, "op_timeout_ms": op_timeout_ms, "memory_mib": memory_mib,
                   "stack_kib": stack_kib, "result_kib": result_kib, "log_kib": log_kib,
-                  "max_ops": max_ops, "max_concurrent": max_concurrent, "debug": debug}
-        number, run = self._take_id(), _Run([], on_log)
+                  "max_ops": max_ops, "max_concurrent": max_concurrent, "debug": debug,
+                  "progress": on_progress is not None, "tenant": tenant,
+                  "parent": None if parent is None else parent.id}
+        number, run = self._take_id(), _Run([], on_log, on_progress)
         self._runs[number] = run
         try:
             report = await self._request(
@@ -346,6 +416,12 @@ class Host:
         return types
 
     async def counts(self) -> dict[str, int]:
-        """What is going on: runs, waiting, calls, strays, logs_dropped."""
+        """What is going on: runs, waiting, calls, strays, logs_dropped, progress_dropped."""
         answer: dict[str, int] = await self._request("ping")
         return answer
+
+    async def metrics(self) -> str:
+        """Counts and times since the start, as text for Prometheus."""
+        answer = await self._request("metrics")
+        text: str = answer["metrics"]
+        return text

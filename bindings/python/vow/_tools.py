@@ -41,8 +41,18 @@ class Call:
     """How long the script waits, from when the call was sent; None: as long as it takes."""
     attempt: int
     """Which attempt this is, from 1."""
+    calls_left: Optional[float]
+    """Operations the run may still create; None: any number."""
+    id: int
+    """The id of the call."""
+    tell: Callable[[Any], None] = dataclasses.field(repr=False)
     cancelled: threading.Event = dataclasses.field(default_factory=threading.Event)
     """Set when nobody waits for the answer any more: for functions in threads."""
+
+    def progress(self, value: Any) -> None:
+        """Tells whoever follows the run (`on_progress` of eval) of something before the
+        answer. From any thread; nothing once the call is answered."""
+        self.tell(value)
 
 
 def _object(hints: dict[str, Any], required: abc.Iterable[str]) -> dict[str, Any]:
