@@ -8,3 +8,16 @@ add_test(NAME faults.kill COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}
   $<TARGET_FILE:vow> --kills ${kills} --scale ${slow})
 math(EXPR seconds "120 * ${slow}")
 set_tests_properties(faults.kill PROPERTIES TIMEOUT ${seconds})
+
+# Classes of tests, each a test here.
+function(vow_fault_test file)
+  foreach(part ${ARGN})
+    string(TOLOWER ${part} name)
+    add_test(NAME faults.${name} COMMAND Python3::Interpreter
+      ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/faults/${file} $<TARGET_FILE:vow> ${slow} ${part})
+    math(EXPR seconds "60 * ${slow}")
+    set_tests_properties(faults.${name} PROPERTIES TIMEOUT ${seconds} SKIP_RETURN_CODE 77)
+  endforeach()
+endfunction()
+vow_fault_test(lock_test.py Locked Writers)
+set_tests_properties(faults.locked faults.writers PROPERTIES LABELS threads)

@@ -53,6 +53,7 @@ typedef struct api_kind {
   const char *doc;        /* one line */
   api_handler *handler;   /* blocking: runs on the worker pool. NULL: fetch, which is on the loop */
   bool needs_db;
+  bool writes; /* to the database, which may mean waiting for another process */
   host_policy policy;
   api_batch_handler *batch; /* NULL: one by one */
 } api_kind;
