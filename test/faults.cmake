@@ -21,3 +21,5 @@ function(vow_fault_test file)
 endfunction()
 vow_fault_test(lock_test.py Locked Writers)
 set_tests_properties(faults.locked faults.writers PROPERTIES LABELS threads)
+vow_fault_test(disk_test.py Full ReadOnly)
+
