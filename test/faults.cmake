@@ -23,3 +23,10 @@ vow_fault_test(lock_test.py Locked Writers)
 set_tests_properties(faults.locked faults.writers PROPERTIES LABELS threads)
 vow_fault_test(disk_test.py Full ReadOnly)
 
+add_library(fault_shim SHARED faults/shim.c)
+target_compile_definitions(fault_shim PRIVATE _GNU_SOURCE)
+target_compile_options(fault_shim PRIVATE ${VOW_WARNINGS})
+target_link_libraries(fault_shim PRIVATE ${CMAKE_DL_LIBS})
+vow_fault_test(process_test.py Descriptors Threads Clock)
+set_tests_properties(faults.descriptors faults.threads faults.clock PROPERTIES
+  ENVIRONMENT FAULT_SHIM=$<TARGET_FILE:fault_shim>)

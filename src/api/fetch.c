@@ -566,8 +566,10 @@ static void act(fetch_client *client, curl_socket_t fd, int events) {
 
 static bool prepare(fetch_client *client, host_call *call, api_error *error) {
   const char *why;
-  if (!client->curl && !(client->curl = fetch_curl_get(&why)))
-    return api_error_set(error, "ApiError", "NO_LIBCURL", false, "fetch: %s", why);
+  bool passing;
+  if (!client->curl && !(client->curl = fetch_curl_get(&why, &passing)))
+    return api_error_set(error, "ApiError", passing ? "NO_DESCRIPTOR" : "NO_LIBCURL", passing,
+                         "fetch: %s", why);
   if (!open_multi(client) || !join_loop(client, shard_loop(host_call_shard(call))))
     return fail_memory(error);
   return true;

@@ -3,6 +3,8 @@
 #ifndef VOW_API_FETCH_CURL_H
 #define VOW_API_FETCH_CURL_H
 
+#include <stdbool.h>
+
 #include <curl/curl.h>
 
 /* Older ones lack what keeps an abort from waiting for a name lookup. */
@@ -38,9 +40,9 @@ typedef struct fetch_curl {
   FETCH_CURL_FUNCTIONS(FETCH_CURL_FIELD)
 } fetch_curl;
 
-/* Any thread. NULL when there is no library that is fit, with the reason in
- * `why` (unless that is NULL), one line, valid for ever. The library is never
- * closed: threads of its name lookups may still be in it. */
-const fetch_curl *fetch_curl_get(const char **why);
+/* Any thread. NULL when there is no library that is fit, with the reason in `why`,
+ * one line, valid for ever; `passing`: it may be there on a later call. The library
+ * is never closed: threads of its name lookups may still be in it. */
+const fetch_curl *fetch_curl_get(const char **why, bool *passing);
 
 #endif
