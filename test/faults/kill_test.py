@@ -4,8 +4,8 @@
     kill_test.py VOW [--kills N] [--seed S] [--scale N]
 
 After each kill the database opens and is sound, every write that was
-acknowledged is there, and one that was not is there whole or not at all. Each
-database goes through many kills, so that what one leaves is what the next finds.
+acknowledged is there, and one that was not is there whole or not at all; the audit
+is a chain of whole lines. Each database goes through many kills, so that what one leaves is what the next finds.
 """
 import argparse
 import collections
@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 KILLS_OF_ONE_DATABASE = 20
-IMPORTED = 1500
+IMPORTED = 500
 # Six chains at once. A note goes through versions 1, 2, 3 and is deleted (9) or
 # left; what each version is follows from its number, so that half of one is seen.
 SCRIPT = """
@@ -88,7 +88,7 @@ class Database:
         prefix = f"s{self.kills}-{self.rng.randrange(1 << 30)}-"
         killed = self.kill_within(self.start(
             ["eval", "--allow", "notes.*,kv.*", "--max-ops", "1000000", "--cpu-ms", "60000",
-             "--log-kib", "32768", "--context", json.dumps({"prefix": prefix}), "script.js"]), 60)
+             "--log-kib", "32768", "--audit", "audit", "--context", json.dumps({"prefix": prefix}), "script.js"]), 60)
         assert killed, self.read("err")[-2000:]
         # A last line without an end acknowledges nothing.
         for line in self.read("err").split("\n")[:-1]:
@@ -129,6 +129,17 @@ class Database:
         self.check_chains(found)
         self.check_imports(found)
         self.check_file(found)
+        self.check_audit()
+
+    def check_audit(self):
+        """One chain of all runs; each but the first continued what a kill had left."""
+        file = os.path.join(self.folder, "audit")
+        if not os.path.exists(file) or os.path.getsize(file) == 0:
+            return
+        verified = subprocess.run([self.vow, "audit", "verify", "audit"], cwd=self.folder,
+                                  capture_output=True, timeout=60, check=False)
+        assert verified.returncode == 0, verified.stdout
+        self.count["audits verified"] += 1
 
     @staticmethod
     def version(note):

@@ -141,6 +141,35 @@ class Descriptors(FaultOfProcess):
         for item in failed:
             self.assertIn(item["name"], ("TypeError", "TimeoutError"), item)
 
+    def test_until_there_are_more(self):
+        """Whatever a call lacked, it is missing no longer than the descriptors are."""
+        source = CALLS + f"""
+          const get = () => fetch("http://127.0.0.1:{self.server.port}/").then(
+            (r) => r.text(), (e) => [e.code, e.transient]);
+          const first = await get();
+          console.log("now");
+          let last, tries = 0;
+          while ((last = await get()) !== "fine" && ++tries < 500) await sleep(10);
+          [first, last]"""
+        script = self.write("s.js", source)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        firsts = []
+        for count in range(6, 24):
+            process = self.start(
+                "eval", *self.options[:2], script,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard)))
+            started = process.stderr.readline() == "now\n"
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (100, hard))
+            if not started:
+                process.communicate()
+                self.assertEqual(process.returncode, 2)
+                continue
+            result = self.end(process)
+            self.assertEqual(result.value[1], "fine", result)
+            firsts.append(result.value[0])
+        self.assertIn(["NO_DESCRIPTOR", True], firsts)
+        self.assertIn("fine", firsts)
+
     def test_host(self):
         """vow host: with each number it either refuses to start or answers all."""
         started = refused = 0
@@ -205,9 +234,22 @@ class Threads(FaultOfProcess):
         self.assertEqual(result.status, 0, result)
         return "errors" if self.assert_told(result.value) else "fine"
 
+    def test_host(self):
+        """vow host says which it lacks, or runs with those it has."""
+        statuses = set()
+        for number in (1, 2, 3, -1, -2, -3):
+            process = self.start("host", "--allow", "notes.*", env=shim(FAULT_THREAD=str(number)))
+            result = self.end(process)  # there is no input
+            if result.status:
+                self.assertRegex(result.err, "^vow host: .*thread")
+            statuses.add(result.status)
+        self.assertEqual(statuses, {0, 2})
+
     @unittest.skipUnless(os.geteuid() == 0, "needs to become another user")
     def test_system_limit(self):
         """As above by the kernel's own limit on a user who may have one thread."""
+        if common.SCALE > 1:
+            self.skipTest("the leak checker starts a process")
         os.chmod(self.folder, 0o777)
 
         def become():
