@@ -86,6 +86,7 @@ foreach(source ${guest_files} ${bundle} ${CMAKE_SOURCE_DIR}/src/guest/platform_w
                ${CMAKE_SOURCE_DIR}/src/guest/heap_wasm.c)
   wasm_object(${source} -Wall -Wextra -Werror)
 endforeach()
+wasm_object(${CMAKE_SOURCE_DIR}/src/guest/bytes_wasm.c -Wall -Wextra -Werror -fno-lto -fno-builtin)
 # The C++ headers that go with this clang.
 execute_process(COMMAND ${WASM_CLANG} -print-resource-dir OUTPUT_VARIABLE resource_dir
   OUTPUT_STRIP_TRAILING_WHITESPACE)

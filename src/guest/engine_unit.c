@@ -72,6 +72,62 @@ int engine_reserve_globals(JSContext *ctx, uint32_t count) {
   return resize_properties(ctx, &global->shape, global, wanted);
 }
 
+#ifdef __wasm__
+static int make_lazy_properties(JSContext *ctx, JSObject *object) {
+  for (int i = 0; i < object->shape->prop_count; i++) {
+    JSShapeProperty *property = &get_shape_prop(object->shape)[i];
+    if ((property->flags & JS_PROP_TMASK) == JS_PROP_AUTOINIT &&
+        JS_AutoInitProperty(ctx, object, property->atom, &object->prop[i], property) < 0)
+      return -1;
+  }
+  return 0;
+}
+
+/* What it makes is added to the end of the list, so it is visited too. */
+static int make_all_lazy_properties(JSContext *ctx) {
+  struct list_head *at;
+  list_for_each(at, &ctx->rt->gc_obj_list) {
+    JSGCObjectHeader *header = list_entry(at, JSGCObjectHeader, link);
+    if (JS_GC_TYPE(header) == JS_GC_OBJ_TYPE_JS_OBJECT &&
+        make_lazy_properties(ctx, (JSObject *)header) < 0)
+      return -1;
+  }
+  return 0;
+}
+
+/* Keeps the shape of an object with the first `count` properties of a function. */
+static int keep_shape(JSContext *ctx, JSValueConst prototype, int count) {
+  static const JSAtom names[] = {JS_ATOM_length, JS_ATOM_name};
+  JSValue kept = JS_NewObjectProto(ctx, prototype);
+  if (JS_IsException(kept))
+    return -1;
+  for (int i = 0; i < count; i++)
+    if (JS_DefinePropertyValue(ctx, kept, names[i], js_int32(0), JS_PROP_CONFIGURABLE) < 0)
+      return -1;
+  return 0;
+}
+
+static int keep_shapes_of_class(JSContext *ctx, int class_id) {
+  JSValueConst prototype = ctx->class_proto[class_id];
+  int steps = js_class_has_bytecode(class_id) ? 2 : 0;
+  if (!JS_IsObject(prototype))
+    return 0;
+  for (int count = 0; count <= steps; count++)
+    if (keep_shape(ctx, prototype, count) < 0)
+      return -1;
+  return 0;
+}
+
+int engine_make_ahead(JSContext *ctx) {
+  if (make_all_lazy_properties(ctx) < 0)
+    return -1;
+  for (int class_id = 1; class_id < JS_CLASS_INIT_COUNT; class_id++)
+    if (keep_shapes_of_class(ctx, class_id) < 0)
+      return -1;
+  return 0;
+}
+#endif
+
 static JSValue own_value(JSContext *ctx, JSObject *object, JSAtom name) {
   JSProperty *property;
   JSShapeProperty *shape = find_own_property(&property, object, name);

@@ -36,6 +36,14 @@ int engine_promise_watch(JSContext *ctx, JSValueConst promise, JSValueConst on_f
  * 0, or -1 with an exception. */
 int engine_reserve_globals(JSContext *ctx, uint32_t count);
 
+#ifdef __wasm__
+/* For a context that is a template and never freed: makes what the engine makes on
+ * first use, that is built-in functions and the shapes of short-lived objects, and
+ * never gives it back. Otherwise each run makes it for itself. 0, or -1 with an
+ * exception. */
+int engine_make_ahead(JSContext *ctx);
+#endif
+
 /* Makes this copy of a template its own: what Math.random and the hashes of
  * Map and Set start from. No Map or Set of the context may hold entries. */
 void engine_reseed(JSContext *ctx, uint64_t random_state, uint32_t hash_seed);

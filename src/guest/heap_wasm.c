@@ -10,25 +10,29 @@
 #define SIZES 33u        /* size i: blocks of i * STEP bytes, head included */
 #define SLAB_FIRST 2u    /* blocks of the first slab of a size; each next has twice */
 #define SLAB_BYTES 8192u /* as many, until one has about these bytes */
-#define LARGE UINT16_MAX /* place of a block of libc */
+#define CARVED 8         /* blocks that are made at once */
+#define GROWN_LEAST 64u  /* a block that js_realloc_rt makes, head included */
 
 /* Blocks are the engine's: with link-time optimisation the compiler sees both
- * sides, and must not take the two for different memory. */
+ * sides, and must not take the two for different memory. In a block of a slab,
+ * `place` is the distance from the slab's first block in STEPs; size_index is 0
+ * in a block of libc. */
 typedef engine_block_head __attribute__((may_alias)) block_head;
 
 typedef struct free_block {
   struct free_block *next;
 } __attribute__((may_alias)) free_block;
 
+/* Unlisted ones are full; a full one may still be listed. */
 typedef struct slab {
-  struct slab *previous, *next; /* with room, of the same size */
+  struct slab *previous, *next; /* listed ones of the same size */
   free_block *free;
-  uint16_t used, fresh, capacity; /* fresh: blocks that were given out so far */
+  uint16_t used, fresh, end; /* blocks given out; place of the next new one, and the last's end */
   uint8_t size_index;
   bool listed;
 } slab;
 
-static slab *with_room[SIZES];
+static slab *listed[SIZES];
 static uint32_t next_capacity[SIZES];
 static uint32_t *out_of_memory;
 
@@ -40,14 +44,14 @@ static void *refuse(void) {
   return NULL;
 }
 
-static block_head *head_of(const void *block) {
+static inline block_head *head_of(const void *block) {
   return (block_head *)(uintptr_t)block - 1;
 }
 
 /* ---- slabs ---- */
 
 static void list(slab *slab) {
-  struct slab **first = &with_room[slab->size_index];
+  struct slab **first = &listed[slab->size_index];
   slab->previous = NULL;
   slab->next = *first;
   if (*first)
@@ -60,7 +64,7 @@ static void unlist(slab *slab) {
   if (slab->previous)
     slab->previous->next = slab->next;
   else
-    with_room[slab->size_index] = slab->next;
+    listed[slab->size_index] = slab->next;
   if (slab->next)
     slab->next->previous = slab->previous;
   slab->listed = false;
@@ -73,49 +77,71 @@ static slab *new_slab(size_t size_index) {
   slab *slab = malloc(SLAB_HEAD + capacity * stride);
   if (!slab)
     return refuse();
-  *slab = (struct slab){.size_index = (uint8_t)size_index, .capacity = (uint16_t)capacity};
+  *slab =
+      (struct slab){.size_index = (uint8_t)size_index, .end = (uint16_t)(capacity * size_index)};
   list(slab);
   next_capacity[size_index] = (uint32_t)(capacity * stride < SLAB_BYTES ? 2 * capacity : capacity);
   return slab;
 }
 
-static void *fresh_block(slab *slab) {
-  uint8_t *at = (uint8_t *)slab + SLAB_HEAD + (size_t)slab->fresh * slab->size_index * STEP;
-  block_head *head = (block_head *)(void *)at;
-  head->place = slab->fresh++;
-  head->size_index = slab->size_index;
-  return head + 1;
+/* Makes some more blocks of a slab, not all: those that no one asks for stay unwritten. */
+static void carve(slab *slab) {
+  uint16_t stride = slab->size_index;
+  free_block **last = &slab->free;
+  for (int i = 0; i < CARVED && slab->fresh < slab->end; i++) {
+    block_head *head = (block_head *)(void *)((uint8_t *)slab + SLAB_HEAD + slab->fresh * STEP);
+    head->place = slab->fresh;
+    head->size_index = slab->size_index;
+    slab->fresh = (uint16_t)(slab->fresh + stride);
+    *last = (free_block *)(void *)(head + 1);
+    last = &(*last)->next;
+  }
+  *last = NULL;
+}
+
+/* The first listed slab has no free block, or there is none. */
+static __attribute__((noinline)) void *block_of_other_slab(size_t size_index) {
+  slab *slab;
+  while ((slab = listed[size_index]) && !slab->free && slab->fresh == slab->end)
+    unlist(slab);
+  if (!slab && !(slab = new_slab(size_index)))
+    return NULL;
+  if (!slab->free)
+    carve(slab);
+  free_block *block = slab->free;
+  slab->free = block->next;
+  slab->used++;
+  return block;
 }
 
 static inline void *small_block(size_t size_index) {
-  slab *slab = with_room[size_index];
-  if (!slab && !(slab = new_slab(size_index)))
-    return NULL;
-  free_block *block = slab->free;
-  if (block)
-    slab->free = block->next;
-  else
-    block = fresh_block(slab);
-  if (++slab->used == slab->capacity)
-    unlist(slab);
+  slab *slab = listed[size_index];
+  free_block *block = slab ? slab->free : NULL;
+  if (!block)
+    return block_of_other_slab(size_index);
+  slab->free = block->next;
+  slab->used++;
   return block;
 }
 
 /* The last slab with room stays, or a block taken and given in turn would make
  * and unmake one each time. */
+static __attribute__((noinline)) void list_or_free(slab *slab) {
+  if (!slab->listed)
+    list(slab);
+  if (slab->used == 0 && (slab->previous || slab->next)) {
+    unlist(slab);
+    free(slab);
+  }
+}
+
 static inline void small_free(block_head *head) {
-  slab *owner =
-      (slab *)(void *)((uint8_t *)head - (size_t)head->place * head->size_index * STEP - SLAB_HEAD);
+  slab *owner = (slab *)(void *)((uint8_t *)head - (size_t)head->place * STEP - SLAB_HEAD);
   free_block *freed = (free_block *)(void *)(head + 1);
   freed->next = owner->free;
   owner->free = freed;
-  owner->used--;
-  if (!owner->listed)
-    list(owner);
-  if (owner->used == 0 && (owner->previous || owner->next)) {
-    unlist(owner);
-    free(owner);
-  }
+  if (--owner->used == 0 || !owner->listed)
+    list_or_free(owner);
 }
 
 /* ---- blocks of either kind ---- */
@@ -127,7 +153,7 @@ static void *large_block(size_t size, bool zeroed) {
   block_head *head = zeroed ? calloc(1, whole) : malloc(whole);
   if (!head)
     return refuse();
-  head->place = LARGE;
+  head->size_index = 0;
   return head + 1;
 }
 
@@ -140,9 +166,7 @@ static inline size_t size_index_of(size_t size) {
 
 static inline size_t usable_size(const void *block) {
   block_head *head = head_of(block);
-  if (head->place == LARGE)
-    return malloc_usable_size(head) - sizeof *head;
-  return (size_t)head->size_index * STEP - sizeof *head;
+  return (head->size_index ? head->size_index * STEP : malloc_usable_size(head)) - sizeof *head;
 }
 
 /* The engine collects cycles by what it believes to hold. */
@@ -150,10 +174,23 @@ static inline size_t *held(JSRuntime *rt) {
   return (size_t *)(void *)((uint8_t *)rt + engine_held_offset);
 }
 
-static inline void *counted(JSRuntime *rt, void *block) {
+static inline void *small_counted(JSRuntime *rt, size_t size_index) {
+  void *block = small_block(size_index);
+  if (block)
+    *held(rt) += size_index * STEP;
+  return block;
+}
+
+static __attribute__((noinline)) void *large_counted(JSRuntime *rt, size_t size, bool zeroed) {
+  void *block = large_block(size, zeroed);
   if (block)
     *held(rt) += usable_size(block) + sizeof(block_head);
   return block;
+}
+
+static __attribute__((noinline)) void large_free(JSRuntime *rt, void *block) {
+  *held(rt) -= usable_size(block) + sizeof(block_head);
+  free(head_of(block));
 }
 
 /* ---- what QuickJS calls ---- */
@@ -162,7 +199,7 @@ void *js_malloc_rt(JSRuntime *rt, size_t size) {
   if (size == 0)
     return NULL;
   size_t i = size_index_of(size);
-  return counted(rt, i ? small_block(i) : large_block(size, false));
+  return i ? small_counted(rt, i) : large_counted(rt, size, false);
 }
 
 void *js_calloc_rt(JSRuntime *rt, size_t count, size_t size) {
@@ -171,8 +208,8 @@ void *js_calloc_rt(JSRuntime *rt, size_t count, size_t size) {
     return refuse();
   size_t i = size_index_of(total);
   if (!i)
-    return counted(rt, large_block(total, true));
-  void *block = counted(rt, small_block(i));
+    return large_counted(rt, total, true);
+  void *block = small_counted(rt, i);
   return block ? memset(block, 0, total) : NULL;
 }
 
@@ -180,11 +217,12 @@ void js_free_rt(JSRuntime *rt, void *block) {
   if (!block)
     return;
   block_head *head = head_of(block);
-  *held(rt) -= usable_size(block) + sizeof *head;
-  if (head->place == LARGE)
-    free(head);
-  else
-    small_free(head);
+  if (head->size_index == 0) {
+    large_free(rt, block);
+    return;
+  }
+  *held(rt) -= head->size_index * STEP;
+  small_free(head);
 }
 
 size_t js_malloc_usable_size_rt(JSRuntime *rt, const void *block) {
@@ -203,28 +241,37 @@ static void *resize_large(JSRuntime *rt, void *block, size_t size) {
   return head + 1;
 }
 
+/* What grows is likely to grow again. */
+static size_t size_to_grow_in(size_t size) {
+  size_t least = GROWN_LEAST - sizeof(block_head), more = size + size / 2;
+  return more < least ? least : size_index_of(more) ? more : size;
+}
+
+static __attribute__((noinline)) void *move(JSRuntime *rt, void *block, size_t size) {
+  size_t had = usable_size(block);
+  void *moved = js_malloc_rt(rt, had < size ? size_to_grow_in(size) : size);
+  if (!moved)
+    return NULL;
+  memcpy(moved, block, had < size ? had : size);
+  head_of(moved)->engine_bits = head_of(block)->engine_bits;
+  head_of(moved)->engine_count = head_of(block)->engine_count;
+  js_free_rt(rt, block);
+  return moved;
+}
+
 void *js_realloc_rt(JSRuntime *rt, void *block, size_t size) {
-  if (!block)
-    return js_malloc_rt(rt, size);
   if (size == 0) {
     js_free_rt(rt, block);
     return NULL;
   }
-  block_head *head = head_of(block);
-  size_t i = size_index_of(size);
-  if (head->place == LARGE && !i)
+  if (!block)
+    return js_malloc_rt(rt, size_to_grow_in(size));
+  size_t had = head_of(block)->size_index, wanted = size_index_of(size);
+  if (had == 0 && wanted == 0)
     return resize_large(rt, block, size);
-  if (head->place != LARGE && head->size_index == i)
-    return block;
-  void *moved = js_malloc_rt(rt, size);
-  if (!moved)
-    return NULL;
-  size_t had = usable_size(block);
-  memcpy(moved, block, had < size ? had : size);
-  head_of(moved)->engine_bits = head->engine_bits;
-  head_of(moved)->engine_count = head->engine_count;
-  js_free_rt(rt, block);
-  return moved;
+  /* It may have been given more than was asked for, so less is not to be had. */
+  bool fits = wanted != 0 && wanted <= had && (had <= GROWN_LEAST / STEP || wanted >= had / 2);
+  return fits ? block : move(rt, block, size);
 }
 
 /* ---- templates ---- */
@@ -235,8 +282,8 @@ void heap_open(uint32_t *refused) {
 
 bool heap_seal(size_t slack) {
   for (size_t i = 0; i < SIZES; i++)
-    while (with_room[i])
-      unlist(with_room[i]);
+    while (listed[i])
+      unlist(listed[i]);
   memset(next_capacity, 0, sizeof next_capacity);
   void *end = malloc(slack);
   for (void *volatile hole = end; hole && (uintptr_t)hole <= (uintptr_t)end;)

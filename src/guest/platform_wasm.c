@@ -51,7 +51,10 @@ EXPORT("init") wire_shared *export_init(void) {
   heap_open(&the_guest.shared.out_of_memory);
   bool ok = guest_init(&the_guest, NULL, NULL, &bundle);
   free(bundle.code);
-  if (!ok || !heap_seal(HEAP_SLACK))
+  if (!ok || engine_make_ahead(the_guest.ctx) < 0)
+    return NULL;
+  guest_tidy(&the_guest);
+  if (!heap_seal(HEAP_SLACK))
     return NULL;
   share(&the_guest);
   return &the_guest.shared;
