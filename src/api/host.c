@@ -288,8 +288,13 @@ bool api_host_bind(api_host *host, shard *shard) {
 }
 
 void api_host_unbind(api_host *host) {
-  if (host)
-    host_kinds_close(host->kinds, host->count);
+  if (!host)
+    return;
+  /* Nobody waits for the writes that are left, so none takes long; the pool may be
+   * closed before the last of them is told of. */
+  host->writing_max = UINT32_MAX;
+  next_writes(host, false);
+  host_kinds_close(host->kinds, host->count);
 }
 
 const host_kind *api_host_kinds(const api_host *host, size_t *count) {
