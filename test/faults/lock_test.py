@@ -123,14 +123,15 @@ class Writers(FaultTest):
         self.write("writer.js", source)
         writers = [self.start("eval", "--allow", NOTES, "--context", json.dumps(f"w{i}"),
                               "writer.js") for i in range(4)]
-        lines = "".join(f'{{"id":"put-{i}","title":"x"}}\n' for i in range(3000))
+        imported = 3000 // common.SCALE  # one transaction, which others wait for
+        lines = "".join(f'{{"id":"put-{i}","title":"x"}}\n' for i in range(imported))
         self.write("put.jsonl", lines)
         writers.append(self.start("notes", "put", "--file", "put.jsonl"))
         for writer in writers:
             result = self.end(writer, 60)
             self.assertEqual(result.status, 0, result)
         expected = {f"w{w}-{i}" for w in range(4) for i in range(150)}
-        expected |= {f"put-{i}" for i in range(3000)}
+        expected |= {f"put-{i}" for i in range(imported)}
         self.assertEqual(self.check_database(), expected)
         self.assertEqual([n for n in os.listdir(self.folder) if ".new-" in n], [])
 
