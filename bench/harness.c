@@ -113,6 +113,29 @@ void figures_json(const figures *all, FILE *out) {
   fprintf(out, "}}\n");
 }
 
+double kib_of(const char *path, const char *name) {
+  char line[256];
+  double sum = 0;
+  bool found = false;
+  FILE *file = fopen(path, "r");
+  if (!file)
+    broken("no figures of this process's memory");
+  while (fgets(line, sizeof line, file))
+    if (strncmp(line, name, strlen(name)) == 0) {
+      const char *colon = strchr(line, ':');
+      sum += colon ? strtod(colon + 1, NULL) : 0;
+      found = true;
+    }
+  fclose(file);
+  if (!found)
+    broken("an unknown format of memory figures");
+  return sum;
+}
+
+double private_kib(void) {
+  return kib_of("/proc/self/smaps_rollup", "Private_");
+}
+
 bool bench_option(bench_options *options, char **argv, int *i) {
   const char *name = argv[*i];
   if (strcmp(name, "--json") == 0) {
@@ -141,4 +164,51 @@ int bench_end(const bench_options *options, const figures *all) {
       broken("the file for the JSON cannot be written");
   }
   return options->check && !figures_met(all) ? 1 : 0;
+}
+
+/* ---- programs of groups ---- */
+
+unsigned repeats = 7;
+
+static int usage(const char *program, const bench_group *groups, size_t count) {
+  fprintf(stderr,
+          "usage: bench_%s [--json] [--json-file FILE] [--check] [--only GROUP] [--repeats N]\n"
+          "groups:",
+          program);
+  for (size_t i = 0; i < count; i++)
+    fprintf(stderr, " %s", groups[i].name);
+  fprintf(stderr, "\n");
+  return 2;
+}
+
+static bool is_count(const char *text) {
+  char *end;
+  unsigned long count = strtoul(text, &end, 10);
+  return *end == 0 && count >= 1 && count <= REPEATS_MAX;
+}
+
+static bool is_group(const char *name, const bench_group *groups, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(groups[i].name, name) == 0)
+      return true;
+  return false;
+}
+
+int bench_groups(int argc, char **argv, figures *all, const bench_group *groups, size_t count) {
+  bench_options options = {0};
+  const char *only = NULL;
+  for (int i = 1; i < argc; i++) {
+    const char *value = argv[i + 1] ? argv[i + 1] : "";
+    if (strcmp(argv[i], "--only") == 0 && is_group(value, groups, count)) {
+      only = argv[++i];
+    } else if (strcmp(argv[i], "--repeats") == 0 && is_count(value)) {
+      repeats = (unsigned)strtoul(argv[++i], NULL, 10);
+    } else if (!bench_option(&options, argv, &i)) {
+      return usage(all->name, groups, count);
+    }
+  }
+  for (size_t i = 0; i < count; i++)
+    if (!only || strcmp(only, groups[i].name) == 0)
+      groups[i].measure(all);
+  return bench_end(&options, all);
 }

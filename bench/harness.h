@@ -68,4 +68,24 @@ bool bench_option(bench_options *options, char **argv, int *i);
 /* Prints as asked; the program's exit status. */
 int bench_end(const bench_options *options, const figures *all);
 
+#define REPEATS_MAX 31
+/* How often a timed figure is taken: --repeats N, at most REPEATS_MAX. */
+extern unsigned repeats;
+
+/* A program of groups, each of which measures and adds its figures. */
+typedef struct bench_group {
+  const char *name;
+  void (*measure)(figures *all);
+} bench_group;
+
+/* The main() of such a program, with --only GROUP and --repeats N as well; `all` is
+ * empty but for its name. */
+int bench_groups(int argc, char **argv, figures *all, const bench_group *groups, size_t count);
+
+/* A number in kB of a file of lines "Name:   123 kB"; the sum of all lines that
+ * begin so. */
+double kib_of(const char *path, const char *name);
+/* Memory that this process alone holds. */
+double private_kib(void);
+
 #endif

@@ -12,27 +12,6 @@
 
 enum { CROWD = 2000 };
 
-/* A number in kB of a file of lines "Name:   123 kB"; the sum of all lines that
- * begin so. */
-static double kib_of(const char *path, const char *name) {
-  char line[256];
-  double sum = 0;
-  bool found = false;
-  FILE *file = fopen(path, "r");
-  if (!file)
-    broken("no figures of this process's memory");
-  while (fgets(line, sizeof line, file))
-    if (strncmp(line, name, strlen(name)) == 0) {
-      const char *colon = strchr(line, ':');
-      sum += colon ? strtod(colon + 1, NULL) : 0;
-      found = true;
-    }
-  fclose(file);
-  if (!found)
-    broken("an unknown format of memory figures");
-  return sum;
-}
-
 typedef struct held_memory {
   double private_kib, tables_kib, maps;
 } held_memory;
@@ -49,8 +28,7 @@ static double count_maps(void) {
 }
 
 static held_memory memory_now(void) {
-  return (held_memory){kib_of("/proc/self/smaps_rollup", "Private_"),
-                       kib_of("/proc/self/status", "VmPTE"), count_maps()};
+  return (held_memory){private_kib(), kib_of("/proc/self/status", "VmPTE"), count_maps()};
 }
 
 static void add_held(figures *all, const char *key, const char *text, const char *unit,

@@ -4,10 +4,6 @@
 
 #include "harness.h"
 
-#define REPEATS_MAX 31
-/* How often each timed figure is taken; at most REPEATS_MAX. */
-extern unsigned repeats;
-
 /* sandbox_runs.c: what one run costs */
 void measure_fresh(figures *all);
 void measure_phases(figures *all);

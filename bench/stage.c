@@ -99,7 +99,7 @@ static void on_end(run *run, const run_report *report, void *user) {
   performance->done_ns = clock_ns();
 }
 
-static run_options options_of(const stage *stage, const script *script) {
+run_options stage_options(const stage *stage, const script *script) {
   run_options options = {.template = stage->loaded,
                          .name = "bench.js",
                          .source = script->source,
@@ -113,7 +113,7 @@ static run_options options_of(const stage *stage, const script *script) {
 }
 
 void stage_load(stage *stage, const script *script) {
-  const run_options options = options_of(stage, script);
+  const run_options options = stage_options(stage, script);
   stage->loaded = run_template_open(stage->shard, &options);
   if (!stage->loaded)
     broken("no memory for a template");
@@ -126,7 +126,7 @@ void stage_unload(stage *stage) {
 
 static void open_with(performance *performance, stage *stage, const script *script,
                       void (*done)(run *, const run_report *, void *)) {
-  run_options options = options_of(stage, script);
+  run_options options = stage_options(stage, script);
   options.on_done = done;
   options.user = performance;
   *performance = (struct performance){.stage = stage, .script = script};

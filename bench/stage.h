@@ -32,6 +32,9 @@ typedef struct script {
   answer answer;
 } script;
 
+/* The options of a run of it: limits that it does not meet, no on_done. */
+run_options stage_options(const stage *stage, const script *script);
+
 void stage_open(stage *stage, engine_kind engine);
 void stage_close(stage *stage);
 /* From now on, or to stage_unload(), each run is one of `script`, loaded once. */

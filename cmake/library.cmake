@@ -11,7 +11,9 @@ add_library(vow_shared SHARED $<TARGET_OBJECTS:vow_embed>)
 set_target_properties(vow_shared PROPERTIES OUTPUT_NAME vow LINKER_LANGUAGE C
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${exports}
   INSTALL_RPATH "$ORIGIN/vow")
-target_link_options(vow_shared PRIVATE -Wl,--version-script=${exports} -Wl,--gc-sections)
+# nodelete: a thread may be in a name lookup, which nothing ends, when all is closed.
+target_link_options(vow_shared PRIVATE -Wl,--version-script=${exports} -Wl,--gc-sections
+  -Wl,-z,nodelete)
 target_link_libraries(vow_shared PRIVATE vow_api)
 
 # What libvow.a is made of: ours, and what is not the system's.

@@ -52,9 +52,19 @@ def hops(request):
     return plain("", "302 Found", [f"Location: {left - 1}"]) if left else echo(request)
 
 
+def twice(request):
+    """The second answer is one that nobody asked for."""
+    return plain("asked") + plain("not asked")
+
+
 FIXED = {
     "/gzip": lambda: plain(gzip.compress(b"squeezed"), headers=["Content-Encoding: gzip"]),
     "/deflate": lambda: plain(zlib.compress(b"flat"), headers=["Content-Encoding: deflate"]),
+    "/zstd": lambda: plain(b"\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello", headers=["Content-Encoding: zstd"]),
+    "/zstd-chunked": lambda: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: zstd, chunked\r\n\r\n"
+                             b"e\r\n\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello\r\n0\r\n\r\n",
+    "/gzip-twice": lambda: plain(gzip.compress(gzip.compress(b"squeezed")),
+                                 headers=["Content-Encoding: X-GZIP ,gzip"]),
     "/gzip-wrong": lambda: plain(b"this is no gzip", headers=["Content-Encoding: gzip"]),
     "/bomb": bomb,
     "/503": lambda: plain("later", "503 Service Unavailable"),
@@ -81,6 +91,9 @@ CLOSING = {
     "/truncated": lambda: b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this",
     "/chunk-cut": lambda: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
     "/chunk-wrong": lambda: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
+    "/both-lengths": lambda: b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked"
+                             b"\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "/switching": lambda: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
     "/header-cut": lambda: b"HTTP/1.1 200 OK\r\nContent-Le",
     "/until-close": lambda: b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
     "/lengths": lambda: b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
@@ -91,6 +104,17 @@ CLOSING = {
 }
 
 
+# Begun with the first, then the second without end.
+ENDLESS = {
+    "/endless-interim": (b"", b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" * 50),
+    "/endless-headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 100),
+    "/endless-trailers": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+                          b"X-Trailer: y\r\n" * 100),
+    "/endless-body": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                      b"1000\r\n" + bytes(4096) + b"\r\n"),
+}
+
+
 class Server:
     """`port` listens until close(); `closed` counts connections that the other
     side ended, `live` those that are open."""
@@ -98,6 +122,7 @@ class Server:
     def __init__(self, tls=None):
         self.connections = self.live = 0
         self.waiting = self.aborted = 0  # at /slow and its kin
+        self.dropped = 0  # requests of /drop, which get no answer
         self.changed = threading.Condition()
         self.loop = asyncio.new_event_loop()
         self.tls = tls
@@ -108,6 +133,7 @@ class Server:
 
     def run(self, started):
         asyncio.set_event_loop(self.loop)
+        self.slow = asyncio.Event()  # a request is held at /slow; /once-waiting waits for it
         self.server = self.loop.run_until_complete(
             asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=self.tls))
         self.port = self.server.sockets[0].getsockname()[1]
@@ -151,22 +177,37 @@ class Server:
             writer.write(b"HTTP/1.1 200 OK\r\nX-Part: ")
         await writer.drain()
         self.count("waiting", 1)
+        self.slow.set()
         try:
             await reader.read(1)
         finally:
             self.count("aborted", 1)
+            if self.aborted == self.waiting:
+                self.slow.clear()
 
     async def answer(self, reader, writer, request):
         path = request.path
+        if path == "/once-waiting":
+            await self.slow.wait()
         if path.startswith("/slow"):
             await self.wait_slowly(reader, writer, request)
+            return False
+        if path in ENDLESS:
+            first, rest = ENDLESS[path]
+            writer.write(first)
+            while True:
+                writer.write(rest)
+                await writer.drain()
+        if path == "/drop":
+            self.count("dropped", 1)
             return False
         if path in CLOSING:
             writer.write(CLOSING[path]())
             return False
         answer = FIXED[path]() if path in FIXED else \
             redirect(request) if path.startswith("/redirect/") else \
-            hops(request) if path.startswith("/hops/") else echo(request)
+            hops(request) if path.startswith("/hops/") else \
+            twice(request) if path == "/twice" else echo(request)
         if request.method == "HEAD":
             answer = answer[:answer.index(b"\r\n\r\n") + 4]
         writer.write(answer)

@@ -23,3 +23,8 @@ set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)
 foreach(name test_vow test_vow_threads)
   vow_test(${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
 endforeach()
+foreach(name test_fetch_lookup test_fetch_faults)
+  vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
+endforeach()
+# libcurl is to find this program's getaddrinfo().
+set_target_properties(test_fetch_lookup PROPERTIES ENABLE_EXPORTS ON)

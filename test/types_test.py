@@ -17,6 +17,7 @@ import tempfile
 
 OPTIONS = {"noEmit": True, "strict": True, "lib": ["es2023"], "types": [], "target": "es2022",
            "module": "esnext", "pretty": False}
+ALL = "*,fetch:api.example.com"
 DECLARED = re.compile(r"^declare (?:function|const|class|namespace) (\w+)", re.MULTILINE)
 
 
@@ -75,25 +76,25 @@ def compile_files(tsc, box, *files):
 
 
 def check_alone(tsc, vow, box):
-    for allow in ("*", "kv.delete", "notes.get,kv.*", ""):
+    for allow in ("*", ALL, "fetch:a.example", "kv.delete", "notes.get,kv.*", ""):
         declarations(vow, allow, box)
         status, text = compile_files(tsc, box)
         need(status == 0, f"--allow '{allow}' does not compile alone:\n{text}")
 
 
 def check_good(tsc, vow, repo, box):
-    declarations(vow, "*", box)
+    declarations(vow, ALL, box)
     shutil.copy(os.path.join(repo, "test/types/good.ts"), box)
     status, text = compile_files(tsc, box, "good.ts")
     need(status == 0, f"good.ts is refused:\n{text}")
-    declarations(vow, "kv.*", box)
+    declarations(vow, "kv.*,fetch:a.example", box)
     status, text = compile_files(tsc, box, "good.ts")
     need(status != 0 and "Cannot find name 'notes'" in text,
          f"notes are declared though not allowed:\n{text}")
 
 
 def check_bad(tsc, vow, repo, box):
-    declarations(vow, "*", box)
+    declarations(vow, ALL, box)
     path = os.path.join(repo, "test/types/bad.ts")
     shutil.copy(path, box)
     with open(path, encoding="utf-8") as file:
@@ -107,18 +108,49 @@ def check_bad(tsc, vow, repo, box):
 
 def check_there(vow, box):
     """All that is declared exists in a run, and what exists is declared."""
-    names = DECLARED.findall(declarations(vow, "*", box))
+    names = DECLARED.findall(declarations(vow, ALL, box))
     script = f"{json.dumps(names)}.filter((name) => !(name in globalThis))"
-    done = run([vow, "eval", "--allow", "*", "-"], input=script, cwd=box)
+    done = run([vow, "eval", "--allow", ALL, "-"], input=script, cwd=box)
     need(done.stdout.strip() == "[]", f"declared but absent: {done.stdout}")
     script = "Reflect.ownKeys(globalThis).filter((name) => typeof name === 'string')"
-    there = set(json.loads(run([vow, "eval", "--allow", "*", "-"], input=script, cwd=box).stdout))
+    there = set(json.loads(run([vow, "eval", "--allow", ALL, "-"], input=script, cwd=box).stdout))
     language = set(json.loads(run(["node", "-p", "JSON.stringify(Reflect.ownKeys(require('vm')"
                                    ".runInNewContext('globalThis')))"]).stdout))
     newer = {"InternalError", "SuppressedError", "DisposableStack", "AsyncDisposableStack",
              "Float16Array", "Iterator"}
     need(not there - language - newer - set(names),
          f"there but not declared: {sorted(there - language - newer - set(names))}")
+
+
+def members(declarations_text):
+    """{class: (names on its prototype or its objects, static names)}"""
+    found = {}
+    for name, body in re.findall(r"^declare class (\w+)[^{\n]*\{\n(.*?)^\}", declarations_text,
+                                 re.MULTILINE | re.DOTALL):
+        names = re.findall(r"^  (static )?(?:readonly )?(\w+)[(:?<]", body, re.MULTILINE)
+        found[name] = ({word for static, word in names if not static},
+                       {word for static, word in names if static})
+    return found
+
+
+def check_members(vow, box):
+    """Classes have the methods and accessors that are declared, and no others."""
+    declared = members(declarations(vow, ALL, box))
+    need({"URL", "Headers", "Response", "AbortSignal"} <= set(declared), f"{sorted(declared)}")
+    script = """const names = (object) => Object.getOwnPropertyNames(object);
+      const own = { ApiError: new ApiError("x"), DOMException: new DOMException("x"), Event: new Event("x") };
+      Object.fromEntries(%s.map((name) => [name, [
+        [...names(globalThis[name].prototype), ...names(own[name] ?? {})],
+        names(globalThis[name]).filter((n) => !["length", "name", "prototype"].includes(n))]]))
+    """ % json.dumps(sorted(declared))
+    there = json.loads(run([vow, "eval", "--allow", ALL, "-"], input=script, cwd=box).stdout)
+    language = {"constructor", "name", "message", "stack", "toString"}
+    for name, (own, static) in declared.items():
+        instance = {word for word in there[name][0] if not re.fullmatch(r"[A-Z_]+", word)}
+        statics = {word for word in there[name][1] if not re.fullmatch(r"[A-Z_]+", word)}
+        need(own - language - instance == set() and instance - language - own == set(),
+             f"{name}: declared {sorted(own - instance)}, there {sorted(instance - own)}")
+        need(static == statics, f"{name}: static {sorted(static)}, there {sorted(statics)}")
 
 
 def main():
@@ -129,6 +161,7 @@ def main():
         check_good(tsc, vow, repo, box)
         check_bad(tsc, vow, repo, box)
         check_there(vow, box)
+        check_members(vow, box)
     print("types: ok")
 
 

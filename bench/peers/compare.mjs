@@ -3,9 +3,10 @@
 // BUILD_DIR holds the release build, PEERS_DIR the installed peers with copies
 // of the programs beside this one. Prints a table.
 import {execFileSync} from 'node:child_process';
-import {existsSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import {join} from 'node:path';
+import {noteLines} from './work.mjs';
 
 const [build, peers, out, rounds = '5'] = process.argv.slice(2);
 const ROUNDS = Math.max(5, Number(rounds) || 0);
@@ -13,14 +14,17 @@ const MILLISECONDS = '1000';
 const STARTS = '31';
 const isolated = join(peers, 'isolated-vm');
 const hasIsolated = existsSync(join(isolated, 'installed'));
+const sqlite = join(peers, 'better-sqlite3');
+const hasSqlite = existsSync(join(sqlite, 'installed'));
+const database = join(sqlite, 'notes.db');
 
 function run(command, args, options = {}) {
   return execFileSync(command, args, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'],
                                       maxBuffer: 1 << 24, ...options});
 }
 
-function ours(group, repeats) {
-  const text = run(join(build, 'bench_sandbox'),
+function ours(group, repeats, program = 'bench_sandbox') {
+  const text = run(join(build, program),
                    ['--json', '--only', group, '--repeats', String(repeats)]);
   return JSON.parse(text).figures;
 }
@@ -34,13 +38,24 @@ const quickjs = (variant) => node(peers, 'quickjs.mjs', variant, MILLISECONDS);
 
 /** Each participant once: the differences between rounds are the machine's. */
 function round() {
-  const wasm = {...medians(ours('fresh', 1)), ...medians(ours('loops', 3))};
+  const wasm = {...medians(ours('fresh', 1)), ...medians(ours('loops', 3)),
+                ...medians(ours('notes', 3, 'bench_load'))};
   return {
     vow: wasm,
     quickjs: quickjs('@jitl/quickjs-wasmfile-release-sync'),
     ng: quickjs('@jitl/quickjs-ng-wasmfile-release-sync'),
     isolated: hasIsolated ? node(isolated, 'isolated.mjs', MILLISECONDS) : null,
+    sqlite: hasSqlite ? node(sqlite, 'notes.mjs', database, MILLISECONDS) : null,
   };
+}
+
+/** A database of Vow's, for the peer that only reads it. */
+function fillDatabase() {
+  const lines = join(sqlite, 'notes.jsonl');
+  for (const end of ['', '-wal', '-shm'])
+    rmSync(database + end, {force: true});
+  writeFileSync(lines, noteLines());
+  run(join(build, 'vow'), ['notes', 'put', '--db', `sqlite:${database}`, '--file', lines]);
 }
 
 /** Processes that do `1+1`; each peer in the form that is quickest for it. */
@@ -119,6 +134,7 @@ const machine = {cpu: os.cpus()[0].model.trim(), cores: os.cpus().length, kernel
 console.log(`${machine.cores} cores of ${machine.cpu}, load ${machine.load_before[0]} ` +
             'before the start (figures want an idle machine)');
 const results = [];
+fillDatabase();
 for (let i = 0; i < ROUNDS; i++) {
   process.stderr.write(`round ${i + 1} of ${ROUNDS}\n`);
   results.push(round());
@@ -146,6 +162,13 @@ for (const [key, text] of [['fib27', 'fib(27)'], ['properties', '1e6 property up
   if (hasIsolated)
     compare('  isolated-vm (JIT)', 'ms', vow(`${key}_wasm_ms`), of('isolated', `${key}_ms`));
 }
+if (hasSqlite) {
+  const gets = of('sqlite', 'notes_get_per_s');
+  compare('notes.get a second, 100 at once: better-sqlite3', '1/s', vow('notes_get_together_per_s'),
+          gets);
+  compare('  awaited one by one, both of them', '1/s', vow('notes_get_per_s'),
+          of('sqlite', 'notes_get_awaited_per_s'));
+}
 const waiting = results.map(() => memory.waiting_kib.median);
 compare('memory of a waiting sandbox: quickjs-emscripten', 'KiB', waiting,
         of('quickjs', 'waiting_kib'));
@@ -164,8 +187,10 @@ own('  after recursion 400 deep', memory.waiting_deep_kib);
 own('1 ms run beside 8 spinning ones: p99', fair.short_beside_8_p99_ms);
 
 printTable();
-if (!hasIsolated)
-  console.log('\nisolated-vm is not installed here: ' +
-              readFileSync(join(isolated, 'why'), 'utf8').trim());
+for (const [name, folder, has] of [['isolated-vm', isolated, hasIsolated],
+                                   ['better-sqlite3', sqlite, hasSqlite]])
+  if (!has)
+    console.log(`\n${name} is not installed here: ` +
+                readFileSync(join(folder, 'why'), 'utf8').trim());
 writeFileSync(out, JSON.stringify({machine, rows, rounds: results, starts}, null, 1) + '\n');
 console.log(`\nwritten: ${out}`);

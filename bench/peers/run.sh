@@ -13,7 +13,7 @@ fail() {
 }
 
 command -v node >/dev/null && command -v npm >/dev/null || fail "needs node and npm (apt-get install nodejs npm)"
-for program in vow bench_sandbox bench_start; do
+for program in vow bench_sandbox bench_load bench_start; do
   test -x "$build/release/$program" || fail "$build/release/$program is missing; run: make"
 done
 
@@ -27,33 +27,38 @@ is_current() { # FOLDER
   test -e "$peers/$1/installed" && cmp -s "$here/${1#.}/package-lock.json" "$peers/$1/installed"
 }
 
-mkdir -p "$peers/isolated-vm"
+mkdir -p "$peers/isolated-vm" "$peers/better-sqlite3"
 if ! is_current .; then
   echo "installing the peers into $peers"
   install . >"$peers/install.log" 2>&1 || fail "npm ci failed; see $peers/install.log"
   cp "$here/package-lock.json" "$peers/installed"
 fi
 
-# isolated-vm is compiled here: that needs the headers that came with node, for
-# fetching others would go past the registry.
+# These are compiled here: that needs the headers that came with node, for fetching
+# others would go past the registry.
 prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
-if ! is_current isolated-vm; then
-  rm -f "$peers/isolated-vm/installed"
+
+compile() { # NAME
+  is_current "$1" && return
+  rm -f "$peers/$1/installed"
   if ! test -e "$prefix/include/node/node.h"; then
-    echo "its compiler needs node's headers, and $prefix/include/node has none" >"$peers/isolated-vm/why"
-  else
-    echo "compiling isolated-vm (a few minutes, once)"
-    if npm_config_nodedir=$prefix npm_config_build_from_source=true \
-         install isolated-vm >"$peers/isolated-vm/install.log" 2>&1 &&
-       (cd "$peers/isolated-vm" && node -e "require('isolated-vm')") >>"$peers/isolated-vm/install.log" 2>&1
-    then
-      cp "$here/isolated-vm/package-lock.json" "$peers/isolated-vm/installed"
-    else
-      echo "it does not build; see $peers/isolated-vm/install.log" >"$peers/isolated-vm/why"
-    fi
+    echo "its compiler needs node's headers, and $prefix/include/node has none" >"$peers/$1/why"
+    return
   fi
-fi
+  echo "compiling $1 (a few minutes, once)"
+  if npm_config_nodedir=$prefix npm_config_build_from_source=true \
+       install "$1" >"$peers/$1/install.log" 2>&1 &&
+     (cd "$peers/$1" && node -e "require('$1')") >>"$peers/$1/install.log" 2>&1
+  then
+    cp "$here/$1/package-lock.json" "$peers/$1/installed"
+  else
+    echo "it does not build; see $peers/$1/install.log" >"$peers/$1/why"
+  fi
+}
+compile isolated-vm
+compile better-sqlite3
 
 cp "$here/quickjs.mjs" "$here/work.mjs" "$peers"
 cp "$here/isolated.mjs" "$here/work.mjs" "$peers/isolated-vm"
+cp "$here/notes.mjs" "$here/work.mjs" "$peers/better-sqlite3"
 exec node "$here/compare.mjs" "$build/release" "$peers" "$build/bench-peers.json" "${2:-5}"

@@ -20,6 +20,15 @@ export const stackLimit = 192 * 1024;
 /** Waiting sandboxes held at once. */
 export const crowd = 500;
 
+/** Those of bench/load_notes.c. */
+export const notes = 1000;
+/** As lines for `vow notes put`. */
+export function noteLines() {
+  const note = (i) => ({id: `n${i}`, title: `title ${i}`, body: 'word '.repeat(40),
+                        tags: ['bench', `n${i % 10}`]});
+  return Array.from({length: notes}, (_, i) => JSON.stringify(note(i)) + '\n').join('');
+}
+
 /** Ends the program when a result is wrong: its time would be worth nothing. */
 export function expect(value, expected) {
   if (value !== expected)

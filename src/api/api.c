@@ -20,7 +20,7 @@
 static const api_kind kinds[] = {
     {.name = "fetch",
      .arguments = 1,
-     .parameters = "input: string | Request, init?: RequestInit",
+     .parameters = "input: string | URL | Request, init?: RequestInit & CallOptions",
      .result = "Response",
      .doc = "Sends an HTTP request to an allowed host; any status is a response, TypeError when "
             "there is none."},

@@ -51,7 +51,9 @@ typedef struct api_kind {
   const char *parameters; /* as in TypeScript, for people: "id: string" */
   const char *result;     /* "Note" */
   const char *doc;        /* one line */
-  api_handler *handler;   /* blocking: runs on the worker pool. NULL: fetch, which is on the loop */
+  /* Blocking: runs on the worker pool. NULL: fetch, which is on the loop, and has the
+   * options of a call among its own. */
+  api_handler *handler;
   bool needs_db;
   bool writes; /* to the database, which may mean waiting for another process */
   host_policy policy;

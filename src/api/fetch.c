@@ -1,30 +1,19 @@
 #include "api/fetch.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/fetch_curl.h"
 #include "api/fetch_int.h"
+#include "api/fetch_poll.h"
+#include "api/fetch_resolver.h"
 #include "sandbox/shard.h"
 
-/* Connections kept for later requests, and open at once. */
-#define KEPT_CONNECTIONS_MAX 32L
-#define CONNECTIONS_MAX 256L
 /* A body is held as it comes, then as a message, then as the guest's value. */
 #define BODY_COPIES 3u
-
-/* A socket of libcurl's that is watched. */
-typedef struct fetch_socket {
-  uv_poll_t poll; /* `data` is this */
-  const vow_allocator *allocator;
-  fetch_client *client;
-  struct fetch_socket *next, *previous;
-  curl_socket_t fd;
-  int events; /* of libuv's, watched for */
-} fetch_socket;
 
 /* One call, from start to its answer. */
 typedef struct fetch_transfer {
@@ -33,10 +22,15 @@ typedef struct fetch_transfer {
   struct fetch_transfer *next, *previous; /* in the client's list; later of those to be answered */
   bool finished;                          /* out of the client's list: its answer is on the way */
   CURL *easy;
-  struct curl_slist *lines; /* of the request, as libcurl has them */
+  struct curl_slist *lines;          /* of the request, as libcurl has them */
+  struct curl_slist *names;          /* the addresses of its host, likewise */
+  fetch_waiter waiter;               /* for those, before libcurl has the request */
+  char addresses[FETCH_LOOKUP_TEXT]; /* what was found; "": the host is one itself */
+  unsigned round;                    /* of trying them */
   fetch_request request;
   fetch_response response;
   unsigned redirects;
+  bool resent;  /* libcurl wanted to send again what may have been done */
   bool refused; /* an address was not connected to: */
   fetch_address refused_address;
   bool fulfilled;
@@ -47,173 +41,23 @@ typedef struct fetch_transfer {
 struct fetch_client {
   const vow_allocator *allocator;
   fetch_allow allow;
-  const fetch_curl *curl; /* NULL before the first call */
-  CURLM *multi;
-  /* While a transfer is live: */
+  fetch_poll poll; /* on the loop while a transfer is live */
   fetch_transfer *transfers;
-  loop *loop;
-  uv_timer_t *timer;
-  fetch_socket *sockets;
+  fetch_resolver *resolver; /* NULL before the first call with a name */
 };
 
-/* ---- the loop ---- */
-
-static void act(fetch_client *client, curl_socket_t fd, int events);
-
-static void free_socket(uv_handle_t *handle) {
-  fetch_socket *watched = handle->data;
-  mem_free(watched->allocator, watched);
-}
-
-static void unwatch(fetch_socket *watched) {
-  if (watched->previous)
-    watched->previous->next = watched->next;
-  else
-    watched->client->sockets = watched->next;
-  if (watched->next)
-    watched->next->previous = watched->previous;
-  uv_close((uv_handle_t *)&watched->poll, free_socket);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  fetch_socket *watched = poll->data;
-  int flags = 0;
-  if (status < 0) {
-    /* libuv has stopped. libcurl finds out what is wrong by using the socket, and
-     * so sends a request again whose kept connection was closed meanwhile. */
-    uv_poll_start(poll, watched->events, on_poll);
-    flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
-  }
-  if (events & UV_READABLE)
-    flags |= CURL_CSELECT_IN;
-  if (events & UV_WRITABLE)
-    flags |= CURL_CSELECT_OUT;
-  act(watched->client, watched->fd, flags);
-}
-
-static fetch_socket *watch(fetch_client *client, curl_socket_t fd) {
-  fetch_socket *watched = mem_new(client->allocator, 1, sizeof *watched);
-  if (!watched)
-    return NULL;
-  if (uv_poll_init(loop_uv(client->loop), &watched->poll, fd) != 0) {
-    mem_free(client->allocator, watched);
-    return NULL;
-  }
-  watched->poll.data = watched;
-  watched->allocator = client->allocator;
-  watched->client = client;
-  watched->fd = fd;
-  watched->next = client->sockets;
-  if (client->sockets)
-    client->sockets->previous = watched;
-  client->sockets = watched;
-  return watched;
-}
-
-/* libcurl's: watch `fd` from now on for `what`. */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *assigned) {
-  (void)easy;
-  fetch_client *client = user;
-  fetch_socket *watched = assigned;
-  if (what == CURL_POLL_REMOVE) {
-    if (watched)
-      unwatch(watched);
-    client->curl->multi_assign(client->multi, fd, NULL);
-    return 0;
-  }
-  if (!watched && !(watched = watch(client, fd)))
-    return -1;
-  client->curl->multi_assign(client->multi, fd, watched);
-  watched->events =
-      (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
-  return uv_poll_start(&watched->poll, watched->events, on_poll) == 0 ? 0 : -1;
-}
-
-static void on_timer(uv_timer_t *timer) {
-  act(timer->data, CURL_SOCKET_TIMEOUT, 0);
-}
-
-/* libcurl's: wake it in `ms`; -1: not at all. */
-static int on_timeout(CURLM *multi, long ms, void *user) {
-  (void)multi;
-  fetch_client *client = user;
-  if (!client->timer)
-    return 0;
-  uv_update_time(loop_uv(client->loop));
-  if (ms < 0)
-    uv_timer_stop(client->timer);
-  else
-    uv_timer_start(client->timer, on_timer, (uint64_t)ms, 0);
-  return 0;
-}
-
-static void free_timer(uv_handle_t *handle) {
-  const vow_allocator *allocator = handle->data;
-  mem_free(allocator, handle);
-}
-
-/* With no transfer there is nothing of ours on the loop, so that the loop may be
- * closed before the client. */
-static void leave_loop(fetch_client *client) {
-  while (client->sockets) {
-    fetch_socket *watched = client->sockets;
-    client->curl->multi_assign(client->multi, watched->fd, NULL);
-    unwatch(watched);
-  }
-  if (client->timer) {
-    client->timer->data = (void *)(uintptr_t)client->allocator;
-    uv_close((uv_handle_t *)client->timer, free_timer);
-  }
-  client->timer = NULL;
-  client->loop = NULL;
-}
-
-static bool join_loop(fetch_client *client, loop *loop) {
-  if (client->timer)
-    return true;
-  client->timer = mem_new(client->allocator, 1, sizeof *client->timer);
-  if (!client->timer)
-    return false;
-  client->loop = loop;
-  uv_timer_init(loop_uv(loop), client->timer);
-  client->timer->data = client;
-  return true;
-}
+static void act(void *user, curl_socket_t fd, int events);
+static void on_lookup(void *user, fetch_waiter *waiters, fetch_lookup_status status,
+                      const char *addresses);
 
 /* ---- the client ---- */
-
-static void close_multi(fetch_client *client) {
-  if (!client->multi)
-    return;
-  client->curl->multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, NULL);
-  client->curl->multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, NULL);
-  client->curl->multi_cleanup(client->multi);
-  client->multi = NULL;
-}
-
-static bool open_multi(fetch_client *client) {
-  const fetch_curl *curl = client->curl;
-  if (client->multi)
-    return true;
-  CURLM *multi = client->multi = curl->multi_init();
-  if (!multi)
-    return false;
-  bool ok = curl->multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-            curl->multi_setopt(multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
-            curl->multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout) == CURLM_OK &&
-            curl->multi_setopt(multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
-            curl->multi_setopt(multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS_MAX) == CURLM_OK &&
-            curl->multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, CONNECTIONS_MAX) == CURLM_OK;
-  if (!ok)
-    close_multi(client);
-  return ok;
-}
 
 fetch_client *fetch_client_open(const vow_allocator *allocator, const char *allow_list) {
   fetch_client *client = mem_new(allocator, 1, sizeof *client);
   if (!client)
     return NULL;
   client->allocator = allocator;
+  client->poll = (fetch_poll){.allocator = allocator, .act = act, .user = client};
   if (fetch_allow_open(allocator, allow_list, &client->allow))
     return client;
   mem_free(allocator, client);
@@ -223,7 +67,8 @@ fetch_client *fetch_client_open(const vow_allocator *allocator, const char *allo
 void fetch_client_close(fetch_client *client) {
   if (!client)
     return;
-  close_multi(client);
+  fetch_poll_close(&client->poll);
+  fetch_resolver_close(client->resolver);
   fetch_allow_close(client->allocator, &client->allow);
   mem_free(client->allocator, client);
 }
@@ -232,6 +77,12 @@ void fetch_client_close(fetch_client *client) {
 
 static bool fail_memory(api_error *error) {
   return api_error_set(error, "ApiError", "NO_MEMORY", true, "the host is out of memory");
+}
+
+static bool fail(fetch_transfer *transfer, const char *code, bool transient, const char *what) {
+  const fetch_url *url = &transfer->request.url;
+  return api_error_set(&transfer->error, "TypeError", code, transient, "fetch: %s:%u %s",
+                       url->host.name, url->port, what);
 }
 
 /* libcurl's: a socket for this address. It is the only way to one. */
@@ -247,6 +98,17 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
     return CURL_SOCKET_BAD;
   }
   return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
+}
+
+/* libcurl's: a request is about to be sent, again when a kept connection has ended
+ * without an answer. */
+static int before_request(void *user, char *address, char *own_address, int port, int own_port) {
+  (void)address, (void)own_address, (void)port, (void)own_port;
+  fetch_transfer *transfer = user;
+  long sent = 0;
+  transfer->client->poll.curl->easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent);
+  transfer->resent = sent > 0 && !fetch_request_idempotent(&transfer->request);
+  return transfer->resent ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *user) {
@@ -267,7 +129,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
 }
 
 static bool add_line(fetch_transfer *transfer, const char *line) {
-  struct curl_slist *longer = transfer->client->curl->slist_append(transfer->lines, line);
+  struct curl_slist *longer = transfer->client->poll.curl->slist_append(transfer->lines, line);
   if (longer)
     transfer->lines = longer;
   return longer != NULL;
@@ -278,7 +140,7 @@ static bool make_lines(fetch_transfer *transfer) {
   static const char *const unless_given[][2] = {{"user-agent", "user-agent: vow"},
                                                 {"content-type", "content-type:"}};
   const fetch_request *request = &transfer->request;
-  transfer->client->curl->slist_free_all(transfer->lines);
+  transfer->client->poll.curl->slist_free_all(transfer->lines);
   transfer->lines = NULL;
   bool ok = add_line(transfer, "expect:");
   for (size_t i = 0; ok && i < 2; i++)
@@ -291,19 +153,33 @@ static bool make_lines(fetch_transfer *transfer) {
 
 #define SET(option, value) (curl->easy_setopt(easy, option, value) == CURLE_OK)
 
+/* libcurl's, for a new TLS context: SSLKEYLOGFILE of the environment writes no keys. */
+static CURLcode log_no_keys(CURL *easy, void *context, void *user) {
+  (void)easy;
+  const fetch_curl *curl = user;
+  curl->set_keylog(context, NULL);
+  return CURLE_OK;
+}
+
+static bool set_tls(const fetch_curl *curl, CURL *easy) {
+  return !curl->set_keylog || (SET(CURLOPT_SSL_CTX_FUNCTION, log_no_keys) &&
+                               SET(CURLOPT_SSL_CTX_DATA, (void *)(uintptr_t)curl));
+}
+
 /* Nothing of the environment or of the user's files; nothing but HTTP. */
 static bool set_isolation(const fetch_curl *curl, CURL *easy) {
-  return SET(CURLOPT_PROXY, "") && SET(CURLOPT_NOPROXY, "*") &&
+  return set_tls(curl, easy) && SET(CURLOPT_PROXY, "") && SET(CURLOPT_NOPROXY, "*") &&
          SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) && SET(CURLOPT_NOSIGNAL, 1L) &&
          SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
          SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(CURLOPT_PATH_AS_IS, 1L) &&
-         /* an abort does not wait for a name lookup */
+         /* Names have been looked up. Should it ask once more, an abort does not wait. */
          SET(CURLOPT_QUICK_EXIT, 1L);
 }
 
 static bool set_callbacks(fetch_transfer *transfer, const fetch_curl *curl, CURL *easy) {
   return SET(CURLOPT_PRIVATE, transfer) && SET(CURLOPT_ERRORBUFFER, transfer->reason) &&
          SET(CURLOPT_OPENSOCKETFUNCTION, open_socket) && SET(CURLOPT_OPENSOCKETDATA, transfer) &&
+         SET(CURLOPT_PREREQFUNCTION, before_request) && SET(CURLOPT_PREREQDATA, transfer) &&
          SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, transfer) &&
          SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, transfer);
 }
@@ -312,7 +188,8 @@ static bool set_callbacks(fetch_transfer *transfer, const fetch_curl *curl, CURL
 static bool set_request(const fetch_request *request, const fetch_curl *curl, CURL *easy) {
   bool sends = request->has_body || strcmp(request->method, "POST") == 0 ||
                strcmp(request->method, "PUT") == 0;
-  bool ok = SET(CURLOPT_URL, request->url.href) && SET(CURLOPT_ACCEPT_ENCODING, "");
+  bool ok = SET(CURLOPT_URL, request->url.href) && SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate") &&
+            SET(CURLOPT_FORBID_REUSE, (long)fetch_request_binds_connection(request));
   if (strcmp(request->method, "HEAD") == 0)
     return ok && SET(CURLOPT_NOBODY, 1L);
   if (sends)
@@ -324,32 +201,98 @@ static bool set_request(const fetch_request *request, const fetch_curl *curl, CU
   return ok && SET(CURLOPT_CUSTOMREQUEST, request->method);
 }
 
-/* Sends the request as it is now. */
-static bool begin(fetch_transfer *transfer) {
-  fetch_client *client = transfer->client;
-  const fetch_curl *curl = client->curl;
+/* Adds the address of that number among those of its family. */
+static bool add_address(const char *addresses, bool v6, unsigned number, char *entry, size_t size) {
+  size_t len, used = strlen(entry);
+  for (const char *at = addresses; *at; at += len + (at[len] == ',')) {
+    len = strcspn(at, ",");
+    if ((*at == '[') != v6 || number-- > 0)
+      continue;
+    snprintf(entry + used, size - used, "%s%.*s", entry[used - 1] == ':' ? "" : ",", (int)len, at);
+    return true;
+  }
+  return false;
+}
+
+/* What libcurl is to take for the answer to a lookup of the host (`+`: not for ever):
+ * one address of each family at a time. Of more, libcurl 7.88 forgets to try the next
+ * one when one has failed. False: there are none left, or memory is short. */
+static bool make_names(fetch_transfer *transfer) {
+  const fetch_curl *curl = transfer->client->poll.curl;
+  const fetch_url *url = &transfer->request.url;
+  char entry[FETCH_HOST_MAX + 16 + 2 * FETCH_ADDRESS_TEXT];
+  curl->slist_free_all(transfer->names);
+  transfer->names = NULL;
+  if (!transfer->addresses[0])
+    return transfer->round == 0;
+  snprintf(entry, sizeof entry, "+%s:%u:", url->host.name, url->port);
+  bool v6 = add_address(transfer->addresses, true, transfer->round, entry, sizeof entry);
+  bool v4 = add_address(transfer->addresses, false, transfer->round, entry, sizeof entry);
+  if (v6 || v4)
+    transfer->names = curl->slist_append(NULL, entry);
+  return transfer->names != NULL;
+}
+
+static bool hand_over(fetch_transfer *transfer) {
+  const fetch_curl *curl = transfer->client->poll.curl;
   CURL *easy = transfer->easy;
-  if (!fetch_request_allowed(&transfer->request, &client->allow, &transfer->error))
+  if (!make_names(transfer))
+    return false;
+  curl->easy_reset(easy);
+  return make_lines(transfer) && set_isolation(curl, easy) && set_callbacks(transfer, curl, easy) &&
+         set_request(&transfer->request, curl, easy) && SET(CURLOPT_HTTPHEADER, transfer->lines) &&
+         SET(CURLOPT_RESOLVE, transfer->names) &&
+         curl->multi_add_handle(transfer->client->poll.multi, easy) == CURLM_OK;
+}
+
+/* `addresses` of the host; "": it is one itself. */
+static bool send_to(fetch_transfer *transfer, const char *addresses) {
+  snprintf(transfer->addresses, sizeof transfer->addresses, "%s", addresses);
+  transfer->round = 0;
+  return hand_over(transfer) || fail_memory(&transfer->error);
+}
+
+/* After no connection came about. */
+static bool send_to_next(fetch_transfer *transfer) {
+  transfer->round++;
+  return hand_over(transfer);
+}
+
+static bool fail_lookup(fetch_transfer *transfer, fetch_lookup_status status) {
+  if (status == FETCH_LOOKUP_NO_MEMORY)
+    return fail_memory(&transfer->error);
+  if (status == FETCH_LOOKUP_NO_THREAD)
+    return api_error_set(&transfer->error, "ApiError", "NO_THREAD", true,
+                         "fetch: no thread can be started to look up a name");
+  return fail(transfer, "DNS", true, "cannot be found: its name does not resolve");
+}
+
+static bool send_to_name(fetch_transfer *transfer) {
+  fetch_client *client = transfer->client;
+  const char *addresses;
+  if (!client->resolver && !(client->resolver = fetch_resolver_open(on_lookup, client)))
+    return fail_memory(&transfer->error);
+  fetch_lookup_status status =
+      fetch_resolver_ask(client->resolver, client->poll.loop, transfer->request.url.host.name,
+                         &transfer->waiter, &addresses);
+  if (status == FETCH_LOOKUP_WAIT)
+    return true;
+  return status == FETCH_LOOKUP_FOUND ? send_to(transfer, addresses)
+                                      : fail_lookup(transfer, status);
+}
+
+/* Sends the request as it is now, once the address is known. */
+static bool begin(fetch_transfer *transfer) {
+  if (!fetch_request_allowed(&transfer->request, &transfer->client->allow, &transfer->error))
     return false;
   fetch_response_reset(&transfer->response);
   host_call_hold(transfer->call, 0);
-  transfer->refused = false;
+  transfer->refused = transfer->resent = false;
   transfer->reason[0] = 0;
-  curl->easy_reset(easy);
-  if (!make_lines(transfer) || !set_isolation(curl, easy) || !set_callbacks(transfer, curl, easy) ||
-      !set_request(&transfer->request, curl, easy) || !SET(CURLOPT_HTTPHEADER, transfer->lines) ||
-      curl->multi_add_handle(client->multi, easy) != CURLM_OK)
-    return fail_memory(&transfer->error);
-  return true;
+  return transfer->request.url.host.is_address ? send_to(transfer, "") : send_to_name(transfer);
 }
 
 /* ---- what became of it ---- */
-
-static bool fail(fetch_transfer *transfer, const char *code, bool transient, const char *what) {
-  const fetch_url *url = &transfer->request.url;
-  return api_error_set(&transfer->error, "TypeError", code, transient, "fetch: %s:%u %s",
-                       url->host.name, url->port, what);
-}
 
 /* What this side did not want to go on with. */
 static bool fail_refused(fetch_transfer *transfer, const char *code) {
@@ -358,6 +301,7 @@ static bool fail_refused(fetch_transfer *transfer, const char *code) {
   } reasons[] = {{"BODY_TOO_LARGE", "answered with a body of more than 8 MiB"},
                  {"NO_ROOM", "answered with a body that does not fit into the run's memory"},
                  {"HEADERS_TOO_LARGE", "answered with headers of more than 64 KiB"},
+                 {"CONTENT_ENCODING", "answered with a body that cannot be decoded"},
                  {"BAD_RESPONSE", "answered with something that is not HTTP"}};
   for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
     if (strcmp(code, reasons[i].code) == 0)
@@ -375,7 +319,7 @@ static bool fail_connect(fetch_transfer *transfer) {
              text);
     return fail(transfer, "ADDRESS_BLOCKED", false, what);
   }
-  transfer->client->curl->easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+  transfer->client->poll.curl->easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
   if (number == ECONNREFUSED)
     return fail(transfer, "CONNECTION_REFUSED", true, "refused the connection");
   snprintf(what, sizeof what, "cannot be connected to: %.100s",
@@ -415,6 +359,9 @@ static bool fail_curl(fetch_transfer *transfer, CURLcode code) {
     if (code == reasons[i].from)
       return fail(transfer, reasons[i].code, reasons[i].transient, reasons[i].what);
   char what[CURL_ERROR_SIZE + 32];
+  for (char *at = transfer->reason; *at; at++)
+    if ((unsigned char)*at >= 0x7f) /* the server's bytes may be no UTF-8 */
+      *at = '?';
   snprintf(what, sizeof what, "failed: %s",
            api_quoted(transfer->reason, strlen(transfer->reason)).text);
   return fail(transfer, "NETWORK", false, what);
@@ -444,9 +391,13 @@ static bool follow(fetch_transfer *transfer) {
 static bool go_on(fetch_transfer *transfer, CURLcode code) {
   if (transfer->response.failed)
     return fail_refused(transfer, transfer->response.failed);
+  if (transfer->resent)
+    return fail_curl(transfer, CURLE_RECV_ERROR);
+  if (code == CURLE_COULDNT_CONNECT && send_to_next(transfer))
+    return true;
   if (code != CURLE_OK)
     return fail_curl(transfer, code);
-  if (transfer->response.status == 0)
+  if (transfer->response.status < 200)
     return fail_refused(transfer, "BAD_RESPONSE");
   if (transfer->response.in_headers) /* which libcurl takes for an end as good as any */
     return fail_curl(transfer, CURLE_PARTIAL_FILE);
@@ -457,9 +408,10 @@ static bool go_on(fetch_transfer *transfer, CURLcode code) {
 
 static void free_transfer(fetch_transfer *transfer) {
   const fetch_client *client = transfer->client;
-  if (client->curl) {
-    client->curl->easy_cleanup(transfer->easy);
-    client->curl->slist_free_all(transfer->lines);
+  if (client->poll.curl) {
+    client->poll.curl->easy_cleanup(transfer->easy);
+    client->poll.curl->slist_free_all(transfer->lines);
+    client->poll.curl->slist_free_all(transfer->names);
   }
   fetch_request_free(&transfer->request);
   fetch_response_free(&transfer->response);
@@ -499,6 +451,7 @@ static void answer(fetch_transfer *transfer) {
  * more. */
 static void take_out(fetch_transfer *transfer) {
   fetch_client *client = transfer->client;
+  fetch_resolver_leave(client->resolver, &transfer->waiter);
   if (transfer->previous)
     transfer->previous->next = transfer->next;
   else
@@ -508,7 +461,7 @@ static void take_out(fetch_transfer *transfer) {
   transfer->next = transfer->previous = NULL;
   transfer->finished = true;
   if (!client->transfers)
-    leave_loop(client);
+    fetch_poll_leave(&client->poll);
 }
 
 /* Once libcurl is in disorder (for want of memory or a descriptor in one of its
@@ -518,7 +471,7 @@ static fetch_transfer *take_out_all(fetch_client *client) {
   fetch_transfer *all = NULL;
   while (client->transfers) {
     fetch_transfer *transfer = client->transfers;
-    client->curl->multi_remove_handle(client->multi, transfer->easy);
+    client->poll.curl->multi_remove_handle(client->poll.multi, transfer->easy);
     take_out(transfer);
     api_error_set(&transfer->error, "ApiError", "NO_RESOURCES", true,
                   "fetch: the host has no memory or no descriptor left for a connection");
@@ -526,7 +479,7 @@ static fetch_transfer *take_out_all(fetch_client *client) {
     transfer->next = all;
     all = transfer;
   }
-  close_multi(client);
+  fetch_poll_close(&client->poll);
   return all;
 }
 
@@ -535,13 +488,13 @@ static fetch_transfer *take_ended(fetch_client *client) {
   fetch_transfer *first = NULL, **last = &first;
   CURLMsg *message;
   int left;
-  while ((message = client->curl->multi_info_read(client->multi, &left))) {
+  while ((message = client->poll.curl->multi_info_read(client->poll.multi, &left))) {
     char *user = NULL;
     CURLcode code = message->data.result;
     CURL *easy = message->easy_handle;
-    client->curl->easy_getinfo(easy, CURLINFO_PRIVATE, &user);
+    client->poll.curl->easy_getinfo(easy, CURLINFO_PRIVATE, &user);
     fetch_transfer *transfer = (fetch_transfer *)(void *)user;
-    client->curl->multi_remove_handle(client->multi, easy);
+    client->poll.curl->multi_remove_handle(client->poll.multi, easy);
     if (go_on(transfer, code))
       continue;
     take_out(transfer);
@@ -551,10 +504,8 @@ static fetch_transfer *take_ended(fetch_client *client) {
   return first;
 }
 
-static void act(fetch_client *client, curl_socket_t fd, int events) {
-  int running;
-  CURLMcode code = client->curl->multi_socket_action(client->multi, fd, events, &running);
-  fetch_transfer *ended = code == CURLM_OK ? take_ended(client) : take_out_all(client);
+/* Linked by `next`. */
+static void answer_all(fetch_transfer *ended) {
   while (ended) {
     fetch_transfer *transfer = ended;
     ended = transfer->next;
@@ -562,15 +513,42 @@ static void act(fetch_client *client, curl_socket_t fd, int events) {
   }
 }
 
+/* fetch_poll's. */
+static void act(void *user, curl_socket_t fd, int events) {
+  fetch_client *client = user;
+  int running;
+  CURLMcode code = client->poll.curl->multi_socket_action(client->poll.multi, fd, events, &running);
+  answer_all(code == CURLM_OK ? take_ended(client) : take_out_all(client));
+}
+
+/* The resolver's. */
+static void on_lookup(void *user, fetch_waiter *waiters, fetch_lookup_status status,
+                      const char *addresses) {
+  fetch_transfer *ended = NULL;
+  (void)user;
+  for (fetch_waiter *waiter = waiters, *next; waiter; waiter = next) {
+    fetch_transfer *transfer =
+        (fetch_transfer *)(void *)((char *)waiter - offsetof(fetch_transfer, waiter));
+    next = waiter->next;
+    if (status == FETCH_LOOKUP_FOUND ? send_to(transfer, addresses) : fail_lookup(transfer, status))
+      continue;
+    take_out(transfer);
+    transfer->next = ended;
+    ended = transfer;
+  }
+  answer_all(ended);
+}
+
 /* ---- the handler ---- */
 
 static bool prepare(fetch_client *client, host_call *call, api_error *error) {
   const char *why;
   bool passing;
-  if (!client->curl && !(client->curl = fetch_curl_get(&why, &passing)))
+  if (!client->poll.curl && !(client->poll.curl = fetch_curl_get(&why, &passing)))
     return api_error_set(error, "ApiError", passing ? "NO_DESCRIPTOR" : "NO_LIBCURL", passing,
                          "fetch: %s", why);
-  if (!open_multi(client) || !join_loop(client, shard_loop(host_call_shard(call))))
+  if (!fetch_poll_open(&client->poll) ||
+      !fetch_poll_join(&client->poll, shard_loop(host_call_shard(call))))
     return fail_memory(error);
   return true;
 }
@@ -605,7 +583,7 @@ void fetch_start(host_call *call, void *user) {
   ok = ok && fetch_request_allowed(&transfer->request, &client->allow, &transfer->error) &&
        prepare(client, call, &transfer->error);
   link_in(client, transfer);
-  if (ok && !(transfer->easy = client->curl->easy_init()))
+  if (ok && !(transfer->easy = client->poll.curl->easy_init()))
     ok = fail_memory(&transfer->error);
   host_call_set_data(call, transfer);
   if (ok && begin(transfer))
@@ -619,7 +597,7 @@ void fetch_stop(host_call *call, void *user) {
   fetch_transfer *transfer = host_call_data(call);
   if (transfer->finished)
     return;
-  client->curl->multi_remove_handle(client->multi, transfer->easy);
+  client->poll.curl->multi_remove_handle(client->poll.multi, transfer->easy);
   take_out(transfer);
   transfer->fulfilled = false;
   api_error_set(&transfer->error, "AbortError", "CANCELLED", false, "fetch was cancelled");

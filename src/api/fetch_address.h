@@ -24,7 +24,8 @@ bool fetch_address_equal(const fetch_address *a, const fetch_address *b);
 
 /* Whether the address is one of the public internet: not loopback, private,
  * link-local, shared (CGNAT), multicast, unspecified, reserved, nor one for
- * documentation or benchmarks, by the IANA special-purpose registries. Of forms
+ * documentation or benchmarks, by the IANA special-purpose registries, nor one of a
+ * cloud's own services. Of forms
  * that carry an IPv4 address, mapped ones and those of the well-known NAT64 prefix
  * are as public as that address; the others (compatible, 6to4, Teredo, local
  * NAT64) never are. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,14 @@ static bool find_functions(void *library) {
       return false;
   }
   return true;
+}
+
+/* Other TLS libraries write keys by themselves. */
+static bool may_log_keys(void *library, const char *tls) {
+  const char *file = getenv("SSLKEYLOGFILE");
+  if (tls && strncmp(tls, "OpenSSL/", 8) == 0)
+    *(void **)(void *)&functions.set_keylog = dlsym(library, "SSL_CTX_set_keylog_callback");
+  return !functions.set_keylog && file && *file;
 }
 
 /* The loader tells why in words only, so the system is asked. */
@@ -54,6 +63,9 @@ static const char *open_library(bool *passing) {
     return "libcurl is too old; version 7.88 or newer is needed";
   if (!(version->features & CURL_VERSION_ASYNCHDNS))
     return "libcurl was built without asynchronous name lookup";
+  if (may_log_keys(library, version->ssl_version))
+    return "SSLKEYLOGFILE is set, and this libcurl would write the keys of connections to it; "
+           "unset it";
   return functions.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? NULL
                                                                 : "libcurl cannot be initialised";
 }

@@ -38,11 +38,14 @@
 /* Its functions, by their names without `curl_`. */
 typedef struct fetch_curl {
   FETCH_CURL_FUNCTIONS(FETCH_CURL_FIELD)
+  /* OpenSSL's SSL_CTX_set_keylog_callback(); NULL where libcurl is built with another
+   * TLS library. */
+  void (*set_keylog)(void *context, void (*callback)(const void *session, const char *line));
 } fetch_curl;
 
 /* Any thread. NULL when there is no library that is fit, with the reason in `why`,
  * one line, valid for ever; `passing`: it may be there on a later call. The library
- * is never closed: threads of its name lookups may still be in it. */
+ * is never closed: what it has initialised may not be undone while others use it. */
 const fetch_curl *fetch_curl_get(const char **why, bool *passing);
 
 #endif

@@ -44,6 +44,11 @@ bool fetch_request_read(const vow_allocator *allocator, cbor_in arguments, fetch
 void fetch_request_free(fetch_request *request);
 /* Whether a header of that name (in any case) is there. */
 bool fetch_request_has(const fetch_request *request, const char *name);
+/* Whether it may be done twice, by its method (RFC 9110, section 9.2.2). */
+bool fetch_request_idempotent(const fetch_request *request);
+/* Whether it asks to be known by a scheme that authenticates the connection, which
+ * later requests would then come from. */
+bool fetch_request_binds_connection(const fetch_request *request);
 /* Makes it the request that follows a redirect: `location` are the bytes of that
  * header. False with `error`, the request unchanged. */
 bool fetch_request_follow(fetch_request *request, unsigned status, const char *location, size_t len,
@@ -58,19 +63,21 @@ typedef struct fetch_response {
   const vow_allocator *allocator;
   unsigned status; /* 0: none yet */
   char reason[FETCH_REASON_MAX];
-  bool in_headers, in_body;
+  bool in_headers;
   char *headers; /* name, 0, value, 0, and so on */
-  size_t headers_len, headers_room, header_bytes;
+  size_t headers_len, headers_room;
+  size_t header_bytes; /* of interim answers and trailers too */
   uint8_t *body;
   size_t body_len, body_room;
   const char *failed; /* code of what this side refused; NULL: nothing */
 } fetch_response;
 
 void fetch_response_init(fetch_response *response, const vow_allocator *allocator);
-/* Forgets what is there, for the next response. */
+/* Forgets what is there, for the answer to the next request. */
 void fetch_response_reset(fetch_response *response);
 void fetch_response_free(fetch_response *response);
-/* One line of a header block, with its end; status line and empty line too.
+/* One line of a header block, with its end; status line and empty line too; of
+ * interim answers, the answer and its trailers.
  * False: do not go on; `failed` says why. */
 bool fetch_response_line(fetch_response *response, const char *line, size_t len);
 /* Part of the decoded body; likewise. */

@@ -216,6 +216,27 @@ bool fetch_request_has(const fetch_request *request, const char *name) {
   return false;
 }
 
+bool fetch_request_idempotent(const fetch_request *request) {
+  static const char *const methods[] = {"DELETE", "GET", "HEAD", "OPTIONS", "PUT"};
+  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+    if (strcmp(request->method, methods[i]) == 0)
+      return true;
+  return false;
+}
+
+bool fetch_request_binds_connection(const fetch_request *request) {
+  for (size_t i = 0; i < request->headers_count; i++) {
+    const fetch_header *header = &request->headers[i];
+    if (!name_is(header->line, header->name_len, "authorization"))
+      continue;
+    const char *value = header->line + header->name_len + 1;
+    value += strspn(value, " \t");
+    if (strncasecmp(value, "ntlm", 4) == 0 || strncasecmp(value, "negotiate", 9) == 0)
+      return true;
+  }
+  return false;
+}
+
 /* ---- redirects ---- */
 
 static void drop_headers(fetch_request *request, const char *const *names, size_t count) {

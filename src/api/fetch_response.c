@@ -8,11 +8,17 @@ void fetch_response_init(fetch_response *response, const vow_allocator *allocato
   *response = (fetch_response){.allocator = allocator};
 }
 
-void fetch_response_reset(fetch_response *response) {
+/* Forgets an interim answer; what it took still counts. */
+static void begin_answer(fetch_response *response) {
   response->status = 0;
   response->reason[0] = 0;
-  response->in_headers = response->in_body = false;
-  response->headers_len = response->header_bytes = response->body_len = 0;
+  response->in_headers = false;
+  response->headers_len = response->body_len = 0;
+}
+
+void fetch_response_reset(fetch_response *response) {
+  begin_answer(response);
+  response->header_bytes = 0;
   response->failed = NULL;
 }
 
@@ -64,7 +70,7 @@ static bool read_status(fetch_response *response, const char *line, size_t len) 
   if (!at || end - at < 4 || !is_digit(at[1]) || !is_digit(at[2]) || !is_digit(at[3]) ||
       (end - at > 4 && !is_blank(at[4])))
     return refuse(response, "BAD_RESPONSE");
-  fetch_response_reset(response);
+  begin_answer(response);
   response->status =
       (unsigned)(at[1] - '0') * 100 + (unsigned)(at[2] - '0') * 10 + (unsigned)(at[3] - '0');
   at += 4;
@@ -141,27 +147,62 @@ const char *fetch_response_header(const fetch_response *response, const char *wa
   return NULL;
 }
 
-/* Lengths that differ leave open where the next answer on the connection begins. */
+/* Whether each word of a comma list is one of `known`, which ends with NULL. */
+static bool has_only(const char *list, const char *const *known) {
+  for (const char *at = list;; at++) {
+    const char *word = at;
+    size_t len = strcspn(at, ",");
+    at += len;
+    trim(&word, &len);
+    const char *const *one = known;
+    while (*one && (strlen(*one) != len || strncasecmp(*one, word, len) != 0))
+      one++;
+    if (!*one)
+      return false;
+    if (!*at)
+      return true;
+  }
+}
+
+/* libcurl decodes what it knows, asked for or not, also as a transfer encoding. Those
+ * of small windows only: a server could have a zstd decoder take 128 MiB. */
+static const char *encoding_fault(const char *name, const char *value) {
+  static const char *const content[] = {"", "gzip", "x-gzip", "deflate", "identity", NULL};
+  static const char *const transfer[] = {"", "chunked", NULL};
+  if (strcmp(name, "content-encoding") == 0 && !has_only(value, content))
+    return "CONTENT_ENCODING";
+  return strcmp(name, "transfer-encoding") == 0 && !has_only(value, transfer) ? "BAD_RESPONSE"
+                                                                              : NULL;
+}
+
+/* Lengths that differ, or a length beside chunks, leave open where the next answer on
+ * the connection begins. */
 static bool end_headers(fetch_response *response) {
   const char *length = fetch_response_header(response, "content-length"), *name, *value;
   size_t at = 0;
   response->in_headers = false;
-  while ((name = next_header(response, &at, &value)))
+  if (length && fetch_response_header(response, "transfer-encoding"))
+    return refuse(response, "BAD_RESPONSE");
+  while ((name = next_header(response, &at, &value))) {
+    const char *fault = encoding_fault(name, value);
     if (strcmp(name, "content-length") == 0 && strcmp(value, length) != 0)
-      return refuse(response, "BAD_RESPONSE");
+      fault = "BAD_RESPONSE";
+    if (fault)
+      return refuse(response, fault);
+  }
   return true;
 }
 
 bool fetch_response_line(fetch_response *response, const char *line, size_t len) {
   if (response->failed)
     return false;
-  if (response->in_body)
-    return true; /* trailers, which the standard has no place for */
-  if (!response->in_headers)
-    return len >= 5 && memcmp(line, "HTTP/", 5) == 0 ? read_status(response, line, len) : true;
   response->header_bytes += len;
   if (response->header_bytes > FETCH_RESPONSE_HEADER_BYTES_MAX)
     return refuse(response, "HEADERS_TOO_LARGE");
+  if (!response->in_headers && response->status >= 200)
+    return true; /* trailers, which the standard has no place for */
+  if (!response->in_headers)
+    return len >= 5 && memcmp(line, "HTTP/", 5) == 0 ? read_status(response, line, len) : true;
   size_t content = len;
   while (content && (line[content - 1] == '\r' || line[content - 1] == '\n'))
     content--;
@@ -176,7 +217,6 @@ bool fetch_response_is_redirect(const fetch_response *response) {
 /* ---- body ---- */
 
 bool fetch_response_body(fetch_response *response, const void *bytes, size_t len) {
-  response->in_body = true;
   if (response->failed)
     return false;
   if (len > FETCH_BODY_BYTES_MAX - response->body_len)

@@ -8,8 +8,8 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, KINDS_MAX = 256 };
 
-/* types_globals.d.ts, made into bytes by the build. */
-extern const char types_globals[];
+/* types_globals.d.ts and types_fetch.d.ts, made into bytes by the build. */
+extern const char types_globals[], types_fetch[];
 
 typedef struct types_options {
   const char *allow;
@@ -44,6 +44,10 @@ static bool is_reserved(const char *name) {
 }
 
 static void print_parameters(FILE *out, const api_kind *kind) {
+  if (!kind->handler) {
+    fprintf(out, "(%s): Promise<%s>;\n", kind->parameters, kind->result);
+    return;
+  }
   fprintf(out, "(%s%s%soptions%s?: CallOptions): Promise<%s>;\n", kind->parameters,
           kind->options_last ? " & CallOptions" : "", kind->parameters[0] ? ", " : "",
           kind->options_last ? "OfCall" : "", kind->result);
@@ -96,6 +100,8 @@ static void print_kinds(FILE *out, const api_kind *kinds, size_t count, const bo
   const char *open = NULL; /* a kind of the namespace being printed */
   if (any_mentions(kinds, count, allowed, "Note"))
     print_note(out);
+  if (any_mentions(kinds, count, allowed, "RequestInit"))
+    fprintf(out, "\n%s", types_fetch);
   for (size_t i = 0; i < count; i++) {
     const char *name = kinds[i].name;
     size_t len = space_len(name);

@@ -6,7 +6,7 @@ interface CallOptions {
   /** Milliseconds until the call rejects with a TimeoutError. */
   timeout?: number;
   /** An abort rejects the call with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | null;
   priority?: "normal" | "low";
 }
 
@@ -70,7 +70,7 @@ declare function clearTimeout(id?: number): void;
 declare function clearInterval(id?: number): void;
 declare function queueMicrotask(callback: () => void): void;
 /** Resolves after `ms` milliseconds; rejects with the signal's reason when it aborts. */
-declare function sleep(ms?: number, options?: { signal?: AbortSignal }): Promise<void>;
+declare function sleep(ms?: number, options?: { signal?: AbortSignal | null }): Promise<void>;
 declare function structuredClone<T>(value: T, options?: { transfer?: ArrayBuffer[] }): T;
 declare function atob(data: string): string;
 declare function btoa(data: string): string;
@@ -105,6 +105,12 @@ declare class Event {
   readonly composed: boolean;
   readonly defaultPrevented: boolean;
   readonly isTrusted: boolean;
+  /** @deprecated stopPropagation() */
+  cancelBubble: boolean;
+  /** @deprecated preventDefault() */
+  returnValue: boolean;
+  /** @deprecated target */
+  readonly srcElement: EventTarget | null;
   readonly timeStamp: number;
   composedPath(): EventTarget[];
   preventDefault(): void;

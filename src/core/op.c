@@ -194,6 +194,20 @@ static void count_created(op_counts *counts) {
   counts->live++;
 }
 
+static void count_refused(op_counts *counts) {
+  count_created(counts);
+  count_settled(counts, OP_REJECTED);
+}
+
+/* What a full queue refuses counts all the same. */
+static op_status not_created(op_scope *scope, op_status status) {
+  if (status == OP_E_FULL) {
+    count_refused(&scope->counts);
+    count_refused(&scope->table->counts);
+  }
+  return status;
+}
+
 static bool queue_full(const op_scope *scope, const op_kind *kind) {
   return kind && kind->policy.queue_max && kind->queued >= kind->policy.queue_max &&
          op_would_wait(scope, kind);
@@ -285,7 +299,7 @@ op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *i
   if (status == OP_HIT)
     return settle_by_hit(scope, spec, to.kept, id);
   if (status != OP_OK)
-    return status;
+    return not_created(scope, status);
   op_rec *rec = new_operation(scope, spec, parent, now);
   if (!rec) {
     if (to.own)
@@ -381,11 +395,12 @@ static void come_due(op_rec *rec) {
     op_event_raise(rec, EVENT_FIRED);
     return;
   }
-  if (rec->due.at < rec->deadline_ns) {
-    if (rec->run == RUN_GATHERING)
-      op_batch_start(rec->of);
-    else
-      op_retry_now(rec);
+  if (rec->run == RUN_GATHERING && rec->due.at < rec->deadline_ns) {
+    op_batch_start(rec->of);
+    return;
+  }
+  if (rec->run == RUN_DELAYED) {
+    op_retry_now(rec);
     return;
   }
   leave_tree(rec);

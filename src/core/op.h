@@ -121,7 +121,8 @@ typedef struct op_policy {
   bool single_flight; /* equal operations in progress share one handler */
   uint32_t
       batch_max; /* handlers begun as one; 0 and 1: none; more than OP_BATCH_MAX count as that */
-  uint64_t batch_window_ns; /* how long the first one waits for others; 0: until no event is left */
+  uint64_t batch_window_ns; /* how long the first one waits for others, but none for more than
+                               half of its own time; 0: until no event is left */
 } op_policy;
 
 #define OP_BATCH_MAX 256u
@@ -216,7 +217,9 @@ typedef struct op_spec {
  * waits; a place counts as used from then on. Checked in this order:
  * OP_E_CLOSED, OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live
  * operation of this scope), OP_E_FULL (it would have to wait, and `queue_max` of
- * its kind do already), OP_E_NOMEM; then nothing was created.
+ * its kind do already), OP_E_NOMEM; then nothing was created. OP_E_FULL is counted
+ * as created and rejected all the same: asking again and again uses up
+ * `operations_max`.
  *
  * OP_HIT: an answer to an equal operation was kept. The operation is created,
  * counted and settled with it, without a record: no id (0), no event.
@@ -260,7 +263,9 @@ bool op_keep(op_table *table, op_id id, op_state state, const void *bytes, size_
  * another one may help. OP_OK: the handler counts as ended, its places are free,
  * and the operation is pending again; a START event for the next attempt follows
  * after a delay chosen by `random` (64 random bits) and the wait for its places.
- * Deadline and cancel settle it meanwhile as ever. What is nested in it stays so.
+ * Deadline and cancel settle it meanwhile as ever, and it is timed out as soon as it
+ * has waited so long for its places that an attempt as long as the last one would not
+ * end before the deadline. What is nested in it stays so.
  * OP_E_GONE, OP_E_STATE (settled, or no handler runs) and OP_E_SPENT: nothing has
  * changed; end the handler as ever. OP_E_SPENT: the kind's attempts or the scope's
  * retries are used up, or an attempt as long as the last one would not end before

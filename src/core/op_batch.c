@@ -2,8 +2,10 @@
  * them or their time is over; then their START events follow each other.
  *
  * The end of the window is kept in the heap by the first one that gathers, as a
- * time before its deadline; when it leaves, the next one takes that over. A batch
- * without window ends when no event is left: those kinds are on a list. */
+ * time before its deadline; when it leaves, the next one takes that over. It never
+ * moves back, and forward when one comes that has less time: the handler needs some
+ * of it. A batch without window ends when no event is left: those kinds are on a
+ * list. */
 #include "core/op_int.h"
 
 static void open_batch(op_kind *kind) {
@@ -34,6 +36,18 @@ static void watch_window(op_kind *kind) {
                    kind->batch_due < first->deadline_ns ? kind->batch_due : first->deadline_ns);
 }
 
+/* Half of what `rec` has until its deadline, at most. */
+static bool shorten_window(op_kind *kind, const op_rec *rec) {
+  uint64_t now = kind->table->now;
+  if (rec->deadline_ns == OP_NEVER)
+    return false;
+  uint64_t most = now + op_time_since(now, rec->deadline_ns) / 2;
+  if (most >= kind->batch_due)
+    return false;
+  kind->batch_due = most;
+  return true;
+}
+
 static void take_out(op_kind *kind, op_rec *rec) {
   op_queue_remove(&kind->batch, rec);
   if (--kind->batch_count == 0)
@@ -44,10 +58,11 @@ void op_gather(op_rec *rec) {
   op_kind *kind = rec->of;
   rec->run = RUN_GATHERING;
   op_queue_append(&kind->batch, rec);
-  if (++kind->batch_count == 1) {
+  bool opened = ++kind->batch_count == 1;
+  if (opened)
     open_batch(kind);
+  if (shorten_window(kind, rec) || opened)
     watch_window(kind);
-  }
   if (kind->batch_count == kind->policy.batch_max)
     op_batch_start(kind);
 }

@@ -84,6 +84,8 @@ static bool check_due(const op_rec *rec) {
   if (rec->run == RUN_GATHERING && kind->batch.first == rec && kind->policy.batch_window_ns &&
       kind->batch_due < at)
     at = kind->batch_due;
+  if (rec->run == RUN_WAITING)
+    at = op_latest_start(rec);
   bool early = rec->run == RUN_DELAYED;
   return require(early ? rec->due.at < rec->deadline_ns : rec->due.at == at,
                  "a time that nothing waits for", rec->due.at, rec->deadline_ns);

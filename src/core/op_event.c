@@ -66,7 +66,7 @@ static op_event take_start(op_rec *rec) {
   rec->run = RUN_ACTIVE;
   rec->state = OP_RUNNING;
   rec->attempts++;
-  rec->started_ns = rec->scope->table->now;
+  rec->attempt_ns = rec->scope->table->now;
   count_running(&rec->scope->counts);
   count_running(&rec->scope->table->counts);
   op_event event = event_of(rec, OP_EVENT_START);

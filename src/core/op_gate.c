@@ -67,6 +67,8 @@ static void advance(op_rec *rec) {
     }
     gate->used++;
   }
+  if (rec->due.at != rec->deadline_ns)
+    op_rec_set_due(rec, rec->deadline_ns);
   if (rec->of && rec->of->policy.batch_max > 1) {
     op_gather(rec);
     return;

@@ -129,7 +129,8 @@ struct op_rec {
   void *user;
   uint64_t created_ns;
   uint64_t deadline_ns;             /* effective; operations only */
-  uint64_t started_ns;              /* of the last attempt */
+  uint64_t attempt_ns;              /* RUN_ACTIVE: when it began; before a further attempt: how long
+                                       the last one took */
   op_rec *parent;                   /* live operations; settled ones are out of the tree */
   op_rec *child_first, *child_last; /* in creation order, then those that moved up */
   op_rec *sibling_prev, *sibling_next;
@@ -313,6 +314,14 @@ void op_batch_start(op_kind *kind);
 void op_batch_end_turn(op_table *table);
 
 /* ---- retries (op_retry.c) ---- */
+
+/* From when on an operation that waits for a place is too late: its deadline, for a
+ * further attempt less what the last one took. */
+static inline uint64_t op_latest_start(const op_rec *rec) {
+  if (rec->attempts == 0 || rec->deadline_ns == OP_NEVER)
+    return rec->deadline_ns;
+  return rec->deadline_ns - rec->attempt_ns;
+}
 
 /* The delay is over: the next attempt. */
 void op_retry_now(op_rec *rec);

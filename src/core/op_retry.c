@@ -1,6 +1,6 @@
 /* Another attempt after a delay. The operation leaves its places and waits in
  * the heap, its real deadline kept beside; then it is on its way again like a
- * new one. */
+ * new one, and the heap has the time from which on it is too late to begin. */
 #include "core/op_int.h"
 
 /* Up to the backoff of the attempt that follows `attempts` of them: the doubling
@@ -26,7 +26,7 @@ static uint64_t next_attempt(const op_rec *rec, uint64_t now, uint64_t random) {
   if (scope->limits.retries_max && scope->counts.retries >= scope->limits.retries_max)
     return OP_NEVER;
   uint64_t at = op_time_add(now, jitter(backoff(&rec->of->policy, rec->attempts), random));
-  uint64_t end = op_time_add(at, op_time_since(rec->started_ns, now));
+  uint64_t end = op_time_add(at, op_time_since(rec->attempt_ns, now));
   return end < rec->deadline_ns ? at : OP_NEVER;
 }
 
@@ -43,6 +43,7 @@ op_status op_retry(op_table *table, op_id id, uint64_t now, uint64_t random) {
   op_end_handler(rec);
   rec->run = RUN_DELAYED;
   rec->state = OP_PENDING;
+  rec->attempt_ns = op_time_since(rec->attempt_ns, now);
   op_rec_set_due(rec, at);
   rec->scope->counts.retries++;
   table->counts.retries++;
@@ -51,7 +52,7 @@ op_status op_retry(op_table *table, op_id id, uint64_t now, uint64_t random) {
 }
 
 void op_retry_now(op_rec *rec) {
-  op_rec_set_due(rec, rec->deadline_ns);
+  op_rec_set_due(rec, op_latest_start(rec));
   rec->run = RUN_NONE;
   op_admit(rec);
 }

@@ -7,8 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Shorter stretches of zeros do not part extents: each one is a mapping. */
-#define GAP_PAGES 16u
+/* Shorter stretches of zeros do not part extents: each extent makes two mappings more of
+ * each sandbox, and a process may have 65,530 by default (vm.max_map_count). */
+#define GAP_PAGES 256u
 
 static bool is_zero(const uint8_t *page) {
   return page[0] == 0 && memcmp(page, page + 1, LINEAR_OS_PAGE - 1) == 0;

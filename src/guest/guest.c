@@ -301,6 +301,9 @@ static void clear_values(guest *g) {
                        &g->loaded,
                        &g->awaited,
                        &g->module_namespace,
+                       &g->on_settled[ON_EVALUATED],
+                       &g->on_settled[ON_VALUE],
+                       &g->on_settled[ON_FAILED],
                        &g->internals.fire_timer,
                        &g->internals.make_error,
                        &g->internals.error_operation,
@@ -344,7 +347,8 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
   remove_global(g->ctx, global, "Atomics");
   capture(g, global);
   JS_FreeValue(g->ctx, global);
-  if (!run_bundle(g, bundle) || engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
+  if (!script_init(g) || !run_bundle(g, bundle) ||
+      engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
     return false;
   guest_tidy(g);
   return true;

@@ -40,12 +40,16 @@ typedef struct guest_bundle {
   size_t len;
 } guest_bundle;
 
+/* What follows when the promise that a run waits for is settled. */
+enum { ON_EVALUATED, ON_VALUE, ON_FAILED, ON_COUNT };
+
 typedef struct guest {
   JSRuntime *rt;
   JSContext *ctx;
   void *host; /* the native engine's instance; NULL in wasm */
   guest_internals internals;
   JSValue promise_ctor, promise_resolve, map_ctor, map_set, set_ctor, set_add;
+  JSValue on_settled[ON_COUNT];
 
   guest_call *calls;
   uint32_t calls_size, calls_free; /* calls_free: index + 1 of the first free slot */
@@ -143,6 +147,8 @@ void call_free_all(guest *g);
 
 /* ---- script.c: from source to settlement ---- */
 
+/* Makes what waiting for a run's promises needs; false when memory is short. */
+bool script_init(guest *g);
 void script_start(guest *g, cbor_in *fields);
 /* All that many runs of one script have in common; nothing of it is executed. */
 void script_load(guest *g, cbor_in *fields);

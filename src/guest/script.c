@@ -6,8 +6,6 @@
 
 #define STUCK_BYTES_MAX 1024u
 
-enum { ON_EVALUATED, ON_VALUE, ON_FAILED };
-
 static void settle_with(guest *g, JSValue value);
 
 /* ---- settlement ---- */
@@ -147,17 +145,21 @@ static JSValue on_settled(JSContext *ctx, JSValueConst this_value, int argc, JSV
   return JS_UNDEFINED;
 }
 
+bool script_init(guest *g) {
+  for (int then = 0; then < ON_COUNT; then++) {
+    g->on_settled[then] =
+        JS_NewCFunctionMagic(g->ctx, on_settled, "", 1, JS_CFUNC_generic_magic, then);
+    if (JS_IsException(g->on_settled[then]))
+      return false;
+  }
+  return true;
+}
+
 static void watch(guest *g, JSValueConst promise, int then) {
-  JSValue handlers[2];
   JS_FreeValue(g->ctx, g->awaited);
   g->awaited = JS_DupValue(g->ctx, promise);
-  handlers[0] = JS_NewCFunctionMagic(g->ctx, on_settled, "", 1, JS_CFUNC_generic_magic, then);
-  handlers[1] = JS_NewCFunctionMagic(g->ctx, on_settled, "", 1, JS_CFUNC_generic_magic, ON_FAILED);
-  if (JS_IsException(handlers[0]) || JS_IsException(handlers[1]) ||
-      engine_promise_watch(g->ctx, promise, handlers[0], handlers[1]) < 0)
+  if (engine_promise_watch(g->ctx, promise, g->on_settled[then], g->on_settled[ON_FAILED]) < 0)
     script_fail(g);
-  JS_FreeValue(g->ctx, handlers[0]);
-  JS_FreeValue(g->ctx, handlers[1]);
 }
 
 void script_tell_stuck(guest *g) {
@@ -238,6 +240,24 @@ static JSValue compile(guest *g, const char *source, size_t len, const char *nam
   return JS_Throw(g->ctx, later ? as_module : as_script);
 }
 
+/* A script that has run to its end, defines no `main` and ends with a promise: that
+ * is what to wait for, and nothing has to be looked at once more after the jobs. */
+static bool watch_last_value(guest *g, JSValueConst promise) {
+  bool call = false, watched = false;
+  if (!JS_IsUndefined(g->module_namespace) ||
+      JS_PromiseState(g->ctx, promise) != JS_PROMISE_FULFILLED)
+    return false;
+  JSValue evaluated = JS_PromiseResult(g->ctx, promise);
+  JSValue value = script_value(g, evaluated, &call);
+  if (!call && JS_IsPromise(value)) {
+    watch(g, value, ON_VALUE);
+    watched = true;
+  }
+  JS_FreeValue(g->ctx, value);
+  JS_FreeValue(g->ctx, evaluated);
+  return watched;
+}
+
 /* Takes `code`. */
 static void evaluate(guest *g, JSValue code) {
   JSModuleDef *definition = NULL;
@@ -248,7 +268,7 @@ static void evaluate(guest *g, JSValue code) {
     g->module_namespace = JS_GetModuleNamespace(g->ctx, definition);
   if (JS_IsException(promise))
     script_fail(g);
-  else
+  else if (!watch_last_value(g, promise))
     watch(g, promise, ON_EVALUATED);
   JS_FreeValue(g->ctx, promise);
 }

@@ -8,8 +8,8 @@
 
 #define TYPES_BYTES_MAX ((size_t)4 << 20)
 #define CALL_OPTIONS                                                                               \
-  "interface CallOptions { timeout?: number; signal?: AbortSignal; priority?: \"normal\" | "       \
-  "\"low\" }\n"
+  "interface CallOptions { timeout?: number; signal?: AbortSignal | null; priority?: "             \
+  "\"normal\" | \"low\" }\n"
 #define NOTE                                                                                       \
   "interface Note { id: string; title: string; body: string; tags: string[]; created: string; "    \
   "updated: string }\n"
@@ -52,15 +52,17 @@ static void put_parameters(const operation *operation, cbor_out *out) {
 static void put_signature(const host_kind *kind, cbor_out *out) {
   const operation *operation = registered(kind);
   const api_kind *api = operation ? NULL : built_in(kind);
+  bool own_options = api && !api->handler;
   rpc_put(out, "(");
   if (operation) {
     put_parameters(operation, out);
   } else if (api && *api->parameters) {
     rpc_put(out, api->parameters);
-    rpc_put(out, ", ");
+    rpc_put(out, own_options ? "" : ", ");
   }
-  rpc_put(out, kind->options_last ? "callOptions?: CallOptions): Promise<"
-                                  : "options?: CallOptions): Promise<");
+  if (!own_options)
+    rpc_put(out, kind->options_last ? "callOptions?: CallOptions" : "options?: CallOptions");
+  rpc_put(out, "): Promise<");
   if (operation && operation->result.given)
     schema_put_type(operation->result.in, out);
   else

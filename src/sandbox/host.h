@@ -25,7 +25,8 @@ typedef struct host_policy {
   size_t cache_bytes;                  /* of all values kept */
   bool single_flight;                  /* equal calls in progress share one handler */
   uint32_t batch_max;                  /* calls for one start_batch() */
-  uint64_t batch_window_ms;            /* how long the first waits for others; 0: one turn */
+  uint64_t batch_window_ms;            /* how long the first waits for others, but none for more
+                                          than half of its own time; 0: one turn */
   bool idempotent;                     /* may be started again after an answer was lost */
 } host_policy;
 

@@ -182,6 +182,8 @@ static void refuse_full(host_call *call) {
   char message[160];
   const host_error error = {"ApiError", "QUEUE_FULL", message, true};
   snprintf(message, sizeof message, "%s: too many calls of it wait already", call->kind->name);
+  run_call_tell(call, RUN_EVENT_CREATED, OP_PENDING, call->created_ns);
+  run_call_tell_rejected(call, &error, call->created_ns);
   run_answer_error(call, &error, run_put);
 }
 

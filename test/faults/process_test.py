@@ -208,10 +208,10 @@ class Threads(FaultOfProcess):
                                      env=shim(FAULT_THREAD=str(number)))
                 with self.subTest(engine=engine, number=number):
                     seen.add(self.outcome(result))
-            self.assertEqual(seen, {"refused", "fine"})
+            self.assertLessEqual({"refused", "fine"}, seen)
 
     def test_name_lookup(self):
-        """libcurl looks names up on a thread: a fetch without one fails, as transient."""
+        """Names are looked up on threads: a fetch without one fails, as transient."""
         name = socket.gethostname()
         try:
             socket.gethostbyname(name)
@@ -224,7 +224,7 @@ class Threads(FaultOfProcess):
         result = self.script(source, "--engine", "native", "--allow", f"fetch:{name}:1",
                              env=shim(FAULT_THREAD="1"))
         first, second = result.value
-        self.assertEqual(first, ["TypeError", "DNS", True])
+        self.assertEqual(first, ["ApiError", "NO_THREAD", True])
         self.assertNotEqual(second, first)
 
     def outcome(self, result):

@@ -1,2 +1,3 @@
+// seconds: 20
 // expect: size 300001
 10n ** 300000n;

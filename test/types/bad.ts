@@ -9,7 +9,12 @@ export async function main(): Promise<void> {
   await kv.set("a"); // TS2554
   notes.get("a").title; // TS2339
   document.title; // TS2584
-  fetch; // TS2304
+  await fetch(5); // TS2345
+  await fetch("https://a.example/", { redirect: "no" }); // TS2322
+  await fetch("https://a.example/", {}, { timeout: 5 }); // TS2554
+  await fetch("https://a.example/", { priority: "high" }); // TS2322
+  await fetch("https://a.example/", { mode: "cors" }); // TS2353
+  new Response().body; // TS2339
   crypto.getRandomValues(new Float32Array(1)); // TS2345
   new AbortSignal(); // TS2673
   void [page, title];

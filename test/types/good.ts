@@ -48,7 +48,19 @@ function web(): string {
   return [btoa(text), atob("aGk="), copy.size, now, bytes.length, context.anything].join();
 }
 
+async function network(): Promise<string> {
+  const headers = new Headers([["a", "b"]]);
+  const form = new URLSearchParams({ q: "tea" });
+  const request = new Request(new URL("https://api.example.com/"), { method: "POST", headers, body: form });
+  const response: Response = await fetch(request, { timeout: 100, priority: "low", signal: null, redirect: "manual" });
+  for (const [name, value] of response.headers) console.log(name, value);
+  const bytes: Uint8Array = await response.clone().bytes();
+  const made = Response.json({ a: 1 }, { status: 201, headers: { x: "y" } });
+  await fetch("https://api.example.com/", { body: bytes, method: "PUT" });
+  return [request.url, made.status, await made.text(), Response.redirect("https://a.example/", 303).type].join();
+}
+
 export async function main(): Promise<string[]> {
   await sleep(1, { signal: AbortSignal.any([AbortSignal.timeout(5)]) });
-  return [await everything(["kitchen"]), await errors(), web()];
+  return [await everything(["kitchen"]), await errors(), web(), await network()];
 }

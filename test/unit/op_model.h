@@ -46,6 +46,7 @@ typedef struct item { /* an operation or a timer */
   uint64_t batch;  /* that it was started with; 0: none */
   uint32_t attempts;
   uint64_t started; /* the last one */
+  uint64_t length;  /* of the last one, once another follows */
   uint64_t wake;    /* when the delay before the next ends; OP_NEVER: none */
   int key, leader;  /* NOBODY: none; itself: it leads, or holds the key alone */
 } item;
@@ -92,7 +93,7 @@ typedef struct model {
   int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
   family kinds[KINDS_MAX];
   int answers_len;
-  uint64_t promoted, batches, taken_batch;
+  uint64_t promoted, too_late, hurried, batches, taken_batch;
   item items[ITEMS_MAX];
   answer answers[ANSWERS_MAX];
   side sides[SCOPES_MAX];
@@ -338,6 +339,7 @@ static op_status model_retry(model *m, int i, uint64_t now, uint64_t random) {
     return OP_E_SPENT;
   it->handler = HANDLER_DELAYED;
   it->state = OP_PENDING;
+  it->length = m->now - it->started;
   it->wake = at;
   sd->ended.retries++;
   give_back(m, i);
@@ -404,6 +406,11 @@ static void model_settle_by_hit(model *m, int scope, int hit) {
   ended->cache_hits++;
   ended->fulfilled += m->answers[hit].state == OP_FULFILLED;
   ended->rejected += m->answers[hit].state == OP_REJECTED;
+}
+
+static void model_refuse(model *m, int scope) {
+  m->sides[scope].ended.created++;
+  m->sides[scope].ended.rejected++;
 }
 
 static void join_flight(model *m, int i, int leader) {
@@ -579,6 +586,7 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
       m->items[i].handler = HANDLER_NONE;
       go_on(m, i);
     } else {
+      m->too_late += at < m->items[i].deadline;
       move_children_up(m, i);
       end_item(m, i, OP_TIMED_OUT, false, true);
       hand_out_places(m, m->items[i].scope);

@@ -116,6 +116,10 @@ static void gather(model *m, int i) {
     f->window_end = later(m->now, f->policy.batch_window_ns);
   }
   m->items[i].handler = HANDLER_GATHERING;
+  uint64_t left = m->items[i].deadline > m->now ? m->items[i].deadline - m->now : 0;
+  uint64_t half = m->items[i].deadline == OP_NEVER ? OP_NEVER : m->now + left / 2;
+  m->hurried += f->policy.batch_window_ns && half < f->window_end;
+  f->window_end = half < f->window_end ? half : f->window_end;
   if (gathering_of(m, kind) == f->policy.batch_max)
     start_batch(m, kind);
 }
@@ -137,6 +141,8 @@ static void start_open_batches(model *m) {
 /* A time before its deadline at which something is done with the item. */
 static uint64_t early_time(const model *m, int i) {
   const item *it = &m->items[i];
+  if (it->handler == HANDLER_WAITING && it->attempts > 0 && it->deadline != OP_NEVER)
+    return it->deadline - it->length;
   if (it->handler != HANDLER_GATHERING)
     return it->wake;
   const family *f = &m->kinds[it->kind];

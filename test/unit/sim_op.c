@@ -49,6 +49,12 @@ static void step_open_kind(sim *s) {
     policy.backoff_ns = chance(s, 10) ? OP_NEVER / 3 : below(s, 20);
     policy.backoff_max_ns = chance(s, 50) ? 0 : below(s, 40);
   }
+  if (chance(s, 15)) { /* attempts that take a good part of the time, and wait for each other */
+    policy.timeout_ns = 40 + below(s, 100);
+    policy.concurrent_max = 1;
+    policy.attempts = 4;
+    policy.backoff_max_ns = 1;
+  }
   if (chance(s, 50)) {
     policy.cache_ns = chance(s, 70) ? 1 + some_time(s) / 2 : 0;
     policy.cache_error_ns = chance(s, 40) ? 1 + below(s, 20) : 0;
@@ -133,6 +139,8 @@ static void submit_one(sim *s) {
     model_submit(&s->m, scope, parent, kind, key, timeout, priority, id);
   else if (status == OP_HIT)
     settled_by_hit(s, scope, id, hit, &got);
+  else if (status == OP_E_FULL)
+    model_refuse(&s->m, scope);
   covered.followed +=
       status == OP_OK && s->m.items[s->m.items_len - 1].handler == HANDLER_FOLLOWING;
 }
@@ -433,6 +441,8 @@ static void run_seed(sim *s, uint64_t seed) {
     one_step(s);
   finish(s);
   covered.promoted += s->m.promoted;
+  covered.too_late += s->m.too_late;
+  covered.hurried += s->m.hurried;
 }
 
 /* ---- all seeds ---- */
@@ -468,7 +478,8 @@ static bool all_reached(void) {
     all = all && covered.event[i];
   for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
     all = all && covered.end[i];
-  return all && covered.followed && covered.promoted && covered.kept && covered.batched;
+  return all && covered.followed && covered.promoted && covered.kept && covered.batched &&
+         covered.too_late && covered.hurried;
 }
 
 static bool read_number(const char *text, uint64_t *number) {
@@ -505,6 +516,8 @@ int main(int argc, char **argv) {
   printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " kept %" PRIu64
          ", batched %" PRIu64 "\n",
          covered.followed, covered.promoted, covered.kept, covered.batched);
+  printf("  too late for another attempt %" PRIu64 ", batches hurried %" PRIu64 "\n",
+         covered.too_late, covered.hurried);
   if (seeds >= 1000 && !all_reached()) {
     printf("sim_op: something above was never reached\n");
     return 1;

@@ -31,7 +31,7 @@ typedef struct coverage {
   uint64_t status[OP_E_NOMEM + 1];
   uint64_t event[OP_EVENT_WALL + 1];
   uint64_t end[OP_CANCELLED + 1];
-  uint64_t followed, promoted, kept, batched;
+  uint64_t followed, promoted, kept, batched, too_late, hurried;
 } coverage;
 
 static coverage covered;

@@ -70,6 +70,7 @@ static void ends_with(stage *s, const char *source, const char *value) {
                          .user = s};
   options.kinds = api_host_kinds(s->host, &options.kinds_count);
   atomic_store(&statements, 0);
+  s->outcome = RUN_ERROR;
   run *run = run_open(s->shard, &options);
   assert_non_null(run);
   while (run_alive(run))
@@ -79,85 +80,81 @@ static void ends_with(stage *s, const char *source, const char *value) {
   assert_int_equal(s->outcome, RUN_VALUE);
 }
 
-static void fill(stage *s) {
+/* Each test has a stage of its own, with a hundred notes. */
+static int set_up(void **state) {
   char text[64];
+  stage *s = calloc(1, sizeof *s);
+  assert_non_null(s);
+  stage_open(s);
   for (int i = 0; i < 100; i++) {
     snprintf(text, sizeof text, "[{'id':'n%d','title':'title %d'}]", i, i);
     give(&s->f, notes_create, text);
   }
+  *state = s;
+  return 0;
+}
+
+static int tear_down(void **state) {
+  stage_close(*state);
+  free(*state);
+  return 0;
 }
 
 static void a_hundred_in_one_turn(void **state) {
-  (void)state;
-  stage s = {.outcome = RUN_ERROR};
-  stage_open(&s);
-  fill(&s);
+  stage *s = *state;
   ends_with(
-      &s,
+      s,
       "const all = await Promise.all(Array.from({length: 100}, (_, i) => notes.get('n' + i)));"
       "all.every((note, i) => note.id === 'n' + i && note.title === 'title ' + i)",
       "true");
   assert_int_equal(atomic_load(&statements), 2);
-  assert_int_equal(s.operations.fulfilled, 100);
-  assert_in_range(s.operations.batched, 96, 100);
-  stage_close(&s);
+  assert_int_equal(s->operations.fulfilled, 100);
+  assert_in_range(s->operations.batched, 96, 100);
 }
 
 static void each_has_its_own_answer(void **state) {
-  (void)state;
-  stage s = {.outcome = RUN_ERROR};
-  stage_open(&s);
-  fill(&s);
+  stage *s = *state;
   ends_with(
-      &s,
+      s,
       "const say = (p) => p.then((n) => n.title, (e) => e.name + ' ' + e.operation.id);"
       "await Promise.all(['n1', 'none', 5, 'n1', '', 'n2'].map((id) => say(notes.get(id))))",
       "[\"title 1\",\"NotFoundError 2\",\"TypeError 3\",\"title 1\",\"RangeError 5\",\"title 2\"]");
   assert_int_equal(atomic_load(&statements), 1);
-  assert_int_equal(s.operations.batched, 6);
-  ends_with(&s, "try { await Promise.all([notes.get(1), notes.get(2)]) } catch (e) { e.name }",
+  assert_int_equal(s->operations.batched, 6);
+  ends_with(s, "try { await Promise.all([notes.get(1), notes.get(2)]) } catch (e) { e.name }",
             "\"TypeError\"");
   assert_int_equal(atomic_load(&statements), 0);
-  stage_close(&s);
 }
 
 /* A read that begins after an answered write sees it, whatever is in progress. */
 static void reads_see_writes(void **state) {
-  (void)state;
-  stage s = {.outcome = RUN_ERROR};
-  stage_open(&s);
-  fill(&s);
-  ends_with(&s,
+  stage *s = *state;
+  ends_with(s,
             "let stale = 0; for (let i = 0; i < 50; i++) {"
             "  const early = notes.get('n1');"
             "  await notes.update('n1', {title: 'v' + i});"
             "  const late = await Promise.all([notes.get('n1'), notes.get('n2')]);"
             "  if (late[0].title !== 'v' + i) stale++; await early; } stale",
             "0");
-  stage_close(&s);
 }
 
 static void a_cancelled_one_leaves_the_others(void **state) {
-  (void)state;
-  stage s = {.outcome = RUN_ERROR};
-  stage_open(&s);
-  fill(&s);
-  ends_with(&s,
+  stage *s = *state;
+  ends_with(s,
             "const stop = new AbortController();"
             "const all = [0, 1, 2].map((i) => notes.get('n' + i, {signal: i === 1 ? stop.signal : "
             "undefined}).then((n) => n.title, (e) => e.name));"
             "stop.abort(); await Promise.all(all)",
             "[\"title 0\",\"AbortError\",\"title 2\"]");
-  assert_int_equal(s.operations.cancelled, 1);
-  stage_close(&s);
+  assert_int_equal(s->operations.cancelled, 1);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_hundred_in_one_turn),
-      cmocka_unit_test(each_has_its_own_answer),
-      cmocka_unit_test(reads_see_writes),
-      cmocka_unit_test(a_cancelled_one_leaves_the_others),
+      cmocka_unit_test_setup_teardown(a_hundred_in_one_turn, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(each_has_its_own_answer, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(reads_see_writes, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_cancelled_one_leaves_the_others, set_up, tear_down),
   };
   sqlite3_auto_extension((void (*)(void))watch);
   return cmocka_run_group_tests(tests, NULL, NULL);

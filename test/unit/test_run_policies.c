@@ -71,7 +71,26 @@ static void a_full_queue_rejects_the_call(void **state) {
   }
   ends_with_value(&s, "[\"ApiError\",\"QUEUE_FULL\",true,\"test.hold\",[1,2]]");
   assert_int_equal(s.events[RUN_EVENT_QUEUED], 1);
-  assert_int_equal(s.report.operations.created, 2);
+  assert_int_equal(s.events[RUN_EVENT_CREATED], 3);
+  assert_int_equal(s.events[RUN_EVENT_SETTLED], 3);
+  assert_int_equal(s.report.operations.created, 3);
+  assert_int_equal(s.report.operations.rejected, 1);
+  subject_close(&s);
+  close_all(&up);
+}
+
+/* Or a guest would have the host work for calls that nothing bounds. */
+static void refused_calls_count(void **state) {
+  upstream up;
+  subject s;
+  open_with(&up, state, &(host_policy){.concurrent_max = 1, .queue_max = 1});
+  subject_init(&s, &up.f);
+  s.limits.operations_max = 50;
+  subject_open(&s, "test.hold(1); test.hold(2); for (;;) await test.hold(3).catch(() => 0);");
+  ends_with_kind(&s, RUN_KIND_OPERATIONS);
+  assert_int_equal(s.report.operations.created, 50);
+  assert_int_equal(s.report.operations.rejected, 48);
+  answer_all_held(&up.f); /* late */
   subject_close(&s);
   close_all(&up);
 }
@@ -227,10 +246,15 @@ static void calls_of_one_turn_go_together(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      ON_BOTH(a_full_queue_rejects_the_call), ON_BOTH(a_low_priority_waits),
-      ON_BOTH(transient_errors_are_retried),  ON_BOTH(attempts_end),
-      ON_BOTH(a_cancel_ends_the_delay),       ON_BOTH(answers_are_kept),
-      ON_BOTH(equal_calls_share_a_handler),   ON_BOTH(a_follower_takes_over),
+      ON_BOTH(a_full_queue_rejects_the_call),
+      ON_BOTH(refused_calls_count),
+      ON_BOTH(a_low_priority_waits),
+      ON_BOTH(transient_errors_are_retried),
+      ON_BOTH(attempts_end),
+      ON_BOTH(a_cancel_ends_the_delay),
+      ON_BOTH(answers_are_kept),
+      ON_BOTH(equal_calls_share_a_handler),
+      ON_BOTH(a_follower_takes_over),
       ON_BOTH(calls_of_one_turn_go_together),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

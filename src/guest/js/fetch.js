@@ -36,6 +36,10 @@ const extractBody = (value) => {
     const length = TypedArrayByteLength(value);
     return newBody(bytesOf(TypedArrayBuffer(value), TypedArrayByteOffset(value), length), null);
   }
+  const params = paramsBrand.read(value);
+  if (params !== undefined)
+    return newBody(utf8Encode(serializeQuery(params.list)),
+                   "application/x-www-form-urlencoded;charset=UTF-8");
   return newBody(utf8Encode(`${value}`), "text/plain;charset=UTF-8");
 };
 
@@ -70,13 +74,21 @@ const setContentType = (headers, body) => {
 
 // ---- Request ----
 
-// Lone surrogates become U+FFFD, as wherever a URL is read.
+// There is no page: a URL has no base. What the host reads is this text again.
+const absoluteUrl = (value) => {
+  const text = usvString(value);
+  const parts = parseUrl(text, undefined);
+  if (parts === undefined) throw new TypeError(`${quote(text, 100)} is not an absolute URL`);
+  return parts;
+};
+
 const requestUrl = (value) => {
-  const url = textOf(utf8Encode(`${value}`));
-  const lower = StringToLowerCase(StringTrim(url));
-  if (!StringStartsWith(lower, "http:") && !StringStartsWith(lower, "https:"))
-    throw new TypeError(`${quote(url, 100)} is not an absolute URL of HTTP or HTTPS`);
-  return StringTrim(url);
+  const parts = absoluteUrl(value);
+  const begin = parts[1 + 2 * URL_USERNAME];
+  const end = parts[2 + 2 * URL_USERNAME];
+  if (begin !== end || parts[1 + 2 * URL_PASSWORD] !== parts[2 + 2 * URL_PASSWORD])
+    throw new TypeError("the URL has a user name or a password; send an Authorization header instead");
+  return parts[0];
 };
 
 const requestMethod = (value) => {
@@ -264,7 +276,7 @@ class Response {
   static redirect(url, status = 302) {
     needArguments(arguments.length, 1, "Response.redirect");
     const state = newResponseState(newBody(null, null), HEADERS_IMMUTABLE);
-    const location = requestUrl(url);
+    const location = absoluteUrl(url)[0];
     state.status = MathTrunc(+status);
     if (!isRedirectStatus(state.status))
       throw new RangeError("the status of a redirect is 301, 302, 303, 307 or 308");

@@ -1,0 +1,201 @@
+/* Policies of kinds at their edges, one by one; sim_op.c has them in any order. */
+#include "unit/op_fixture.h"
+
+static op_kind *open_kind(op_fixture *f, const op_policy *policy) {
+  op_kind *kind = op_kind_open(f->table, "kind", policy, 1);
+  assert_non_null(kind);
+  return kind;
+}
+
+static op_id submit_kind(op_fixture *f, op_scope *scope, op_kind *kind, uint64_t timeout,
+                         uint8_t priority) {
+  op_spec spec = {.kind = kind, .timeout_ns = timeout, .priority = priority};
+  op_id id = 0;
+  assert_int_equal(op_submit(scope, &spec, 0, &id), OP_OK);
+  assert_true(op_table_check(f->table));
+  return id;
+}
+
+static void fulfil(op_fixture *f, op_id id, uint64_t now) {
+  assert_int_equal(op_fulfil(f->table, id, now), OP_OK);
+  done(f, id);
+}
+
+static void close_kind(op_fixture *f, op_kind *kind) {
+  op_kind_close(kind);
+  close_table(f);
+}
+
+/* ---- batches ---- */
+
+static void a_short_call_ends_the_window(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  open_table(&f, NULL, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.batch_max = 8, .batch_window_ns = 1000});
+  op_id patient = submit_kind(&f, f.scope, kind, 0, 0);
+  assert_int_equal(op_next_deadline(f.table), 1000);
+  op_id hasty = submit_kind(&f, f.scope, kind, 100, 0);
+  assert_int_equal(op_next_deadline(f.table), 50);
+  op_id last = submit_kind(&f, f.scope, kind, 500, 0);
+  assert_int_equal(op_next_deadline(f.table), 50);
+  no_event(&f);
+  assert_int_equal(op_expire(f.table, 50, 0), 1);
+  op_event event = next(&f);
+  assert_true(event.id == patient && event.kind == OP_EVENT_START && event.batch_more);
+  expect(&f, OP_EVENT_START, hasty, OP_RUNNING);
+  expect(&f, OP_EVENT_START, last, OP_RUNNING);
+  fulfil(&f, patient, 60);
+  fulfil(&f, hasty, 60);
+  fulfil(&f, last, 60);
+  close_kind(&f, kind);
+}
+
+/* ---- retries ---- */
+
+/* One handler at once: `id` has failed at 30, after as long, and `other` has its place. */
+static void fail_behind(op_fixture *f, op_kind **kind, op_id *id, op_id *other) {
+  open_table(f, &(op_scope_limits){.concurrent_max = 1}, 0);
+  *kind = open_kind(f, &(op_policy){.attempts = 2});
+  *id = submit_kind(f, f->scope, *kind, 100, 0);
+  expect(f, OP_EVENT_START, *id, OP_RUNNING);
+  *other = submit(f, 0, 0, 0);
+  assert_int_equal(op_retry(f->table, *id, 30, 0), OP_OK);
+  expect(f, OP_EVENT_START, *other, OP_RUNNING);
+  assert_int_equal(op_expire(f->table, 30, 0), 1);
+  no_event(f);
+}
+
+static void an_attempt_that_came_too_late_does_not_begin(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  op_kind *kind;
+  op_id id, other;
+  fail_behind(&f, &kind, &id, &other);
+  assert_int_equal(op_next_deadline(f.table), 70);
+  assert_int_equal(op_expire(f.table, 69, 0), 0);
+  assert_int_equal(op_expire(f.table, 70, 0), 1);
+  expect(&f, OP_EVENT_SETTLED, id, OP_TIMED_OUT);
+  assert_true(gone(&f, id));
+  fulfil(&f, other, 80);
+  no_event(&f);
+  close_kind(&f, kind);
+}
+
+static void an_attempt_in_time_has_the_whole_deadline(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  op_kind *kind;
+  op_id id, other;
+  fail_behind(&f, &kind, &id, &other);
+  fulfil(&f, other, 69);
+  expect(&f, OP_EVENT_START, id, OP_RUNNING);
+  assert_int_equal(op_next_deadline(f.table), 100);
+  assert_int_equal(op_expire(f.table, 99, 0), 0);
+  fulfil(&f, id, 99);
+  close_kind(&f, kind);
+}
+
+/* ---- places ---- */
+
+static void low_priority_is_not_starved(void **state) {
+  (void)state;
+  enum { FLOOD = 40 };
+  op_fixture f = {0};
+  open_table(&f, NULL, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.concurrent_max = 1});
+  op_id running = submit_kind(&f, f.scope, kind, 0, 0);
+  expect(&f, OP_EVENT_START, running, OP_RUNNING);
+  op_id low = submit_kind(&f, f.scope, kind, 0, OP_PRIORITIES - 1);
+  for (int i = 0; i < FLOOD; i++)
+    submit_kind(&f, f.scope, kind, 0, 0);
+  unsigned before = 0;
+  for (; running != low; before++) { /* one more of the flood comes for each that goes */
+    fulfil(&f, running, 0);
+    submit_kind(&f, f.scope, kind, 0, 0);
+    running = next(&f).id;
+  }
+  assert_in_range(before, 1, OP_TURN);
+  fulfil(&f, low, 0);
+  assert_int_equal(next(&f).kind, OP_EVENT_START);
+  op_scope_cancel_all(f.scope, 0);
+  for (op_event event; op_next_event(f.table, &event);)
+    if (event.kind == OP_EVENT_STOP)
+      done(&f, event.id);
+  close_kind(&f, kind);
+}
+
+/* The flood of one run waits in its own queue, whatever is free for all. */
+static void one_run_does_not_take_the_places_of_others(void **state) {
+  (void)state;
+  enum { FLOOD = 1000 };
+  op_fixture f = {0};
+  open_table(&f, &(op_scope_limits){.concurrent_max = 2}, 0);
+  op_table_set_concurrent(f.table, 3);
+  op_scope *other = op_scope_open(f.table, NULL, OP_NEVER, NULL, 0);
+  assert_non_null(other);
+  op_id flood[2];
+  for (int i = 0; i < FLOOD; i++) {
+    op_id id = submit(&f, 0, 0, 0);
+    if (i < 2)
+      flood[i] = id;
+  }
+  expect(&f, OP_EVENT_START, flood[0], OP_RUNNING);
+  expect(&f, OP_EVENT_START, flood[1], OP_RUNNING);
+  op_id mine = submit_in(&f, other, 0, 0, 0), next_mine = submit_in(&f, other, 0, 0, 0);
+  expect(&f, OP_EVENT_START, mine, OP_RUNNING);
+  no_event(&f);
+  fulfil(&f, flood[0], 0); /* the next place is not the flood's again: `next_mine` came first */
+  expect(&f, OP_EVENT_START, next_mine, OP_RUNNING);
+  op_scope_close(f.scope, 0);
+  expect(&f, OP_EVENT_STOP, flood[1], OP_CANCELLED);
+  done(&f, flood[1]);
+  fulfil(&f, mine, 0);
+  fulfil(&f, next_mine, 0);
+  op_scope_close(other, 0);
+  op_scope_release(other);
+  close_table(&f);
+}
+
+/* ---- times that do not fit ---- */
+
+static void the_longest_times_do_not_wrap(void **state) {
+  (void)state;
+  const uint64_t late = OP_NEVER - 10;
+  op_fixture f = {0};
+  open_table(&f, NULL, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.timeout_ns = OP_NEVER,
+                                             .attempts = UINT32_MAX,
+                                             .backoff_ns = OP_NEVER,
+                                             .cache_ns = OP_NEVER,
+                                             .batch_max = UINT32_MAX,
+                                             .batch_window_ns = OP_NEVER});
+  op_answer answer;
+  op_spec spec = {.kind = kind, .timeout_ns = 1000, .key = "k", .key_len = 1, .answer = &answer};
+  op_id id;
+  assert_int_equal(op_submit(f.scope, &spec, late, &id), OP_OK);
+  assert_int_equal(op_next_deadline(f.table), OP_NEVER); /* the window and the deadline */
+  for (int i = 1; i < (int)OP_BATCH_MAX; i++)
+    submit_kind(&f, f.scope, kind, 0, 0);
+  expect(&f, OP_EVENT_START, id, OP_RUNNING); /* the batch is full at its bound */
+  assert_int_equal(op_retry(f.table, id, late + 5, OP_NEVER), OP_E_SPENT); /* never comes */
+  assert_true(op_keep(f.table, id, OP_FULFILLED, "v", 1, late + 5));
+  fulfil(&f, id, late + 5);
+  assert_int_equal(op_submit(f.scope, &spec, OP_NEVER - 1, &id), OP_HIT);
+  op_scope_cancel_all(f.scope, OP_NEVER - 1);
+  for (op_event event; op_next_event(f.table, &event);)
+    assert_int_equal(event.kind, OP_EVENT_SETTLED);
+  close_kind(&f, kind);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_short_call_ends_the_window),
+      cmocka_unit_test(an_attempt_that_came_too_late_does_not_begin),
+      cmocka_unit_test(an_attempt_in_time_has_the_whole_deadline),
+      cmocka_unit_test(low_priority_is_not_starved),
+      cmocka_unit_test(one_run_does_not_take_the_places_of_others),
+      cmocka_unit_test(the_longest_times_do_not_wrap),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
