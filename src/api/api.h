@@ -55,6 +55,7 @@ typedef struct api_kind {
    * options of a call among its own. */
   api_handler *handler;
   bool needs_db;
+  bool writes; /* to the database, which may mean waiting for another process */
   host_policy policy;
   api_batch_handler *batch; /* NULL: one by one */
 } api_kind;

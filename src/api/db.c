@@ -37,7 +37,7 @@ static const char *explain(int code, sqlite3 *sqlite) {
   switch (code & 0xff) {
   case SQLITE_BUSY:
   case SQLITE_LOCKED:
-    return "the database is busy with another writer";
+    return DB_BUSY_TEXT;
   case SQLITE_INTERRUPT:
     return "the call was stopped";
   case SQLITE_FULL:
@@ -145,6 +145,8 @@ static db_conn *take(db *store, db_use use, const atomic_bool *stop) {
   if (conn) {
     conn->taken = true;
     conn->writer = use == DB_WRITE;
+    /* The wait for other processes is the rest of this one. */
+    conn->begin_until_ms = conn->writer ? until : 0;
     store->writing |= conn->writer;
   }
   pthread_mutex_unlock(&store->lock);
@@ -260,7 +262,9 @@ static bool run(db_conn *conn, const char *sql, api_error *error) {
 
 bool db_begin(db_conn *conn, api_error *error) {
   static const char begin[] = "BEGIN IMMEDIATE";
-  return run(conn, begin, error);
+  bool begun = run(conn, begin, error);
+  conn->begin_until_ms = 0;
+  return begun;
 }
 
 bool db_end(db_conn *conn, bool keep, api_error *error) {

@@ -22,6 +22,7 @@
 #define DB_URL_DEFAULT "sqlite:vow.db"
 #define DB_CONNECTIONS_MAX 4
 #define DB_BUSY_MS 2000
+#define DB_BUSY_TEXT "the database is busy with another writer"
 /* In the file's header: "Vow " */
 #define DB_APPLICATION_ID 0x566f7720
 /* user_version that this program writes. A newer one is refused; an earlier file

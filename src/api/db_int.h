@@ -21,7 +21,8 @@ struct db_conn {
   bool taken;      /* guarded by db.lock; the rest belongs to the taker */
   bool writer;
   const atomic_bool *stop;
-  uint64_t busy_until_ms;
+  uint64_t busy_until_ms;  /* of the wait that goes on */
+  uint64_t begin_until_ms; /* for a writer that has not begun; else 0 */
   db_cached statements[DB_STATEMENTS_MAX];
 };
 

@@ -85,7 +85,7 @@ static int on_busy(void *user, int count) {
   db_conn *conn = user;
   uint64_t now = db_now_ms();
   if (count == 0)
-    conn->busy_until_ms = now + DB_BUSY_MS;
+    conn->busy_until_ms = conn->begin_until_ms ? conn->begin_until_ms : now + DB_BUSY_MS;
   if (now >= conn->busy_until_ms || (conn->stop && atomic_load(conn->stop)))
     return 0;
   long pause_ms = count < 4 ? 1 << count : 10;
@@ -153,6 +153,8 @@ static bool open_sqlite(const char *path, int flags, sqlite3 **sqlite, int *code
 static bool fail_sqlite(const db *store, int code, sqlite3 *sqlite, text_out out) {
   int system = sqlite ? sqlite3_system_errno(sqlite) : 0;
   switch (code & 0xff) {
+  case SQLITE_BUSY:
+    return fail(out, "%s: is locked by another process", shown(store));
   case SQLITE_CORRUPT:
     return fail(out, "%s: the database is damaged (%s)", shown(store), db_code_name(code));
   case SQLITE_NOTADB:

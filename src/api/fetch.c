@@ -543,8 +543,10 @@ static void on_lookup(void *user, fetch_waiter *waiters, fetch_lookup_status sta
 
 static bool prepare(fetch_client *client, host_call *call, api_error *error) {
   const char *why;
-  if (!client->poll.curl && !(client->poll.curl = fetch_curl_get(&why)))
-    return api_error_set(error, "ApiError", "NO_LIBCURL", false, "fetch: %s", why);
+  bool passing;
+  if (!client->poll.curl && !(client->poll.curl = fetch_curl_get(&why, &passing)))
+    return api_error_set(error, "ApiError", passing ? "NO_DESCRIPTOR" : "NO_LIBCURL", passing,
+                         "fetch: %s", why);
   if (!fetch_poll_open(&client->poll) ||
       !fetch_poll_join(&client->poll, shard_loop(host_call_shard(call))))
     return fail_memory(error);

@@ -1,16 +1,19 @@
 #include "api/fetch_curl.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rest until `ready` */
+static bool ready;
 static fetch_curl functions;
-static const char *problem; /* NULL: the functions are there */
 
 static bool find_functions(void *library) {
 #define FIND(name) {"curl_" #name, (void **)(void *)&functions.name},
@@ -35,10 +38,22 @@ static bool may_log_keys(void *library, const char *tls) {
   return !functions.set_keylog && file && *file;
 }
 
-static const char *open_library(void) {
+/* The loader tells why in words only, so the system is asked. */
+static bool lacks_descriptors(void) {
+  int fd = open("/", O_PATH | O_CLOEXEC);
+  if (fd >= 0)
+    close(fd);
+  return fd < 0 && (errno == EMFILE || errno == ENFILE);
+}
+
+/* NULL, or why not; `passing` when it may work later. */
+static const char *open_library(bool *passing) {
   void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
   if (!library)
     library = dlopen("libcurl-gnutls.so.4", RTLD_NOW | RTLD_LOCAL);
+  *passing = !library && lacks_descriptors();
+  if (*passing)
+    return "libcurl cannot be loaded: Too many open files";
   if (!library)
     return "libcurl.so.4 cannot be loaded; install libcurl 7.88 or newer (Debian: libcurl4)";
   if (!find_functions(library))
@@ -55,13 +70,13 @@ static const char *open_library(void) {
                                                                 : "libcurl cannot be initialised";
 }
 
-static void load(void) {
-  problem = open_library();
-}
-
-const fetch_curl *fetch_curl_get(const char **why) {
-  pthread_once(&once, load);
-  if (why)
-    *why = problem;
-  return problem ? NULL : &functions;
+const fetch_curl *fetch_curl_get(const char **why, bool *passing) {
+  pthread_mutex_lock(&lock);
+  *why = NULL;
+  *passing = false;
+  if (!ready)
+    *why = open_library(passing);
+  ready = !*why;
+  pthread_mutex_unlock(&lock);
+  return *why ? NULL : &functions;
 }

@@ -3,6 +3,8 @@
 #ifndef VOW_API_FETCH_CURL_H
 #define VOW_API_FETCH_CURL_H
 
+#include <stdbool.h>
+
 #include <curl/curl.h>
 
 /* Older ones lack what keeps an abort from waiting for a name lookup. */
@@ -41,9 +43,9 @@ typedef struct fetch_curl {
   void (*set_keylog)(void *context, void (*callback)(const void *session, const char *line));
 } fetch_curl;
 
-/* Any thread. NULL when there is no library that is fit, with the reason in
- * `why` (unless that is NULL), one line, valid for ever. The library is never
- * closed: what it has initialised may not be undone while others use it. */
-const fetch_curl *fetch_curl_get(const char **why);
+/* Any thread. NULL when there is no library that is fit, with the reason in `why`,
+ * one line, valid for ever; `passing`: it may be there on a later call. The library
+ * is never closed: what it has initialised may not be undone while others use it. */
+const fetch_curl *fetch_curl_get(const char **why, bool *passing);
 
 #endif

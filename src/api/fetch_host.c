@@ -61,7 +61,8 @@ static CURLUcode get_punycode(const fetch_curl *curl, CURLU *url, char **name) {
 
 /* UTS #46 by way of libcurl, which has a library for it. */
 static bool to_punycode(char raw[RAW_MAX + 1], size_t *len, const char **why) {
-  const fetch_curl *curl = fetch_curl_get(NULL);
+  bool passing;
+  const fetch_curl *curl = fetch_curl_get(why, &passing);
   CURLU *url = curl ? curl->url() : NULL;
   char *name = NULL;
   *why = "has a host name that is not valid by IDNA";

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/db.h"
 #include "api/fetch.h"
 #include "api/fetch_allow.h"
 #include "guest/wire.h"
@@ -10,10 +11,16 @@
 /* What one operation may answer with. */
 #define RESULT_BYTES_MAX (16u << 20)
 
+/* A write that was queued for so long has waited as long as one that is told that
+ * the database is busy: DB_BUSY_MS, but for those that were queued in one turn. */
+#define WAITED_NS (UINT64_C(1000000) * (DB_BUSY_MS - 50))
+
 typedef struct api_entry {
   const api_kind *kind;
   api_host *host;
 } api_entry;
+
+typedef struct api_work api_work;
 
 struct api_host {
   const vow_allocator *allocator;
@@ -24,9 +31,12 @@ struct api_host {
   host_kind *kinds;
   api_entry *entries;
   size_t count;
+  /* Writes that wait for their turn, and how many are in the pool; the loop's. While
+   * another process holds the lock each in the pool keeps a thread waiting: one
+   * thread is left for what reads. */
+  api_work *first_write, *last_write;
+  uint32_t writing, writing_max;
 };
-
-typedef struct api_work api_work;
 
 typedef struct api_item {
   api_work *work;
@@ -42,6 +52,8 @@ typedef struct api_item {
 struct api_work {
   pool_work work;
   const api_entry *entry;
+  api_work *next;     /* among writes */
+  uint64_t queued_at; /* of a write, by loop_now() */
   atomic_bool stop;
   size_t count, stopped;
   api_item items[];
@@ -92,16 +104,66 @@ static void answer(api_item *item) {
   host_call_reject(item->call, &error);
 }
 
+static void refuse(api_work *work, const host_error *error) {
+  for (size_t i = 0; i < work->count; i++) {
+    host_call *call = work->items[i].call;
+    host_call_set_data(call, NULL);
+    host_call_reject(call, error);
+  }
+  mem_free(work->entry->host->allocator, work);
+}
+
+static const host_error no_thread = {"ApiError", "NO_THREAD", "no worker thread can be started",
+                                     true};
+
+static bool submit(api_work *work) {
+  return pool_submit(work->entry->host->pool, shard_loop(host_call_shard(work->items[0].call)),
+                     &work->work);
+}
+
+/* Lets the next writes begin; `busy`: the one before found no turn. What is called
+ * here may queue more and come back. */
+static void next_writes(api_host *host, bool busy) {
+  static const host_error is_busy = {"ApiError", "SQLITE_BUSY", DB_BUSY_TEXT, true};
+  while (host->first_write && host->writing < host->writing_max) {
+    api_work *work = host->first_write;
+    host->first_write = work->next;
+    host->writing++;
+    bool waited = busy && loop_now() - work->queued_at >= WAITED_NS;
+    if (!waited && submit(work))
+      continue;
+    refuse(work, waited ? &is_busy : &no_thread);
+    host->writing--;
+  }
+}
+
+static void queue_write(api_host *host, api_work *work) {
+  work->queued_at = loop_now();
+  if (host->first_write)
+    host->last_write->next = work;
+  else
+    host->first_write = work;
+  host->last_write = work;
+  next_writes(host, false);
+}
+
 static void work_done(pool_work *base) {
   api_work *work = (api_work *)base;
-  const vow_allocator *allocator = work->entry->host->allocator;
-  shard *shard = host_call_shard(work->items[0].call);
+  api_host *host = work->entry->host;
+  bool writes = work->entry->kind->writes;
+  const api_item *first = &work->items[0];
+  bool busy = !first->fulfilled && strcmp(first->error.code, "SQLITE_BUSY") == 0;
+  shard *shard = host_call_shard(first->call);
   host_answers_begin(shard);
   for (size_t i = 0; i < work->count; i++) {
     answer(&work->items[i]);
     cbor_out_free(&work->items[i].result);
   }
-  mem_free(allocator, work);
+  mem_free(host->allocator, work);
+  if (writes) {
+    host->writing--;
+    next_writes(host, busy);
+  }
   host_answers_end(shard); /* may end runs, and with them the host */
 }
 
@@ -124,18 +186,18 @@ static api_work *new_work(const api_entry *entry, host_call **calls, size_t coun
 }
 
 static void start_batch(host_call **calls, size_t count, void *user) {
-  static const host_error no_thread = {"ApiError", "NO_THREAD", "no worker thread can be started",
-                                       true};
   static const host_error no_memory = {"ApiError", "NO_MEMORY", "the host is out of memory", true};
   const api_entry *entry = user;
   api_work *work = new_work(entry, calls, count);
-  if (work && pool_submit(entry->host->pool, shard_loop(host_call_shard(calls[0])), &work->work))
-    return;
-  const host_error *error = work ? &no_thread : &no_memory;
-  mem_free(entry->host->allocator, work);
-  for (size_t i = 0; i < count; i++) {
-    host_call_set_data(calls[i], NULL);
-    host_call_reject(calls[i], error);
+  if (!work) {
+    for (size_t i = 0; i < count; i++) {
+      host_call_set_data(calls[i], NULL);
+      host_call_reject(calls[i], &no_memory);
+    }
+  } else if (entry->kind->writes) {
+    queue_write(entry->host, work);
+  } else if (!submit(work)) {
+    refuse(work, &no_thread);
   }
 }
 
@@ -179,6 +241,8 @@ api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db 
   host->allocator = allocator;
   host->store = store;
   host->pool = pool;
+  uint32_t threads = pool_counts_of(pool).threads_max;
+  host->writing_max = threads > 1 ? threads - 1 : 1;
   host->vault = mem_text(allocator, vault, strlen(vault));
   host->kinds = mem_new(allocator, all, sizeof *host->kinds);
   host->entries = mem_new(allocator, all, sizeof *host->entries);
@@ -224,8 +288,13 @@ bool api_host_bind(api_host *host, shard *shard) {
 }
 
 void api_host_unbind(api_host *host) {
-  if (host)
-    host_kinds_close(host->kinds, host->count);
+  if (!host)
+    return;
+  /* Nobody waits for the writes that are left, so none takes long; the pool may be
+   * closed before the last of them is told of. */
+  host->writing_max = UINT32_MAX;
+  next_writes(host, false);
+  host_kinds_close(host->kinds, host->count);
 }
 
 const host_kind *api_host_kinds(const api_host *host, size_t *count) {

@@ -404,7 +404,7 @@ static int conclude(evaluation *e) {
   recorder_ended(&e->record.recorder, &e->audit, report);
   bool written = record_end(&e->record, report, message, sizeof message);
   if (written && (fflush(stdout) != 0 || ferror(stdout))) {
-    snprintf(message, sizeof message, "not all of the output could be written");
+    snprintf(message, sizeof message, "standard output cannot be written: %s", strerror(errno));
     written = false;
   }
   if (!written)

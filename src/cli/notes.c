@@ -384,7 +384,7 @@ static int put_from(session *s, line_reader *reader) {
   tally counts = {0};
   notes_import *import = notes_import_begin(s->db, s->options.vault, NULL, NULL, &error);
   if (!import) {
-    complain(s, "%s", error.message);
+    complain(s, "%s; nothing was put", error.message);
     return EXIT_FAILED;
   }
   bool read = put_lines(s, reader, import, &counts);

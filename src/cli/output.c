@@ -61,26 +61,35 @@ bool output_open(output *output, const char *option, const char *path, output_mo
   return false;
 }
 
-FILE *output_begin(output *output) {
-  if (output->file && !output->begun) {
-    output->begun = true;
-    output->failed = output->mode == OUTPUT_REPLACED && output->regular &&
-                     ftruncate(fileno(output->file), 0) != 0;
-  }
-  return output->file;
+static void note_error(output *output, bool failed) {
+  if (failed && output->error == 0)
+    output->error = errno ? errno : EIO;
+}
+
+void output_begin(output *output) {
+  if (!output->file || output->begun)
+    return;
+  output->begun = true;
+  note_error(output, output->mode == OUTPUT_REPLACED && output->regular &&
+                         ftruncate(fileno(output->file), 0) != 0);
+}
+
+void output_write(output *output, const char *bytes, size_t len) {
+  output_begin(output);
+  if (output->file)
+    note_error(output, fwrite(bytes, 1, len, output->file) != len);
 }
 
 int output_fd(const output *output) {
   return output->file ? fileno(output->file) : -1;
 }
 
-bool output_end(output *output) {
+int output_end(output *output) {
   if (!output->file)
-    return true;
-  bool whole = !output->failed && !ferror(output->file);
-  whole = fclose(output->file) == 0 && whole;
+    return 0;
+  note_error(output, fclose(output->file) != 0);
   output->file = NULL;
-  return whole;
+  return output->error;
 }
 
 void output_discard(output *output) {

@@ -22,7 +22,8 @@ typedef struct output {
   const char *option; /* "--report": for messages */
   const char *path;   /* borrowed; NULL: nothing was asked for, every call does nothing */
   FILE *file;         /* private from here on */
-  bool made, begun, regular, failed;
+  bool made, begun, regular;
+  int error; /* errno of the first thing that failed, or 0 */
   output_mode mode;
   dev_t device;
   ino_t inode;
@@ -31,13 +32,15 @@ typedef struct output {
 /* Fills `option` and `path` in, and opens. False with a one-line message. */
 bool output_open(output *output, const char *option, const char *path, output_mode mode,
                  char *message, size_t message_size);
-/* The stream to write to, NULL when there is none. From here on the file holds
- * nothing but what this command writes. */
-FILE *output_begin(output *output);
+/* From here on the file holds nothing but what this command writes, or for one that
+ * is appended to, behind what was there, by its descriptor. */
+void output_begin(output *output);
+/* Begins, and writes. What fails is told by output_end(). */
+void output_write(output *output, const char *bytes, size_t len);
 /* Its descriptor; -1: there is none. */
 int output_fd(const output *output);
-/* Closes a file that was begun; false if anything did not reach it. */
-bool output_end(output *output);
+/* Closes a file that was begun; 0, or errno of the first thing that did not reach it. */
+int output_end(output *output);
 /* Closes a file that was not begun, and leaves things as they were. */
 void output_discard(output *output);
 

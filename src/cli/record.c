@@ -28,44 +28,68 @@ bool record_open(record *record, shard *shard, pool *pool, const engine_counts *
 
 /* ---- the end ---- */
 
-static bool write_report(record *record, const run_report *report, const run_report_audit *audit) {
-  FILE *out = record->report_to_stdout ? stdout : output_begin(&record->report);
-  if (!out)
-    return true;
+/* 0 or errno. */
+static int write_report(record *record, const run_report *report, const run_report_audit *audit) {
+  if (!report || (!record->report_to_stdout && !record->report.path))
+    return 0;
   char *json = run_report_json(report, audit, NULL);
-  bool ok = json && fprintf(out, "%s\n", json) > 0;
+  if (!json)
+    return ENOMEM;
+  int error = 0;
+  if (record->report_to_stdout) {
+    error = printf("%s\n", json) < 0 ? errno : 0;
+  } else {
+    output_write(&record->report, json, strlen(json));
+    output_write(&record->report, "\n", 1);
+  }
   mem_free(NULL, json);
-  return ok;
+  return error;
 }
 
-static bool write_metrics(record *record) {
+static int write_metrics(record *record) {
   size_t len;
-  FILE *out = output_begin(&record->metrics);
-  if (!out)
-    return true;
+  if (!record->metrics.path)
+    return 0;
   char *text = recorder_metrics(&record->recorder, &len);
-  bool ok = text && fwrite(text, 1, len, out) == len;
+  if (!text)
+    return ENOMEM;
+  output_write(&record->metrics, text, len);
   mem_free(NULL, text);
-  return ok;
+  return 0;
+}
+
+/* Tells of the first error; false if there is one. */
+static bool tell_unwritten(const record *record, int report_error, int metrics_error, char *message,
+                           size_t message_size) {
+  const output *output = report_error ? &record->report : &record->metrics;
+  const char *why = strerror(report_error ? report_error : metrics_error);
+  if (report_error == 0 && metrics_error == 0)
+    return true;
+  if (report_error && record->report_to_stdout)
+    snprintf(message, message_size, "standard output cannot be written: %s", why);
+  else
+    snprintf(message, message_size, "%s %s: cannot be written: %s", output->option, output->path,
+             why);
+  return false;
 }
 
 bool record_end(record *record, const run_report *report, char *message, size_t message_size) {
   run_report_audit audit = {0};
   int error = 0;
   bool audited = recorder_end(&record->recorder, &audit, &error);
-  bool ok = !report || write_report(record, report, audited ? &audit : NULL);
-  ok = write_metrics(record) && ok;
-  ok = output_end(&record->report) && ok;
-  ok = output_end(&record->metrics) && ok;
-  if (!ok)
-    snprintf(message, message_size, "not all of the output could be written");
-  else if (audit.dropped)
+  int report_error = write_report(record, report, audited ? &audit : NULL);
+  int metrics_error = write_metrics(record);
+  int report_end = output_end(&record->report), metrics_end = output_end(&record->metrics);
+  if (!tell_unwritten(record, report_error ? report_error : report_end,
+                      metrics_error ? metrics_error : metrics_end, message, message_size))
+    return false;
+  if (audit.dropped)
     snprintf(message, message_size, "--audit %s: %" PRIu64 " events could not be written: %s",
              record->audit.path, audit.dropped,
              error == EAGAIN ? "its reader is too slow"
              : error         ? strerror(error)
                              : "they came faster than they could be written");
-  return ok && !audit.dropped;
+  return !audit.dropped;
 }
 
 void record_close(record *record) {

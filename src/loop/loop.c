@@ -1,5 +1,6 @@
 #include "loop/loop.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 struct loop {
@@ -96,53 +97,57 @@ void loop_set_busy(loop *loop, bool busy) {
   }
 }
 
-static bool open_pipe(uv_file pipe[2]) {
-  return uv_pipe(pipe, 0, 0) == 0;
-}
-
 static void close_pipe(const uv_file pipe[2]) {
   close(pipe[0]);
   close(pipe[1]);
 }
 
 /* A loop takes two descriptors, then libuv a pipe for signals; where there is no
- * room for that it ends the process. */
-static bool has_descriptors(void) {
+ * room for that it ends the process. 0 or libuv's error. */
+static int check_descriptors(void) {
   uv_file first[2], second[2];
-  if (!open_pipe(first))
-    return false;
-  bool enough = open_pipe(second);
-  if (enough)
+  int error = uv_pipe(first, 0, 0);
+  if (error != 0)
+    return error;
+  error = uv_pipe(second, 0, 0);
+  if (error == 0)
     close_pipe(second);
   close_pipe(first);
-  return enough;
+  return error;
+}
+
+/* What may fail: 0, or libuv's error with nothing left open. */
+static int open_parts(loop *loop) {
+  int error = uv_mutex_init(&loop->lock);
+  if (error != 0)
+    return error;
+  error = check_descriptors();
+  if (error == 0)
+    error = uv_loop_init(&loop->uv);
+  if (error == 0) {
+    error = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    if (error != 0)
+      uv_loop_close(&loop->uv);
+  }
+  if (error != 0)
+    uv_mutex_destroy(&loop->lock);
+  return error;
 }
 
 loop *loop_open(const vow_allocator *allocator, loop_callback *on_deadline, loop_callback *on_work,
                 void *user) {
   loop *loop = mem_new(allocator, 1, sizeof *loop);
-  if (!loop)
+  int error = loop ? open_parts(loop) : UV_ENOMEM;
+  if (error != 0) {
+    mem_free(allocator, loop);
+    errno = -error;
     return NULL;
+  }
   loop->allocator = allocator;
   loop->on_deadline = on_deadline;
   loop->on_work = on_work;
   loop->user = user;
   loop->deadline = UINT64_MAX;
-  if (uv_mutex_init(&loop->lock) != 0) {
-    mem_free(allocator, loop);
-    return NULL;
-  }
-  if (!has_descriptors() || uv_loop_init(&loop->uv) != 0) {
-    uv_mutex_destroy(&loop->lock);
-    mem_free(allocator, loop);
-    return NULL;
-  }
-  if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0) {
-    uv_loop_close(&loop->uv);
-    uv_mutex_destroy(&loop->lock);
-    mem_free(allocator, loop);
-    return NULL;
-  }
   uv_timer_init(&loop->uv, &loop->timer);
   uv_idle_init(&loop->uv, &loop->idle);
   uv_check_init(&loop->uv, &loop->check);

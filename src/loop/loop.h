@@ -16,7 +16,8 @@ typedef struct loop loop;
 typedef void loop_callback(void *user);
 
 /* `on_deadline` is called once the time given to loop_set_deadline() has come;
- * `on_work` again and again, between polls for I/O, while loop_set_busy(true). */
+ * `on_work` again and again, between polls for I/O, while loop_set_busy(true).
+ * NULL with errno set when memory or descriptors are short. */
 loop *loop_open(const vow_allocator *allocator, loop_callback *on_deadline, loop_callback *on_work,
                 void *user);
 /* Closes what the loop itself holds and runs it until every handle is gone. */

@@ -1,5 +1,6 @@
 #include "sandbox/shard.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -70,7 +71,8 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
   shard->loop =
       shard->operations ? loop_open(options->allocator, on_deadline, on_work, shard) : NULL;
   if (!shard->loop) {
-    snprintf(message, message_size, "cannot open an event loop");
+    snprintf(message, message_size, "cannot open an event loop: %s",
+             strerror(shard->operations ? errno : ENOMEM));
     if (shard->operations)
       op_table_close(shard->operations);
     engine_close(shard->engine);

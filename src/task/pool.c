@@ -130,7 +130,7 @@ pool_counts pool_counts_of(pool *pool) {
   if (!pool)
     return counts;
   uv_mutex_lock(&pool->lock);
-  counts = (pool_counts){pool->threads, pool->queued};
+  counts = (pool_counts){pool->threads, pool->threads_max, pool->queued};
   uv_mutex_unlock(&pool->lock);
   return counts;
 }

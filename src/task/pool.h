@@ -35,7 +35,7 @@ void pool_close(pool *pool);
 bool pool_submit(pool *pool, loop *reply_to, pool_work *work);
 
 typedef struct pool_counts {
-  uint32_t threads, queued;
+  uint32_t threads, threads_max, queued;
 } pool_counts;
 /* Any thread; zeros for NULL. */
 pool_counts pool_counts_of(pool *pool);

@@ -84,7 +84,7 @@ same 'report' 1 "$(grep -c '^{"version":1,"outcome":"value","value":42,.*}$' old
 same 'report, alone' 1 "$(wc -l <old)"
 same 'audit' 1 "$(grep -c '"event":"ended","outcome":"value",' audit)"
 same 'metrics' 1 "$(grep -c '^vow_runs_total{outcome="value",kind="none"} 1$' metrics)"
-check 'a report that cannot be written' 1 42 'vow eval: not all of the output could be written' -- \
+check 'a report that cannot be written' 1 42 'vow eval: --report /dev/full: cannot be written: No space left on device' -- \
   "$vow" eval --report /dev/full script.js
 same 'sandboxes' 'vow_sandboxes_total{memory="recycled"} 1
 vow_sandboxes_total{memory="discarded"} 0' "$(grep '^vow_sandboxes_total' metrics)"

@@ -1,5 +1,6 @@
 /* The event loop: deadlines, work between polls, messages from other threads,
  * and closing while threads still send. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -255,7 +256,9 @@ static void no_memory(void **state) {
   (void)state;
   counting_alloc counting = {.fail_at = 1};
   vow_allocator allocator = counting_allocator(&counting);
+  errno = 0;
   assert_null(loop_open(&allocator, on_deadline, on_work, NULL));
+  assert_int_equal(errno, ENOMEM);
   assert_int_equal(counting.blocks, 0);
   loop_close(NULL);
 }

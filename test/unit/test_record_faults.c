@@ -88,7 +88,8 @@ static void drive(recording *r) {
                                .on_done = record_end,
                                .user = r};
   audit_init(&r->chain, audit_file_put, r->file);
-  run_audit_open(&r->run, &r->chain, "tenant", 1, random);
+  r->run = (run_audit){.audit = &r->chain, .tenant = "tenant", .opened_ms = 1};
+  run_audit_open(&r->run, random);
   r->events = 1;
   run *run = run_open(r->f.shard, &options);
   while (run && !r->done) {
