@@ -58,6 +58,8 @@ typedef struct vow_pending {
   const char *name; /* "timer" for timers; valid until the run is disposed */
   vow_state state;
   uint64_t age_ns;
+  const char *detail; /* what it is about, as fetch's host; NULL: nothing is known. In a report
+                         valid as long as that; from vow_run_pending() until the next turn */
 } vow_pending;
 
 /* An operation, a timer or a handler that was not done when its run ended. */
@@ -79,8 +81,12 @@ typedef struct vow_report {
   const char *error_name, *error_message, *error_stack;
   uint64_t error_operation; /* its number; 0: none is behind it */
   const char *error_operation_name;
+  uint32_t error_operation_attempts; /* how often its handler was begun */
   uint64_t created, fulfilled, rejected, timed_out, cancelled, late; /* operations */
-  uint64_t concurrent_max;                                           /* running at once */
+  uint64_t retries;                                                  /* attempts after the first */
+  uint64_t cache_hits;                                /* answered by an earlier answer */
+  uint64_t batched;                                   /* begun together with others */
+  uint64_t concurrent_max;                            /* running at once */
   uint64_t wall_ns, guest_ns, host_wait_ns, ready_ns; /* wall is the sum of the others */
   uint64_t memory_peak_bytes, memory_limit_bytes;
   const vow_pending *pending; /* what was live at the end, the oldest 100 */

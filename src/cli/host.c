@@ -28,7 +28,7 @@ static const option_spec specs[] = {
     OPTION_TEXT(host_options, db, "db", "URL",
                 "the database, sqlite:FILE; default " DB_URL_DEFAULT),
     OPTION_TEXT(host_options, vault, "vault", "NAME",
-                "the vault that notes.* sees; default " NOTES_VAULT_DEFAULT),
+                "the vault that notes.* and kv.* see; default " NOTES_VAULT_DEFAULT),
     OPTION_TEXT(host_options, audit, "audit", "FILE",
                 "add each event of each operation as a line of JSON, chained by hash"),
     OPTION_TEXT(host_options, metrics, "metrics", "FILE",

@@ -27,7 +27,7 @@ typedef struct host_policy {
   uint32_t batch_max;                  /* calls for one start_batch() */
   uint64_t batch_window_ms;            /* how long the first waits for others, but none for more
                                           than half of its own time; 0: one turn */
-  bool idempotent;                     /* may be started again after an answer was lost */
+  bool idempotent;                     /* doing it twice does no harm; nothing depends on it yet */
 } host_policy;
 
 typedef struct host_kind {

@@ -179,11 +179,12 @@ static void on_event(void *user, const run_event *event) {
   runtime->guarded--;
 }
 
-static vow_pending pending_of(const op_info *info) {
+static vow_pending pending_of(const op_info *info, const char *detail) {
   return (vow_pending){.number = info->tag & ~WIRE_TIMER_BIT,
                        .name = info->name,
                        .state = (vow_state)info->state,
-                       .age_ns = info->age_ns};
+                       .age_ns = info->age_ns,
+                       .detail = detail};
 }
 
 /* Without memory for the list it is left out. */
@@ -192,7 +193,8 @@ static void list_pending(vow_run *run, const run_report *from) {
   if (!run->pending)
     return;
   for (size_t i = 0; i < from->pending_count; i++)
-    run->pending[i] = pending_of(&from->pending[i]);
+    run->pending[i] =
+        pending_of(&from->pending[i], from->pending_details ? from->pending_details[i] : NULL);
   run->report.pending = run->pending;
   run->report.pending_count = from->pending_count;
 }
@@ -233,12 +235,16 @@ static void fill_report(vow_run *run, const run_report *from) {
                    .error_stack = from->error.stack,
                    .error_operation = from->error.operation_id,
                    .error_operation_name = from->error.operation_name,
+                   .error_operation_attempts = from->error.operation_attempts,
                    .created = from->operations.created,
                    .fulfilled = from->operations.fulfilled,
                    .rejected = from->operations.rejected,
                    .timed_out = from->operations.timed_out,
                    .cancelled = from->operations.cancelled,
                    .late = from->operations.late,
+                   .retries = from->operations.retries,
+                   .cache_hits = from->operations.cache_hits,
+                   .batched = from->operations.batched,
                    .concurrent_max = from->operations.running_max,
                    .wall_ns = from->wall_ns,
                    .guest_ns = from->guest_ns,
@@ -429,7 +435,7 @@ size_t vow_run_pending(const vow_run *run, vow_pending *list, size_t max) {
     return 0;
   run_pending(run->run, infos, wanted);
   for (size_t i = 0; i < wanted; i++)
-    list[i] = pending_of(&infos[i]);
+    list[i] = pending_of(&infos[i], run_pending_detail(run->run, &infos[i]));
   mem_free(run->gate->allocator, infos);
   return count;
 }

@@ -144,6 +144,7 @@ static void closed_in_the_middle(void **state) {
   fixture f = {0};
   server s;
   subject run;
+  vow_pending pending[3];
   char builtins[96], source[512];
   server_open(&s);
   snprintf(builtins, sizeof builtins, "fetch:*.invalid:%u,fetch:127.0.0.1:%u", s.port, s.port);
@@ -159,6 +160,13 @@ static void closed_in_the_middle(void **state) {
   assert_int_equal(subject_try(&run), VOW_OK);
   while (!atomic_load(&s.held))
     assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_POLL), VOW_OK);
+  assert_true(vow_run_pending(run.run, pending, 3) >= 2);
+  assert_string_equal(pending[0].name, "fetch");
+  assert_string_equal(pending[0].detail, "127.0.0.1");
+  assert_int_equal(vow_run_cancel(run.run), VOW_OK);
+  const vow_report *report = vow_run_report(run.run);
+  assert_true(report->pending_count >= 2);
+  assert_string_equal(report->pending[0].detail, "127.0.0.1");
   subject_close(&run);
   fixture_close(&f);
   server_close(&s);

@@ -237,6 +237,7 @@ static void calls_come_together(void **state) {
     assert_int_equal(c.calls, 8);
     assert_int_equal(c.batches, 2);
     assert_int_equal(c.most, 4);
+    assert_int_equal(vow_run_report(s.run)->batched, 8);
     subject_close(&s);
     fixture_close(&f);
   }
