@@ -7,6 +7,9 @@
 #pragma weak js_realloc_rt
 #pragma weak js_malloc_usable_size_rt
 #endif
+/* Scripts live in UTC on both engines, whatever the zone of the machine and TZ say. */
+#include <time.h>
+#define localtime_r gmtime_r
 #include "quickjs.c"
 
 #include "guest/engine_unit.h"

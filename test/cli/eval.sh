@@ -123,6 +123,13 @@ check 'a stack without newline' 1 '' 'vow eval: error (script): Error: x
 no newline' -- "$vow" eval stack.js
 same 'a stack without newline: lines' 2 "$(wc -l <err)"
 
+# The environment's time zone and language are not the script's.
+echo '[new Date(0).getHours(), new Date(0).getTimezoneOffset(), (1.5).toLocaleString()]' >zone.js
+for engine in wasm native; do
+  check "the time zone ($engine)" 0 '[0,0,"1.5"]' '' -- \
+    env TZ=XYZ+5 LC_ALL=de_DE.UTF-8 "$vow" eval --engine $engine zone.js
+done
+
 # A script larger than the memory it may have: a limit, with a report.
 { echo '42'; head -c 12000000 /dev/zero | tr '\0' ' '; } >large.js
 for engine in wasm native; do
