@@ -3,15 +3,17 @@
 
     docs_test.py VOW REPO
 
-Documents are README.md and docs/*.md. Every fenced block says what it is:
+Documents are README.md, docs/*.md and bindings/*/README.md. Every fenced block says
+what it is:
 
     ```sh           Commands. Each block runs in a folder of its own with
                     examples/, test/, build/release/vow (also as `vow`) and a
                     vow.db filled from examples/notes.jsonl (`sh empty`: none).
-                    Commands that are not run here (make, git, cmake ...) stand
+                    Commands that are not run here (make, git, pip ...) stand
                     in blocks of their own: target, preset and test must exist.
     ```js ARGS      A script, run by `vow eval ARGS` on both engines.
     ```python       A program, run by python3 with the package of bindings/python.
+    ```js node      A program, run by node with the package of bindings/node.
     ```js examples/FILE    The text of that file; a `sh` block runs it. Likewise `c`.
     ```text, ```json       What the block before prints. In `text`, "..." stands
                     for any characters of a line, and a line of nothing else for
@@ -20,8 +22,9 @@ Documents are README.md and docs/*.md. Every fenced block says what it is:
     ```diagram      A picture.
 
 A block without an output block must end with status 0. Beyond blocks: tables of
-options, operations, error kinds, bounds of notes, links and paths must be those
-of the program and the tree; no registry, no path of one machine is named.
+options, operations, error kinds, bounds, metrics, methods and members of vow host,
+links and paths must be those of the program and the tree; no registry, no path of
+one machine is named.
 """
 import glob
 import json
@@ -34,10 +37,10 @@ import sys
 import tempfile
 
 SECONDS = 120
-RUN = {"vow", "build/release/vow", "echo", "printf", "cat", "cc"}
+RUN = {"vow", "env", "build/release/vow", "echo", "printf", "cat", "cc"}
 # Programs that a `cc` before has made.
 BUILT = re.compile(r"\./[a-z_]+$")
-NOT_RUN = {"make", "git", "cd", "cmake", "ctest"}
+NOT_RUN = {"make", "git", "cd", "cmake", "ctest", "pip", "npm"}
 VOLATILE = {"wall_ms", "guest_ms", "host_wait_ms", "ready_ms", "age_ms", "peak_bytes"}
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 FORBIDDEN = re.compile(r"(?<![\w.])/(?:work|root|home|tmp|Users|mnt)/")
@@ -213,9 +216,9 @@ class Runner:
         if block.kind in ("js", "c") and block.info.startswith("examples/"):
             with open(os.path.join(self.repo, block.info), encoding="utf-8") as file:
                 need(file.read() == block.body, f"{where}: differs from {block.info}")
-        elif block.kind == "js":
+        elif block.kind == "js" and block.info != "node":
             self.run_script(where, block)
-        elif block.kind == "python":
+        elif block.kind in ("js", "python"):
             self.run_program(where, block)
         elif block.kind == "sh":
             self.run_commands(where, block)
@@ -236,10 +239,21 @@ class Runner:
                 need(status == 0, f"{where}: status {status} on {engine}: {stderr}")
 
     def run_program(self, where, block):
-        package = os.path.join(self.repo, "bindings/python")
-        status, stdout, stderr = self.in_box(
-            ["env", f"PYTHONPATH={package}", "PYTHONDONTWRITEBYTECODE=1", f"VOW={self.vow}", sys.executable,
-             "script.js"], block.body)
+        """With the package as it lies in the tree."""
+        if block.kind == "js":
+            program, package = shutil.which("node"), "bindings/node"
+        else:
+            program, package = sys.executable, "bindings/python"
+        if not program:
+            return
+        package = os.path.join(self.repo, package)
+        words = ["env", f"PYTHONPATH={package}", "PYTHONDONTWRITEBYTECODE=1", f"VOW={self.vow}"]
+        if block.kind == "js":  # which looks for packages beside the program
+            words += ["sh", "-ec", 'mkdir node_modules; ln -s "$1" node_modules/vow; '
+                      'exec "$2" --input-type=module <script.js', "sh", package, program]
+        else:
+            words += [program, "script.js"]
+        status, stdout, stderr = self.in_box(words, block.body)
         need(status == 0, f"{where}: status {status}: {stderr}")
         if block.output:
             compare(where, block.output, stdout)
@@ -274,6 +288,9 @@ class Runner:
                 need(equals or name in self.targets, f"{where}: make help knows no '{name}'")
                 need(name != "T" or any(re.search(value, test) for test in self.tests),
                      f"{where}: no test matches '{value}'")
+        elif words[0] in ("pip", "npm"):
+            need(os.path.isdir(os.path.join(self.repo, words[-1])),
+                 f"{where}: there is no {words[-1]}")
         elif words[0] in ("cmake", "ctest"):
             kind = "test" if words[0] == "ctest" else "build" if "--build" in words else "configure"
             name = words[words.index("--preset") + 1]
@@ -384,6 +401,50 @@ def check_kinds(document, repo):
     need(shown == kinds, f"{document.name}: kinds {sorted(shown)}, but there are {sorted(kinds)}")
 
 
+def check_metrics(document, vow):
+    text = subprocess.run([vow, "eval", "--metrics", "/dev/stdout", "-"], input=b"undefined",
+                          stdout=subprocess.PIPE, check=True, timeout=SECONDS).stdout.decode()
+    names = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    shown = set(re.findall(r"\bvow_\w+", "\n".join(document.section("### Metrics"))))
+    need(shown == names, f"{document.name}: metrics: only in the document: {sorted(shown - names)}, "
+                         f"only in the program: {sorted(names - shown)}")
+
+
+def tell_host(vow, method, params):
+    """What vow host says to a request that it must refuse."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    done = subprocess.run([vow, "host"], input=json.dumps(request).encode() + b"\n",
+                          stdout=subprocess.PIPE, check=True, timeout=SECONDS)
+    return json.loads(done.stdout)["error"]["message"]
+
+
+def check_host(document, vow):
+    """Methods, members and policies."""
+    def compare_names(what, found, message):
+        names = message.partition("there are: ")[2].split(", ")
+        need(sorted(found) == sorted(names), f"{document.name}: {what}: {found}, but there are {names}")
+
+    def operation(**members):
+        return {"operations": [{"name": "a", **members}]}
+
+    tables = rows(document.section("### Operations"))
+    policies = [row for row in tables if len(row) == 4 and row[0] != "policy"]
+    compare_names("methods", [row[0] for row in rows(document.section("## Requests to Vow"))
+                              if len(row) == 3 and row[0] != "method"],
+                  tell_host(vow, "none", {}))
+    members = [name for row in rows(document.section("### eval")) if row[0] != "member"
+               for name in row[0].split(", ")]
+    compare_names("eval", members, tell_host(vow, "eval", {"none": 1}))
+    compare_names("operations", [row[0] for row in tables if len(row) == 2 and row[0] != "member"],
+                  tell_host(vow, "register", operation(none=1)))
+    compare_names("policies", [row[0] for row in policies],
+                  tell_host(vow, "register", operation(policy={"none": 1})))
+    for name, _, span, _ in policies:
+        message = tell_host(vow, "register", operation(policy={name: -1}))
+        need(not span or message.endswith(f"a whole number from {span}"),
+             f"{document.name}: range {span} of {name}, but {message}")
+
+
 def check_bounds(document, repo, space):
     prefix = space.upper() + "_"
     with open(os.path.join(repo, f"src/api/{space}.h"), encoding="utf-8") as file:
@@ -442,12 +503,14 @@ def check_make(document, runner):
 
 def checks(documents, vow, repo, runner):
     """Every check as a function without arguments."""
-    options = {command: options_of_help(vow, command) for command in ("eval", "host", "notes")}
+    options = {command: options_of_help(vow, command) for command in ("eval", "host", "audit", "notes", "types")}
     line = documents["docs/command-line.md"]
     for command in options:
         yield lambda command=command: check_options(line, command, options[command])
     yield lambda: check_operations(documents, vow)
     yield lambda: check_kinds(line, repo)
+    yield lambda: check_metrics(line, vow)
+    yield lambda: check_host(documents["docs/host.md"], vow)
     for space in ("notes", "kv"):
         yield lambda space=space: check_bounds(documents["docs/guest-api.md"], repo, space)
     for each in documents.values():
@@ -465,7 +528,8 @@ def main():
         sys.exit(__doc__)
     vow, repo = map(os.path.abspath, sys.argv[1:])
     names = ["README.md"] + sorted(os.path.relpath(path, repo)
-                                   for path in glob.glob(os.path.join(repo, "docs/*.md")))
+                                   for kind in ("docs/*.md", "bindings/*/README.md")
+                                   for path in glob.glob(os.path.join(repo, kind)))
     failed = 0
     try:
         documents = {name: Document(repo, name) for name in names}
