@@ -35,6 +35,14 @@ mv prefix moved
 result=$(echo '[1, 2].map((n) => n * 2)' | moved/bin/vow eval -)
 [ "$result" = '[2,4]' ] || fail "the installed vow printed: $result"
 
+# ---- the compiled guest asks for no more than the first x86-64 had ----
+# (what lies between functions is no code, and a few bytes of it may look like any)
+objdump -d --no-show-raw-insn -j .text moved/lib/vow/*.cwasm |
+  awk -F '\t' 'NF > 1 { split($2, words, " "); print words[1] }' > instructions
+[ "$(wc -l < instructions)" -gt 100000 ] || fail "the compiled guest cannot be looked at"
+newer=$(grep -cE '^(v[a-z]+[0-9a-z]*|popcnt|lzcnt|tzcnt|round[sp][sd]|pshufb|pextr.|pinsr.|andn|bls.+|crc32.?|movbe)$' instructions || true)
+[ "$newer" -lt 20 ] || fail "the compiled guest has $newer instructions of newer processors"
+
 # ---- the library ----
 expected=$source/test/examples/embed.txt
 export PKG_CONFIG_PATH="$temp/moved/lib/pkgconfig"
