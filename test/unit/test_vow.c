@@ -597,103 +597,7 @@ static void the_wall_can_be_moved(void **state) {
   fixture_close(&f);
 }
 
-/* ---- policies ---- */
-
-/* Fails twice, then answers with the number of its call. */
-static void on_flaky(vow_op *op, void *user) {
-  static const vow_error busy = {.size = sizeof busy, .message = "busy", .transient = true};
-  unsigned *calls = user;
-  char json[16];
-  snprintf(json, sizeof json, "%u", ++*calls);
-  if (*calls <= 2)
-    vow_op_reject(op, &busy);
-  else
-    vow_op_fulfil_json(op, json);
-}
-
-static void policies_hold(void **state) {
-  fixture f;
-  subject s;
-  unsigned flaky = 0;
-  const vow_policy policy = {.size = sizeof policy,
-                             .attempts = 3,
-                             .backoff_ms = 1,
-                             .cache_ms = 60000,
-                             .cache_bytes = 1000};
-  const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = 20};
-  fixture_open(&f, state);
-  assert_int_equal(vow_register(f.rt, "test.flaky", on_flaky, &policy, &flaky), VOW_OK);
-  assert_int_equal(vow_register(f.rt, "test.single", on_hold, &single, &f), VOW_OK);
-  subject_open(&s, &f, "[await test.flaky(1), await test.flaky(1)]");
-  ends_with_value(&s, "[3,3]");
-  assert_int_equal(s.events[VOW_EVENT_RETRIED], 2);
-  assert_int_equal(s.events[VOW_EVENT_CACHE_HIT], 1);
-  assert_int_equal(vow_run_report(s.run)->retries, 2);
-  assert_int_equal(vow_run_report(s.run)->cache_hits, 1);
-  assert_int_equal(vow_run_report(s.run)->batched, 0);
-  subject_close(&s);
-  subject_open(&s, &f,
-               "(await Promise.allSettled([test.single(1), test.single(2)]))"
-               ".map((end) => end.reason.name)");
-  until_held(&f, 1);
-  assert_true(vow_op_remaining_ms(f.held[0]) <= 20);
-  ends_with_value(&s, "[\"TimeoutError\",\"TimeoutError\"]");
-  assert_int_equal(f.held_count, 1); /* the second one never began */
-  release_all_held(&f);
-  subject_close(&s);
-  fixture_close(&f);
-}
-
-static void on_busy(vow_op *op, void *user) {
-  static const vow_error busy = {.size = sizeof busy, .message = "busy", .transient = true};
-  unsigned *calls = user;
-  ++*calls;
-  vow_op_reject(op, &busy);
-}
-
-/* A run has 100 attempts after the first, for all its calls together. */
-static void retries_have_a_budget(void **state) {
-  fixture f;
-  subject s;
-  unsigned calls = 0;
-  const vow_policy policy = {.size = sizeof policy, .attempts = 3};
-  fixture_open(&f, state);
-  assert_int_equal(vow_register(f.rt, "test.busy", on_busy, &policy, &calls), VOW_OK);
-  subject_open(&s, &f, "await test.busy()");
-  ends_with_kind(&s, "api");
-  const vow_report *report = vow_run_report(s.run);
-  assert_string_equal(report->error_operation_name, "test.busy");
-  assert_int_equal(report->error_operation_attempts, 3);
-  subject_close(&s);
-  calls = 0;
-  subject_open(&s, &f, "for (let i = 0; i < 60; i++) await test.busy().catch(() => 0)");
-  until_done(&s);
-  report = vow_run_report(s.run);
-  assert_int_equal(report->outcome, VOW_VALUE);
-  assert_int_equal(report->rejected, 60);
-  assert_int_equal(report->retries, 100);
-  assert_int_equal(calls, 160);
-  subject_close(&s);
-  fixture_close(&f);
-}
-
 /* ---- many ---- */
-
-static void the_number_of_runs_is_bounded(void **state) {
-  fixture f = {0};
-  subject s, t;
-  vow_runtime_options options = {.engine = *(const vow_engine *)*state, .runs_max = 1};
-  assert_int_equal(fixture_try(&f, &options), VOW_OK);
-  subject_open(&s, &f, "1");
-  subject_init(&t, &f, "2");
-  assert_int_equal(subject_try(&t), VOW_E_FULL);
-  ends_with_value(&s, "1");
-  assert_int_equal(subject_try(&t), VOW_OK);
-  ends_with_value(&t, "2");
-  subject_close(&s);
-  subject_close(&t);
-  fixture_close(&f);
-}
 
 static void ten_thousand_runs_leave_nothing(void **state) {
   fixture f;
@@ -844,9 +748,6 @@ int main(void) {
       ON_BOTH(progress_is_told),
       ON_BOTH(nothing_overtakes_progress),
       ON_BOTH(the_wall_can_be_moved),
-      ON_BOTH(policies_hold),
-      ON_BOTH(retries_have_a_budget),
-      ON_BOTH(the_number_of_runs_is_bounded),
       ON_BOTH(ten_thousand_runs_leave_nothing),
       ON_BOTH(a_script_is_loaded_once),
       ON_BOTH(another_loop_can_drive_it),
