@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The line that says what `vow eval` waits for, on a terminal of its own.
+"""What a terminal, and nothing else, gets to see: the line that says what `vow eval`
+waits for, and how far `vow notes put` is.
 Usage: progress.py PATH_TO_VOW"""
 import fcntl
 import os
@@ -86,12 +87,26 @@ def check(vow, engine):
          f"a limit: {screen(text)}")
 
 
+def check_import(vow):
+    with open("notes.jsonl", "w", encoding="utf-8") as lines:
+        lines.writelines(f'{{"id":"{i}","title":"x"}}\n' for i in range(25000))
+    command = [vow, "notes", "put", "--file", "notes.jsonl"]
+    text, status = on_terminal(command, 80)
+    counted = re.findall(r"\rvow notes put: (\d+) notes", text)
+    need(status == 0 and counted == ["10000", "20000", "25000"], f"an import: {text!r}")
+    need(screen(text) == ["vow notes put: 25000 notes", '{"put":25000,"created":25000,"replaced":0}',
+                          ""], f"what stays of an import: {screen(text)}")
+    piped = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    need(piped.stderr == b"", f"an import, piped: {piped}")
+
+
 def main():
     vow = os.path.abspath(sys.argv[1])
     with tempfile.TemporaryDirectory() as box:
         os.chdir(box)
         for engine in ("wasm", "native"):
             check(vow, engine)
+        check_import(vow)
         os.chdir("/")
     print("progress: ok")
 
