@@ -3,7 +3,8 @@
 # Usage: test/cli/eval.sh PATH_TO_VOW
 set -u
 vow=$(realpath "$1") || exit 2
-. "$(dirname "$(realpath "$0")")/checks.sh"
+here=$(dirname "$(realpath "$0")")
+. "$here/checks.sh"
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
@@ -90,6 +91,13 @@ same 'sandboxes' 'vow_sandboxes_total{memory="recycled"} 1
 vow_sandboxes_total{memory="discarded"} 0' "$(grep '^vow_sandboxes_total' metrics)"
 cp ../old old
 rm audit metrics
+
+# What `make run` shows.
+check 'the first notes' 0 '{"put":3,"created":3,"replaced":0}' '' -- \
+  "$vow" notes put --db sqlite:../notes.db --file "$here/../../examples/notes.jsonl"
+check 'the first example' 0 \
+  '{"titles":["Welcome","Ideas"],"found":["ideas","welcome"],"missing":"NotFoundError"}' '' -- \
+  "$vow" eval --db sqlite:../notes.db --allow 'notes.*' "$here/../../examples/notes.js"
 
 # Whatever runs out before the script begins: one line, and nothing is made.
 descriptors() {
