@@ -23,6 +23,7 @@ typedef struct fixture {
   counting_alloc counting;
   vow_allocator allocator;
   shard *shard;
+  recorder recorder;
   session *session;
   unsigned answers[REQUESTS]; /* by id; 0: those that have none */
   unsigned results, calls, logs;
@@ -186,8 +187,22 @@ static void close_all(fixture *f) {
   assert_int_equal(counts.live + counts.running + counts.queued + counts.timers, 0);
   assert_true(op_table_check(shard_operations(f->shard)));
   assert_true(!f->session || session_idle(f->session));
+  recorder_close(&f->recorder);
   shard_close(f->shard);
   session_close(f->session);
+}
+
+static void open_session(fixture *f) {
+  const recorder_parts parts = {
+      .allocator = &f->allocator, .shard = f->shard, .audit_fd = -1, .metrics = true};
+  const session_options options = {.allocator = &f->allocator,
+                                   .shard = f->shard,
+                                   .recorder = &f->recorder,
+                                   .message_max = 1 << 16,
+                                   .runs_max = RUNS_MAX,
+                                   .version = "test"};
+  if (recorder_begin(&f->recorder, &parts))
+    f->session = session_open(&options);
 }
 
 static void scenario(fixture *f, engine_kind engine) {
@@ -198,12 +213,7 @@ static void scenario(fixture *f, engine_kind engine) {
   if (f->shard) {
     if (engine == ENGINE_WASM)
       keep_traps();
-    const session_options options = {.allocator = &f->allocator,
-                                     .shard = f->shard,
-                                     .message_max = 1 << 16,
-                                     .runs_max = RUNS_MAX,
-                                     .version = "test"};
-    f->session = session_open(&options);
+    open_session(f);
     if (f->session)
       drive(f);
     if (f->session && !session_failed(f->session))
