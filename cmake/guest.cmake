@@ -66,7 +66,7 @@ if(VOW_TEMPLATE_DIR)
 endif()
 
 find_program(WASM_CLANG NAMES clang clang-19 clang-16 clang-14 REQUIRED)
-set(wasm_flags --target=wasm32-wasi -O3 -flto -msign-ext -mnontrapping-fptoint -std=gnu11 -D_GNU_SOURCE -DNDEBUG -funsigned-char
+set(wasm_flags --target=wasm32-wasi -O2 -flto -msign-ext -mnontrapping-fptoint -std=gnu11 -D_GNU_SOURCE -DNDEBUG -funsigned-char
   -I${CMAKE_SOURCE_DIR}/src -I${CMAKE_SOURCE_DIR}/include -isystem ${QUICKJS_DIR})
 set(wasm_objects)
 

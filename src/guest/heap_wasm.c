@@ -23,7 +23,7 @@ typedef struct free_block {
   struct free_block *next;
 } __attribute__((may_alias)) free_block;
 
-/* Unlisted ones are full; a full one may still be listed. */
+/* Unlisted ones are full, or of a template; a full one may still be listed. */
 typedef struct slab {
   struct slab *previous, *next; /* listed ones of the same size */
   free_block *free;

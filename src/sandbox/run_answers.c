@@ -235,14 +235,14 @@ static void keep(const host_call *call, const outcome *outcome, uint64_t now) {
   op_keep(shard_operations(call->shard), call->id, outcome->state, kept, len, now);
 }
 
-static void end_handler(host_call *call) {
+static void end_handler(host_call *call, uint64_t now) {
   shard *shard = call->shard;
   run *run = call->run;
   op_id id = call->id;
   call->ended = true;
-  if (!run_call_event_waits(call))
+  if (!run_call_event_waits(call, now))
     run_call_free(call);
-  op_handler_done(shard_operations(shard), id, run_now());
+  op_handler_done(shard_operations(shard), id, now);
   shard_handler_ended(shard);
   if (run && run->state == RUN_WAITING && !run->first)
     run_wake(run); /* maybe the last thing it waited for */
@@ -264,7 +264,7 @@ static bool finish(host_call *call, const outcome *outcome) {
     run_call_tell(call, RUN_EVENT_LATE, outcome->state, now);
   }
   settle(call, outcome->state, now); /* if it was settled before, counts this as late */
-  end_handler(call);
+  end_handler(call, now);
   return live;
 }
 

@@ -346,10 +346,9 @@ void run_call_settled(host_call *call, op_state state) {
     run_call_free(call);
 }
 
-bool run_call_event_waits(const host_call *call) {
+bool run_call_event_waits(const host_call *call, uint64_t now) {
   op_info info;
-  return !call->told &&
-         op_find(shard_operations(call->shard), call->id, &info, run_now()) == OP_OK &&
+  return !call->told && op_find(shard_operations(call->shard), call->id, &info, now) == OP_OK &&
          (info.state == OP_TIMED_OUT || info.state == OP_CANCELLED);
 }
 
@@ -367,7 +366,7 @@ void run_calls_detach(run *run, uint64_t now) {
   while (run->calls) {
     host_call *call = run->calls;
     tell_end(call, now);
-    call->told = !run_call_event_waits(call);
+    call->told = !run_call_event_waits(call, now);
     if (call->started || !call->told) {
       unlink_call(call);
       run_call_orphan(call);

@@ -227,7 +227,7 @@ host_call *run_call_numbered(const run *run, uint64_t number);
 void run_call_free(host_call *call);
 /* Whether a SETTLED event for `call` waits to be taken. Only deadlines and
  * cancels raise one, and until it is taken the table keeps the operation. */
-bool run_call_event_waits(const host_call *call);
+bool run_call_event_waits(const host_call *call, uint64_t now);
 void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now);
 /* SETTLED as rejected, with the error's name. */
 void run_call_tell_rejected(const host_call *call, const host_error *error, uint64_t now);

@@ -355,17 +355,18 @@ static run *next_run(shard *shard) {
 
 static void on_work(void *user) {
   shard *shard = user;
-  uint64_t begun = loop_now();
+  uint64_t begun = loop_now(), now = begun;
   for (unsigned slices = 0; slices < SLICES_PER_WORK; slices++) {
     run *run = next_run(shard);
     if (!run)
       break;
     run_slice(run);
     shard_dispatch(shard);
-    if (loop_now() - begun > SLICES_NS)
+    now = loop_now();
+    if (now - begun > SLICES_NS)
       break;
   }
-  if (op_next_deadline(shard->operations) <= loop_now())
+  if (op_next_deadline(shard->operations) <= now)
     expire(shard);
   loop_set_busy(shard->loop, shard->fresh.first || shard->young.first || shard->old.first);
 }
