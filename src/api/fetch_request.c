@@ -299,7 +299,8 @@ bool fetch_request_allowed(const fetch_request *request, const fetch_allow *allo
   char port[8] = "";
   if (!usual)
     snprintf(port, sizeof port, ":%u", url->port);
-  return api_error_set(error, "PermissionError", "NOT_ALLOWED", false,
-                       "fetch: %s, port %u, is not allowed; fetch:%s%s in what is allowed would permit it",
-                       url->host.name, url->port, url->host.name, port);
+  return api_error_set(
+      error, "PermissionError", "NOT_ALLOWED", false,
+      "fetch: %s, port %u, is not allowed; fetch:%s%s in what is allowed would permit it",
+      url->host.name, url->port, url->host.name, port);
 }

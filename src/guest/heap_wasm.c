@@ -241,8 +241,10 @@ static void *resize_large(JSRuntime *rt, void *block, size_t size) {
   return head + 1;
 }
 
-/* What grows is likely to grow again. */
+/* What grows is likely to grow again. Large blocks are libc's to grow. */
 static size_t size_to_grow_in(size_t size) {
+  if (!size_index_of(size))
+    return size;
   size_t least = GROWN_LEAST - sizeof(block_head), more = size + size / 2;
   return more < least ? least : size_index_of(more) ? more : size;
 }

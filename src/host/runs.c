@@ -219,18 +219,11 @@ static bool put_context(const eval_fields *fields, cbor_out *json) {
 
 /* A little more time than the call it is nested in: that one's limit ends both. */
 static void inherit(const session_run *run, run_options *options) {
-  rpc_id id;
-  uint64_t wire;
   if (!run->parent)
     return;
-  id.len = (size_t)snprintf(id.text, sizeof id.text, "%" PRIu64, run->parent_call);
-  const host_call *call = calls_find(run->session, &id, &wire);
-  if (!call)
-    return; /* it is answered, and the run it belongs to goes on */
-  uint64_t left = host_call_remaining_ms(call);
-  if (left < options->limits.wall_ms)
-    options->limits.wall_ms = left + 1;
-  options->priority = host_call_priority(call);
+  if (run->parent_ms < options->limits.wall_ms)
+    options->limits.wall_ms = run->parent_ms + 1;
+  options->priority = run->parent_priority;
 }
 
 static run *open_sandbox(session_run *run, const eval_fields *fields, const grant *grant) {
@@ -284,9 +277,19 @@ static void open_run(session_run *run, const eval_fields *fields, grant *grant) 
 /* ---- waiting ---- */
 
 /* A host that does not read gets no more reports than those of the runs that go on. */
+static bool is_heard(const session *session) {
+  return session->backlog + session->out.len <= SESSION_BACKLOG_MAX;
+}
+
 static bool may_open(const session *session) {
-  return session->live.count < session->options.runs_max &&
-         session->backlog + session->out.len <= SESSION_BACKLOG_MAX;
+  return session->live.count < (uint64_t)session->options.runs_max + session->nested &&
+         is_heard(session);
+}
+
+/* `run` is counted already. It has a place that is not the others', and never waits
+ * for one: all of theirs may be taken by runs that wait for what it comes to. */
+static bool may_open_nested(const session_run *run) {
+  return run->session->nested <= run->session->options.runs_max && is_heard(run->session);
 }
 
 static bool may_wait(const session *session, size_t len) {
@@ -363,6 +366,8 @@ static bool place_run(session_run *run, const eval_fields *fields, char *message
     return false;
   }
   run->parent = parent;
+  run->parent_ms = host_call_remaining_ms(call);
+  run->parent_priority = host_call_priority(call);
   session->nested++;
   if (parent->audit.run[0])
     snprintf(run->parent_name, sizeof run->parent_name, "%s/%" PRIu64, parent->audit.run,
@@ -401,15 +406,16 @@ void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params)
     free_run(run);
     return;
   }
-  if (may_open(session) && !session->waiting.first) {
+  if (run->parent ? may_open_nested(run) : may_open(session) && !session->waiting.first) {
     open_run(run, &fields, &grant);
     return;
   }
   operations_grant_end(session, &grant);
-  if (!let_wait(run, params)) {
-    refuse(session, batch, id, RPC_BUSY, "too many runs wait already");
-    free_run(run);
-  }
+  if (!run->parent && let_wait(run, params))
+    return;
+  refuse(session, batch, id, RPC_BUSY,
+         run->parent ? "too many nested runs go on already" : "too many runs wait already");
+  free_run(run);
 }
 
 static void cancel_waiting(session_run *run) {
@@ -427,8 +433,8 @@ bool runs_cancel(session *session, const rpc_id *id) {
   return run != NULL;
 }
 
-static session_run *find_nested(const run_list *list, const session_run *parent, uint64_t id) {
-  session_run *run = list->first;
+static session_run *find_nested(const session *session, const session_run *parent, uint64_t id) {
+  session_run *run = session->live.first;
   while (run && (run->parent != parent || (id && run->parent_call != id)))
     run = run->next;
   return run;
@@ -437,9 +443,7 @@ static session_run *find_nested(const run_list *list, const session_run *parent,
 /* Each one's end may be others' end, too. */
 void runs_end_nested(session *session, const session_run *parent, uint64_t id) {
   session_run *run;
-  while (session->nested > 0 && (run = find_nested(&session->waiting, parent, id)))
-    cancel_waiting(run);
-  while (session->nested > 0 && (run = find_nested(&session->live, parent, id)))
+  while (session->nested > 0 && (run = find_nested(session, parent, id)))
     run_cancel(run->run);
 }
 

@@ -60,10 +60,11 @@ typedef struct session_run {
   uint8_t *parameters; /* CBOR, while it waits */
   size_t parameters_len;
   bool progress; /* the host is told what its operations do */
-  /* The run, and the call of it, that this one is nested in; NULL: none. It ends
-   * before that run is freed. */
+  /* The run, and the call of it, that this one is nested in, with what that had of time
+   * and priority; NULL: none. It ends before that run is freed. */
   struct session_run *parent;
-  uint64_t parent_call;
+  uint64_t parent_call, parent_ms;
+  uint8_t parent_priority;
   char *tenant;
   char parent_name[RUN_AUDIT_ID_LEN + 24]; /* of the audit: RUN/NUMBER */
   run_audit audit;

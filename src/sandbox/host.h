@@ -95,10 +95,11 @@ void *host_call_run_user(const host_call *call);
 
 /* Ends the handler with a value (one CBOR item, copied) or an error, on the loop
  * thread. `call` is invalid afterwards: where the policy grants another attempt for
- * a transient error, `start` gets it again. If the operation was settled before
- * (deadline, cancel, end of the run) the answer is counted as late and dropped. */
-void host_call_fulfil(host_call *call, const void *value, size_t len);
-void host_call_reject(host_call *call, const host_error *error);
+ * a transient error, `start` gets it again. False: the operation was settled before
+ * (deadline, cancel, end of the run), also when `stop` is still to be called; the
+ * answer is counted as late and dropped. */
+bool host_call_fulfil(host_call *call, const void *value, size_t len);
+bool host_call_reject(host_call *call, const host_error *error);
 /* Around several answers that came together: what may start because of them starts
  * at the end, so that it can go together as well. They nest. */
 void host_answers_begin(struct shard *shard);

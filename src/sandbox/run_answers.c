@@ -249,10 +249,12 @@ static void end_handler(host_call *call, uint64_t now) {
   shard_dispatch(shard);
 }
 
-static void finish(host_call *call, const outcome *outcome) {
+/* False: too late. */
+static bool finish(host_call *call, const outcome *outcome) {
   op_info info;
   uint64_t now = run_now();
-  if (find_live(call, &info, now)) {
+  bool live = find_live(call, &info, now);
+  if (live) {
     deliver(call, outcome, now);
     if (call->kind->state) {
       settle_followers(call, outcome, now);
@@ -263,18 +265,17 @@ static void finish(host_call *call, const outcome *outcome) {
   }
   settle(call, outcome->state, now); /* if it was settled before, counts this as late */
   end_handler(call, now);
+  return live;
 }
 
-void host_call_fulfil(host_call *call, const void *value, size_t len) {
+bool host_call_fulfil(host_call *call, const void *value, size_t len) {
   static const cbor_limits limits = {WIRE_DEPTH_MAX, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
   static const host_error unreadable = {
       "ApiError", "MALFORMED", "the operation answered with no value that can cross", false};
-  if (cbor_check(value, len, &limits) != CBOR_OK) {
-    host_call_reject(call, &unreadable);
-    return;
-  }
+  if (cbor_check(value, len, &limits) != CBOR_OK)
+    return host_call_reject(call, &unreadable);
   host_call_hold(call, 0); /* the message takes its place */
-  finish(call, &(outcome){.state = OP_FULFILLED, .value = value, .len = len});
+  return finish(call, &(outcome){.state = OP_FULFILLED, .value = value, .len = len});
 }
 
 /* True: the handler counts as ended, and will be started again. */
@@ -291,9 +292,9 @@ static bool retry(host_call *call) {
   return true;
 }
 
-void host_call_reject(host_call *call, const host_error *error) {
+bool host_call_reject(host_call *call, const host_error *error) {
   host_call_hold(call, 0);
   if (error->transient && call->kind->state && retry(call))
-    return;
-  finish(call, &(outcome){.state = OP_REJECTED, .error = error});
+    return true;
+  return finish(call, &(outcome){.state = OP_REJECTED, .error = error});
 }

@@ -307,7 +307,7 @@ void run_call_tell_rejected(const host_call *call, const host_error *error, uint
 }
 
 void run_calls_start(host_call **calls, size_t count) {
-  const host_kind *kind = calls[0]->kind; /* of all: a batch is of one kind */
+  const host_kind *kind = calls[0]->kind; /* of all, in the copy of the first one's run */
   uint64_t now = run_now();
   for (size_t i = 0; i < count; i++) {
     calls[i]->started = true;
@@ -318,8 +318,8 @@ void run_calls_start(host_call **calls, size_t count) {
   if (kind->start_batch && kind->state && kind->policy.batch_max > 1)
     kind->start_batch(calls, count, kind->user);
   else
-    for (size_t i = 0; i < count; i++)
-      kind->start(calls[i], kind->user);
+    for (size_t i = 0; i < count; i++) /* that copy may go with the first one */
+      calls[i]->kind->start(calls[i], calls[i]->kind->user);
 }
 
 void run_call_stop(host_call *call) {

@@ -12,26 +12,25 @@ static const cbor_limits limits = {WIRE_DEPTH_MAX, 1000000, WIRE_MESSAGE_MAX};
 
 /* ---- on the runtime's thread ---- */
 
-/* The first answer, which `answered` keeps from being any other's. */
-static void deliver(vow_op *op) {
+/* The first answer, which `answered` keeps from being any other's. False: nobody
+ * waits for it any more. */
+static bool deliver(vow_op *op) {
   host_call *call = op->call;
   if (!call)
-    return; /* the runtime is closing and has answered */
+    return false; /* the runtime is closing and has answered */
   vow_runtime *runtime = op->kind->runtime;
   const lib_answer *answer = &op->answer;
   op->call = NULL;
   lib_op_unlink(op);
+  const host_error error = {answer->name, answer->code, answer->message, answer->transient};
   runtime->depth++;
-  if (answer->fulfilled) {
-    host_call_fulfil(call, answer->bytes, answer->len);
-  } else {
-    const host_error error = {answer->name, answer->code, answer->message, answer->transient};
-    host_call_reject(call, &error);
-  }
+  bool counts = answer->fulfilled ? host_call_fulfil(call, answer->bytes, answer->len)
+                                  : host_call_reject(call, &error);
   runtime->depth--;
   mem_free(runtime->allocator, op->answer.bytes);
   op->answer.bytes = NULL;
   lib_op_drop(op); /* the call's */
+  return counts;
 }
 
 static void deliver_message(loop_message *message) {
@@ -87,9 +86,16 @@ vow_status lib_op_settle(vow_op *op, lib_answer *answer) {
   pthread_mutex_unlock(&gate->lock);
   if (!claimed)
     mem_free(gate->allocator, answer->bytes);
-  else if (here)
-    deliver(op);
+  else if (here && !deliver(op))
+    status = VOW_LATE; /* maybe before its handler is told of that */
   return status;
+}
+
+bool lib_op_answered(const vow_op *op) {
+  pthread_mutex_lock(&op->gate->lock);
+  bool answered = op->answered;
+  pthread_mutex_unlock(&op->gate->lock);
+  return answered;
 }
 
 void lib_op_abandon(vow_op *op) {

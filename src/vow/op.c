@@ -183,7 +183,7 @@ void lib_kind_init(lib_kind *kind) {
 void lib_op_close(vow_op *op) {
   static const host_error closed = {"AbortError", "CLOSED", "the runtime was closed", false};
   lib_op_hold(op);
-  if (!vow_op_cancelled(op))
+  if (!atomic_load(&op->cancelled))
     cancel(op);
   host_call *call = op->call;
   if (call) { /* not answered by on_cancel */
@@ -260,8 +260,9 @@ uint64_t vow_op_remaining_ms(const vow_op *op) {
 
 /* ---- cancelling ---- */
 
+/* A run may end inside a handler of its own, which is told only when it returns. */
 bool vow_op_cancelled(const vow_op *op) {
-  return atomic_load(&op->cancelled);
+  return atomic_load(&op->cancelled) || (op->run && atomic_load(&op->run->finished));
 }
 
 vow_status vow_op_on_cancel(vow_op *op, vow_cancel_callback *callback, void *user) {

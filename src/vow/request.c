@@ -103,7 +103,7 @@ static vow_status read_parent(vow_runtime *runtime, vow_op *parent, run_options 
   if (parent->gate != runtime->gate)
     return lib_fail(runtime, VOW_E_INVALID, "parent: not an operation of this runtime");
   uint64_t left = vow_op_remaining_ms(parent);
-  if (left == 0 || !parent->run || !vow_run_alive(parent->run))
+  if (left == 0 || !parent->run || lib_op_answered(parent))
     return lib_fail(runtime, VOW_E_CANCELLED, "parent: nobody waits for %s any more", parent->name);
   if (left < options->limits.wall_ms)
     options->limits.wall_ms = left + 1;

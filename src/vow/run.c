@@ -109,7 +109,8 @@ void lib_run_dispose(vow_run *run) {
   vow_runtime *runtime = run->runtime;
   lib_run_hold(run);
   runtime->depth++;
-  atomic_store(&run->disposed, true); /* nobody is told, but the record */
+  run->dispose_asked = true; /* nobody is told, but the record */
+  atomic_store(&run->disposed, true);
   run_cancel(run->run);
   unlink_run(run);
   run_dispose(run->run);
@@ -269,7 +270,7 @@ static void on_done(struct run *inner, const run_report *report, void *user) {
   if (!atomic_load(&run->disposed))
     fill_report(run, report);
   note_finished(run, report->outcome);
-  if (run->on_done && !run->dispose_asked && !atomic_load(&run->disposed))
+  if (run->on_done && !run->dispose_asked)
     run->on_done(run, &run->report, run->user);
   runtime->depth--;
   if (run->by_itself && !atomic_load(&run->disposed))

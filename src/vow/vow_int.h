@@ -76,7 +76,7 @@ struct vow_op {
   host_call *call;         /* runtime's thread; NULL: answered */
   vow_op *next, *previous; /* in the runtime's list while `call`; its thread */
   atomic_size_t users, holders;
-  atomic_bool cancelled; /* set on the runtime's thread, under the gate's lock */
+  atomic_bool cancelled; /* told so; set on the runtime's thread, under the gate's lock */
   /* Under the gate's lock: */
   bool answered; /* an answer was taken, the first one */
   size_t posted; /* progress on its way: what comes after it goes the same way */
@@ -109,6 +109,7 @@ void lib_op_close(vow_op *op);
 
 /* Takes `answer` and its bytes, whatever it returns. */
 vow_status lib_op_settle(vow_op *op, lib_answer *answer);
+bool lib_op_answered(const vow_op *op);
 /* Nobody is left who could answer. */
 void lib_op_abandon(vow_op *op);
 

@@ -557,6 +557,28 @@ class Cancel(HostTest):
         peer.end()
 
 
+    def test_nested_runs_wait_for_no_place(self):
+        """Those who wait for them have the places, all of them here, and others are waiting."""
+        peer = self.peer
+        peer.register(ECHO)
+        outer = [peer.eval(f"await echo({i})") for i in range(2)]
+        calls = [peer.call() for _ in outer]
+        last = peer.eval("'last'")
+        self.assertEqual(peer.counts()["waiting"], 1)
+        inner = [peer.eval("await echo(5)", parent=call["id"]) for call in calls]
+        deeper = [peer.call() for _ in inner]
+        refused = peer.answer(peer.eval("1", parent=deeper[0]["id"]))
+        self.assertEqual(self.code(refused), -32002)
+        self.assertEqual(peer.counts()["waiting"], 1)
+        for call in deeper:
+            peer.fulfil(call, 5)
+        for number, call in zip(inner, calls):
+            peer.fulfil(call, self.value(peer.report(number)))
+        self.assertEqual([self.value(peer.report(number)) for number in outer + [last]], [5, 5, "last"])
+        self.assertEqual(peer.counts()["waiting"], 0)
+        peer.end()
+
+
 class Seen(HostTest):
     def test_progress(self):
         peer = self.peer

@@ -244,6 +244,30 @@ static void calls_of_one_turn_go_together(void **state) {
   close_all(&up);
 }
 
+/* Each call is answered, and its run disposed, before the next one's is started. */
+static void start_and_dispose(host_call *call, void *user) {
+  upstream *up = user;
+  subject *s = host_call_run_user(call);
+  up->starts++;
+  answer_with_argument(call);
+  subject_close(s);
+}
+
+static void a_batch_outlives_runs_that_are_in_it(void **state) {
+  upstream up;
+  subject first, second;
+  open_with(&up, state, &(host_policy){.batch_max = 2, .batch_window_ms = 60000});
+  up.f.kinds[KIND_ECHO].start = start_and_dispose;
+  subject_init(&first, &up.f);
+  subject_init(&second, &up.f);
+  subject_open(&first, "await test.echo(1)");
+  subject_open(&second, "await test.echo(2)");
+  while (up.starts < 2)
+    shard_turn(up.f.shard);
+  assert_int_equal(first.done + second.done, 0);
+  close_all(&up);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       ON_BOTH(a_full_queue_rejects_the_call),
@@ -256,6 +280,7 @@ int main(void) {
       ON_BOTH(equal_calls_share_a_handler),
       ON_BOTH(a_follower_takes_over),
       ON_BOTH(calls_of_one_turn_go_together),
+      ON_BOTH(a_batch_outlives_runs_that_are_in_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

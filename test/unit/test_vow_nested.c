@@ -200,6 +200,78 @@ static void a_late_parent_is_refused(void **state) {
   fixture_close(&f);
 }
 
+static void an_answered_parent_is_refused(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_open(&s, &f, "await test.hold(1); await test.hold(2)");
+  until_held(&f, 1);
+  vow_op *op = take_held(&f);
+  vow_request request = {.size = sizeof request, .source = "1", .parent = op};
+  assert_int_equal(vow_op_fulfil_json(op, "1"), VOW_OK);
+  assert_int_equal(vow_eval(f.rt, &request, NULL, NULL, NULL), VOW_E_CANCELLED);
+  vow_op_release(op);
+  subject_close(&s);
+  release_all_held(&f);
+  fixture_close(&f);
+}
+
+/* ---- answers that come too late ---- */
+
+/* test.end(): its handler disposes the run that it is a call of, then goes on. */
+static void on_end(vow_op *op, void *user) {
+  fixture *f = user;
+  vow_request request = {.size = sizeof request, .source = "1", .parent = op};
+  assert_int_equal(vow_op_on_cancel(op, NULL, NULL), VOW_OK);
+  assert_int_equal(vow_run_dispose(vow_op_run(op)), VOW_OK);
+  assert_true(vow_op_cancelled(op));
+  assert_int_equal(vow_op_remaining_ms(op), 0);
+  assert_int_equal(vow_op_on_cancel(op, NULL, NULL), VOW_E_CANCELLED);
+  assert_int_equal(vow_op_progress(op, "x", 1), VOW_LATE);
+  assert_int_equal(vow_eval(f->rt, &request, NULL, NULL, NULL), VOW_E_CANCELLED);
+  assert_int_equal(vow_op_fulfil(op, NULL, 0), VOW_LATE);
+}
+
+static void a_handler_that_ends_its_run_is_late(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  assert_int_equal(vow_register(f.rt, "test.end", on_end, NULL, &f), VOW_OK);
+  subject_open(&s, &f, "await test.end()");
+  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
+  assert_int_equal(s.done, 0);
+  assert_int_equal(counts_of(&f).late, 1);
+  assert_int_equal(counts_of(&f).repeated, 0);
+  fixture_close(&f);
+}
+
+/* test.free(): answers what is held, by an error that may be tried again. */
+static void on_free(vow_op *op, void *user) {
+  fixture *f = user;
+  const vow_error again = {.size = sizeof again, .transient = true};
+  vow_op *held = take_held(f);
+  assert_int_equal(vow_op_reject(held, &again), VOW_LATE);
+  vow_op_release(held);
+  assert_int_equal(vow_op_fulfil(op, NULL, 0), VOW_OK);
+}
+
+/* The call was given up in the turn that began the other one, whose handler comes
+ * before the first one's is told. */
+static void an_answer_is_late_before_its_handler_is_told(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  assert_int_equal(vow_register(f.rt, "test.free", on_free, NULL, &f), VOW_OK);
+  subject_open(&s, &f,
+               "const c = new AbortController(); const p = test.hold(1, {signal: c.signal});"
+               "await test.echo(1); const q = test.free(); c.abort('enough');"
+               "await q; await p.catch((e) => e)");
+  ends_with_value(&s, "\"enough\"");
+  assert_int_equal(counts_of(&f).late, 1);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
 /* ---- batches ---- */
 
 typedef struct crowd {
@@ -400,6 +472,9 @@ int main(void) {
       ON_BOTH(nested_runs_are_disposed),
       ON_BOTH(a_nested_run_ends_with_the_run_at_the_latest),
       ON_BOTH(a_late_parent_is_refused),
+      ON_BOTH(an_answered_parent_is_refused),
+      ON_BOTH(a_handler_that_ends_its_run_is_late),
+      ON_BOTH(an_answer_is_late_before_its_handler_is_told),
       ON_BOTH(calls_come_together),
       ON_BOTH(batches_are_checked),
       ON_BOTH(everything_is_written_down),
