@@ -35,12 +35,17 @@ typedef struct scan_argument {
 #define PAGEMAP_FILE (UINT64_C(1) << 61)
 /* Grown memory is kept mapped up to this much beyond the image. */
 #define GROWN_KEEP_MAX (4u << 20)
+/* So many memories are mapped from one file. To find out who uses a page of it the
+ * kernel walks all that map it, under locks that page faults and mmap() wait for. */
+#define SHARERS_MAX 256u
 /* So many pages are dropped instead of copied back, now and after each later run. */
 #define COPIED_PAGES_MAX 128u
 
 struct linear_memory_pool {
   const vow_allocator *allocator;
   const linear_image *image;
+  linear_image copy; /* what is mapped when enough memories have mapped `image` */
+  uint32_t sharers;  /* of the one that is mapped now */
   linear_memory *free;
   uint32_t free_count, keep_max;
   int pagemap;       /* -1: cannot be read */
@@ -87,6 +92,7 @@ linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
   }
   *pool = (linear_memory_pool){.allocator = allocator,
                                .image = image,
+                               .copy = {.fd = -1},
                                .account = account,
                                .keep_max = keep_max,
                                .entries = entries};
@@ -111,19 +117,36 @@ void linear_memory_pool_close(linear_memory_pool *pool) {
   }
   if (pool->pagemap >= 0)
     close(pool->pagemap);
+  linear_image_free(&pool->copy);
   mem_free(pool->allocator, pool->entries);
   mem_free(pool->allocator, pool);
+}
+
+/* Where no copy can be had, more than SHARERS_MAX share one. A copy lives as long as
+ * it is mapped. */
+static int file_to_map(linear_memory_pool *pool) {
+  linear_image next;
+  if (pool->sharers == SHARERS_MAX &&
+      linear_image_copy(&next, pool->image->bytes, pool->image->size)) {
+    linear_image_free(&pool->copy);
+    pool->copy = next;
+    pool->sharers = 0;
+  }
+  if (pool->sharers < SHARERS_MAX)
+    pool->sharers++;
+  return pool->copy.fd >= 0 ? pool->copy.fd : pool->image->fd;
 }
 
 /* Only what is not zero is mapped from the file: the kernel maps pages of a file
  * in batches, and each one that is present costs the search for written ones. */
 static bool map_image(linear_memory *memory) {
   const linear_image *image = memory->pool->image;
+  int fd = file_to_map(memory->pool);
   bool ok = mprotect(memory->base, image->size, PROT_READ | PROT_WRITE) == 0;
   for (size_t i = 0; i < image->extent_count && ok; i++) {
     const linear_extent *extent = &image->extents[i];
     ok = mmap(memory->base + extent->start, extent->end - extent->start, PROT_READ | PROT_WRITE,
-              MAP_PRIVATE | MAP_FIXED, image->fd, (off_t)extent->start) != MAP_FAILED;
+              MAP_PRIVATE | MAP_FIXED, fd, (off_t)extent->start) != MAP_FAILED;
   }
   return ok;
 }

@@ -2,10 +2,13 @@
  * never given on after a limit, without a trace of the run before; and what
  * makes each run different from the others. */
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "unit/engine_fixture.h"
 
 #define SECRET 32
+/* Live at once: more than map one file. */
+#define MANY 600
 
 /* ---- the image ---- */
 
@@ -58,6 +61,60 @@ static void the_image_after_each_run_is_the_template(void **state) {
   assert_int_equal(counts.discarded, 0);
   assert_true(counts.pages_restored > 3 * VARIED);
   engine_fixture_close(&f);
+}
+
+/* Copies of the template in memory that are mapped. */
+static unsigned mapped_copies(void) {
+  char line[512];
+  unsigned long inode, last = 0;
+  unsigned copies = 0;
+  FILE *maps = fopen("/proc/self/maps", "re");
+  assert_non_null(maps);
+  while (fgets(line, sizeof line, maps))
+    if (strstr(line, "memfd:vow-template") && sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 &&
+        inode != last) {
+      last = inode;
+      copies++;
+    }
+  fclose(maps);
+  return copies;
+}
+
+static void open_many(engine_fixture *f, speaker *many) {
+  for (size_t i = 0; i < MANY; i++) {
+    speaker_open(&many[i], f, MEMORY_MAX);
+    assert_int_equal(tell_script(&many[i], varied[i % VARIED]), ENGINE_DONE);
+  }
+}
+
+static void close_many(speaker *many) {
+  for (size_t i = 0; i < MANY; i++)
+    speaker_close(&many[i], true);
+}
+
+static void many_memories_map_several_files(void **state) {
+  engine_fixture f;
+  struct rlimit limit, none;
+  speaker *many = calloc(MANY, sizeof *many);
+  assert_non_null(many);
+  engine_fixture_open(&f, state);
+  open_many(&f, many);
+  assert_true(mapped_copies() >= 2);
+  close_many(many);
+  assert_true(engine_counts_of(f.engine).recycled > 0);
+  engine_fixture_close(&f);
+  assert_int_equal(mapped_copies(), 0);
+  /* Where no file can be made they share what there is. */
+  engine_fixture_open(&f, state);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  open_many(&f, many);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  assert_int_equal(mapped_copies(), 0);
+  close_many(many);
+  engine_fixture_close(&f);
+  free(many);
 }
 
 /* The test's own look at it: a memory that was used equals one that never was. */
@@ -306,6 +363,7 @@ static void the_hash_seed_is_the_runs_own(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       ON_WASM(the_image_after_each_run_is_the_template),
+      ON_WASM(many_memories_map_several_files),
       ON_WASM(a_used_memory_equals_a_new_one),
       ON_WASM(written_pages_are_searched_when_there_can_be_new_ones),
       ON_WASM(a_run_that_wrote_much_leaves_little_to_restore),
