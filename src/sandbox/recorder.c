@@ -15,11 +15,13 @@
 
 /* ---- the chain that is there already ---- */
 
-/* The last line of `len` bytes that end a file, with its newline; NULL: not whole. */
-static const char *last_line(const char *bytes, size_t len) {
-  if (len == 0 || bytes[len - 1] != '\n')
+/* Where the last whole line of `bytes` begins; `*len` becomes its end. NULL: none does. */
+static const char *last_line(const char *bytes, size_t *len) {
+  const char *end = memrchr(bytes, '\n', *len);
+  if (!end)
     return NULL;
-  const char *before = memrchr(bytes, '\n', len - 1);
+  *len = (size_t)(end - bytes) + 1;
+  const char *before = memrchr(bytes, '\n', *len - 1);
   return before ? before + 1 : bytes;
 }
 
@@ -35,25 +37,40 @@ static bool read_end(int fd, char *bytes, size_t len, off_t at) {
   return true;
 }
 
-static bool find_chain(recorder *recorder, const char *path, off_t size, char *message,
-                       size_t message_size) {
-  char bytes[AUDIT_LINE_MAX];
-  size_t len = size < (off_t)sizeof bytes ? (size_t)size : sizeof bytes;
+/* The end of the file: up to two lines, the last of which may lack its end. */
+static bool read_lines(const char *path, char *bytes, size_t len, off_t at) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-  bool got = fd >= 0 && read_end(fd, bytes, len, size - (off_t)len);
+  bool got = fd >= 0 && read_end(fd, bytes, len, at);
   int error = errno;
   if (fd >= 0)
     close(fd);
-  if (!got) {
-    snprintf(message, message_size, "its last line cannot be read: %s", strerror(error));
+  errno = error;
+  return got;
+}
+
+/* A process that is killed while it writes leaves the beginning of a line: that is cut
+ * off, but only behind a line of an audit. */
+static bool find_chain(recorder *recorder, int fd, const char *path, off_t size, char *message,
+                       size_t message_size) {
+  char bytes[2 * AUDIT_LINE_MAX];
+  size_t len = size < (off_t)sizeof bytes ? (size_t)size : sizeof bytes, whole = len;
+  if (!read_lines(path, bytes, len, size - (off_t)len)) {
+    snprintf(message, message_size, "its last line cannot be read: %s", strerror(errno));
     return false;
   }
-  const char *line = last_line(bytes, len);
-  if (line && audit_continue(&recorder->chain, line, len - (size_t)(line - bytes)))
-    return true;
-  snprintf(message, message_size,
-           "it does not end with a line of an audit; name a new file, or see: vow audit verify");
-  return false;
+  const char *line = last_line(bytes, &whole);
+  if (!line || len - whole >= AUDIT_LINE_MAX ||
+      !audit_continue(&recorder->chain, line, whole - (size_t)(line - bytes))) {
+    snprintf(message, message_size,
+             "it does not end with a line of an audit; name a new file, or see: vow audit verify");
+    return false;
+  }
+  if (whole < len && ftruncate(fd, size - (off_t)(len - whole)) != 0) {
+    snprintf(message, message_size, "its last line has no end and cannot be cut off: %s",
+             strerror(errno));
+    return false;
+  }
+  return true;
 }
 
 bool recorder_prepare(recorder *recorder, int fd, const char *path, char *message,
@@ -69,7 +86,7 @@ bool recorder_prepare(recorder *recorder, int fd, const char *path, char *messag
   /* Only now nobody adds to it. */
   if (fstat(fd, &facts) != 0 || facts.st_size == 0)
     return true;
-  return find_chain(recorder, path, facts.st_size, message, message_size);
+  return find_chain(recorder, fd, path, facts.st_size, message, message_size);
 }
 
 /* ---- runs ---- */

@@ -1,7 +1,7 @@
 /* What becomes known of the runs of one shard: an audit file that they share, and
  * counts of everything for metrics. Loop thread.
  *
- *   recorder_prepare()  the file: locked, its chain found; nothing is changed
+ *   recorder_prepare()  the file: locked, its chain found, half a line at its end cut off
  *   recorder_begin()    before the first run
  *   recorder_run(), recorder_event(), recorder_ended()   of each run
  *   recorder_end()      after the last one: waits until the file is written

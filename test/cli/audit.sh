@@ -52,10 +52,15 @@ check 'a cut end that was continued' 1 '~line 7: cut end: *' '' -- \
   "$vow" audit verify --last "$(field r2 last)" b
 head -c 700 a >b
 check 'a cut line' 1 '~line *: cut end: it has no end' '' -- "$vow" audit verify b
-cp b before
-check 'a cut line is not continued' 2 '' '~vow eval: --audit b: it does not end with a line *' -- \
-  "$vow" eval --audit b script.js
-cmp -s b before || fail 'a cut line: the file was changed'
+check 'a cut line is cut off' 0 42 '' -- "$vow" eval --audit b script.js
+check 'a cut line was cut off' 0 '~*' '' -- "$vow" audit verify b
+for other in 'half a line' "$(printf 'text\nhalf a line')"; do
+  printf %s "$other" >b
+  cp b before
+  check 'a file that is no audit' 2 '' '~vow eval: --audit b: it does not end with a line *' -- \
+    "$vow" eval --audit b script.js
+  cmp -s b before || fail 'a file that is no audit: it was changed'
+done
 check 'an empty file' 1 'line 0: cut end: the file is empty' '' -- "$vow" audit verify /dev/null
 head -c 100000 /dev/zero | tr '\0' x >b
 check 'a long line' 1 'line 1: altered: it is longer than any line of an audit file' '' -- \

@@ -132,14 +132,16 @@ class Database:
         self.check_audit()
 
     def check_audit(self):
-        """One chain of all runs; each but the first continued what a kill had left."""
+        """One chain of all runs; each but the first continued what a kill had left, which
+        may end in half a line."""
         file = os.path.join(self.folder, "audit")
         if not os.path.exists(file) or os.path.getsize(file) == 0:
             return
         verified = subprocess.run([self.vow, "audit", "verify", "audit"], cwd=self.folder,
                                   capture_output=True, timeout=60, check=False)
-        assert verified.returncode == 0, verified.stdout
-        self.count["audits verified"] += 1
+        half = verified.stdout.endswith(b": cut end: it has no end\n")
+        assert verified.returncode == 0 or half, verified.stdout
+        self.count["audits that end in half a line" if half else "audits verified"] += 1
 
     @staticmethod
     def version(note):
