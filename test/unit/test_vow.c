@@ -489,7 +489,7 @@ static void cancels_in_every_state(void **state) {
   subject_close(&s);
   release_all_held(&f);
   assert_int_equal(s.done, 0);
-  assert_int_equal(s.events[VOW_EVENT_SETTLED], 0); /* silent from then on */
+  assert_int_equal(s.events[VOW_EVENT_SETTLED], 0);     /* silent from then on */
   if (*(const vow_engine *)*state == VOW_ENGINE_WASM) { /* natively nothing yields */
     subject_open(&s, &f, "for (;;) {}");
     assert_int_equal(vow_loop_turn(f.rt), VOW_OK);
