@@ -35,7 +35,7 @@ typedef struct scan_argument {
 #define PAGEMAP_FILE (UINT64_C(1) << 61)
 /* Grown memory is kept mapped up to this much beyond the image. */
 #define GROWN_KEEP_MAX (4u << 20)
-/* So many memories are mapped from one file. To find out who uses a page of it the
+/* So many memories at a time are mapped from one file. To find out who uses a page of it the
  * kernel walks all that map it, under locks that page faults and mmap() wait for. */
 #define SHARERS_MAX 256u
 /* So many pages are dropped instead of copied back, now and after each later run. */
@@ -44,8 +44,9 @@ typedef struct scan_argument {
 struct linear_memory_pool {
   const vow_allocator *allocator;
   const linear_image *image;
-  linear_image copy; /* what is mapped when enough memories have mapped `image` */
-  uint32_t sharers;  /* of the one that is mapped now */
+  linear_image copy; /* what is mapped when enough memories map `image` */
+  uint64_t file;     /* counts the copies: which one is mapped now */
+  uint32_t sharers;  /* memories that map it */
   linear_memory *free;
   uint32_t free_count, keep_max;
   int pagemap;       /* -1: cannot be read */
@@ -104,6 +105,8 @@ linear_memory_pool *linear_memory_pool_open(const vow_allocator *allocator,
 
 static void unmap(linear_memory *memory) {
   munmap(memory->base, MAPPING);
+  if (memory->file == memory->pool->file)
+    memory->pool->sharers--;
   mem_free(memory->pool->allocator, memory);
 }
 
@@ -124,16 +127,18 @@ void linear_memory_pool_close(linear_memory_pool *pool) {
 
 /* Where no copy can be had, more than SHARERS_MAX share one. A copy lives as long as
  * it is mapped. */
-static int file_to_map(linear_memory_pool *pool) {
+static int file_to_map(linear_memory *memory) {
+  linear_memory_pool *pool = memory->pool;
   linear_image next;
-  if (pool->sharers == SHARERS_MAX &&
+  if (pool->sharers >= SHARERS_MAX &&
       linear_image_copy(&next, pool->image->bytes, pool->image->size)) {
     linear_image_free(&pool->copy);
     pool->copy = next;
+    pool->file++;
     pool->sharers = 0;
   }
-  if (pool->sharers < SHARERS_MAX)
-    pool->sharers++;
+  memory->file = pool->file;
+  pool->sharers++;
   return pool->copy.fd >= 0 ? pool->copy.fd : pool->image->fd;
 }
 
@@ -141,7 +146,7 @@ static int file_to_map(linear_memory_pool *pool) {
  * in batches, and each one that is present costs the search for written ones. */
 static bool map_image(linear_memory *memory) {
   const linear_image *image = memory->pool->image;
-  int fd = file_to_map(memory->pool);
+  int fd = file_to_map(memory);
   bool ok = mprotect(memory->base, image->size, PROT_READ | PROT_WRITE) == 0;
   for (size_t i = 0; i < image->extent_count && ok; i++) {
     const linear_extent *extent = &image->extents[i];

@@ -52,6 +52,7 @@ struct linear_memory {
   bool limit_hit; /* a growth beyond max was refused */
   bool host_full; /* a growth that max allows was refused by the system */
   bool reusable;  /* decided by the owner before the store goes */
+  uint64_t file;  /* of the pool: what it is mapped from */
   linear_written written;
   linear_memory *next;
 };
