@@ -605,9 +605,10 @@ static void test_allow(void **state) {
 static void test_messages_are_cut_on_characters(void **state) {
   (void)state;
   api_error error;
-  char text[1200] = "";
-  for (int i = 0; i < 300; i++)
-    strcat(text, "日");
+  static const char day[] = "日";
+  char text[300 * (sizeof day - 1) + 1] = "";
+  for (size_t i = 0; i + 1 < sizeof text; i++)
+    text[i] = day[i % (sizeof day - 1)];
   for (int shift = 0; shift < 3; shift++) {
     assert_false(api_error_set(&error, "TypeError", "X", false, "%.*s%s", shift, "ab", text));
     assert_true(strlen(error.message) > 500);
