@@ -7,11 +7,13 @@
 
 #include "unit/run_fixture.h"
 
+/* Behind the fixture. */
+#include "unit/seeds.h"
+
 #define RUNS 5
 #define SEEDS_PER_SHARD 20
 
-static unsigned first_seed = 1, seed_count = 200;
-static unsigned current_seed; /* 0: none is going on */
+#define SEEDS 200
 
 typedef struct chaos {
   run_fixture f;
@@ -197,39 +199,6 @@ static void schedules(void **state) {
   current_seed = 0;
 }
 
-/* ---- the seed of a failure ---- */
-
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
-
-static void tell_seed(void) {
-  if (current_seed)
-    fprintf(stderr, "seed %u: replay with --seed %u --seeds 1\n", current_seed, current_seed);
-}
-
-static int tell_seed_after(void **state) {
-  (void)state;
-  tell_seed();
-  current_seed = 0;
-  return 0;
-}
-
-static unsigned number_after(int argc, char **argv, const char *name, unsigned other) {
-  for (int i = 1; i + 1 < argc; i++)
-    if (strcmp(argv[i], name) == 0)
-      return (unsigned)strtoul(argv[i + 1], NULL, 10);
-  return other;
-}
-
 int main(int argc, char **argv) {
-  const struct CMUnitTest tests[] = {
-      {"schedules (wasm)", schedules, NULL, tell_seed_after,
-       (void *)(uintptr_t)&fixture_engines[0]},
-      {"schedules (native)", schedules, NULL, tell_seed_after,
-       (void *)(uintptr_t)&fixture_engines[1]},
-  };
-  first_seed = number_after(argc, argv, "--seed", first_seed);
-  seed_count = number_after(argc, argv, "--seeds", seed_count);
-  if (__sanitizer_set_death_callback)
-    __sanitizer_set_death_callback(tell_seed);
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return seeds_main(argc, argv, SEEDS, schedules);
 }

@@ -1,0 +1,48 @@
+/* Tests that run seeded schedules: a failure tells its seed, and --seed N --seeds COUNT
+ * replay from there. Included behind the fixture, whose engines it takes. */
+#ifndef VOW_TEST_SEEDS_H
+#define VOW_TEST_SEEDS_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned first_seed = 1, seed_count; /* set by seeds_main() */
+static unsigned current_seed;               /* 0: none is going on */
+
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void tell_seed(void) {
+  if (current_seed)
+    fprintf(stderr, "seed %u: replay with --seed %u --seeds 1\n", current_seed, current_seed);
+}
+
+static int tell_seed_after(void **state) {
+  (void)state;
+  tell_seed();
+  current_seed = 0;
+  return 0;
+}
+
+static unsigned number_after(int argc, char **argv, const char *name, unsigned other) {
+  for (int i = 1; i + 1 < argc; i++)
+    if (strcmp(argv[i], name) == 0)
+      return (unsigned)strtoul(argv[i + 1], NULL, 10);
+  return other;
+}
+
+static int seeds_main(int argc, char **argv, unsigned count, CMUnitTestFunction schedules) {
+  const struct CMUnitTest tests[] = {
+      {"schedules (wasm)", schedules, NULL, tell_seed_after,
+       (void *)(uintptr_t)&fixture_engines[0]},
+      {"schedules (native)", schedules, NULL, tell_seed_after,
+       (void *)(uintptr_t)&fixture_engines[1]},
+  };
+  first_seed = number_after(argc, argv, "--seed", first_seed);
+  seed_count = number_after(argc, argv, "--seeds", count);
+  if (__sanitizer_set_death_callback)
+    __sanitizer_set_death_callback(tell_seed);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#endif
