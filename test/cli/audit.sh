@@ -4,9 +4,6 @@
 set -u
 vow=$(realpath "$1") || exit 2
 . "$(dirname "$(realpath "$0")")/checks.sh"
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
 
 field() { # report field: a number or a string of "audit"
   sed -n 's/.*"audit":{.*"'"$2"'":"\{0,1\}\([0-9a-f]*\).*/\1/p' "$1"

@@ -1,4 +1,8 @@
-# Sourced by the end-to-end checks of the command, in a folder of their own.
+# Sourced by the end-to-end checks of the command: makes a folder of their own, and
+# goes there.
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
 failed=0 checks=0
 
 # check NAME STATUS STDOUT STDERR -- COMMAND...: standard input is the caller's.

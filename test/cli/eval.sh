@@ -5,9 +5,6 @@ set -u
 vow=$(realpath "$1") || exit 2
 here=$(dirname "$(realpath "$0")")
 . "$here/checks.sh"
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
 
 mkdir side && cd side || exit 2
 # Everything in the folder but the checks' own files.

@@ -4,9 +4,6 @@
 set -u
 vow=$(realpath "$1") || exit 2
 . "$(dirname "$(realpath "$0")")/checks.sh"
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
 # Everything in the folder but the checks' own files.
 files() {
   ls | grep -v -e '^out$' -e '^err$' -e '\.jsonl$' | tr '\n' ' '

@@ -5,9 +5,6 @@
 set -u
 vow=$(realpath "$1") || exit 2
 . "$(dirname "$(realpath "$0")")/checks.sh"
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
 
 check 'no list' 2 '' 'vow types: --allow is missing; usage: vow types --allow LIST' -- "$vow" types
 check 'no such operation' 2 '' "~vow types: --allow: there is no operation 'notes.gett'; there are: *" -- \
