@@ -360,7 +360,7 @@ static void on_settled(run *run) {
   run_forget_timers(run);
 }
 
-static bool on_log(run *run, cbor_in *body) {
+bool run_on_log(run *run, cbor_in *body) {
   uint64_t count, level;
   const char *text;
   size_t len;
@@ -375,6 +375,15 @@ static bool on_log(run *run, cbor_in *body) {
   if (run->options.on_log)
     run->options.on_log(run->options.user, (int)level, text, len);
   return true;
+}
+
+bool run_on_code(run *run, const uint8_t *bytes, size_t len) {
+  for (size_t i = 0; i < run->options.kinds_count; i++) {
+    const host_kind *kind = &run->options.kinds[i];
+    if (kind->code)
+      return kind->code(bytes, len, kind->user);
+  }
+  return false;
 }
 
 /* Only an answer, and only one. */
@@ -399,7 +408,7 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     return false;
   switch (header->type) {
   case WIRE_CALL:
-    return run_call(run, header, &body);
+    return run_call(run, NULL, header, &body);
   case WIRE_CANCEL:
     run_call_cancel(run, header->id);
     return true;
@@ -409,7 +418,9 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     timer_stop(run, header->id);
     return true;
   case WIRE_LOG:
-    return on_log(run, &body);
+    return run_on_log(run, &body);
+  case WIRE_CODE:
+    return run_on_code(run, bytes, header->len);
   case WIRE_VALUE:
     on_settled(run);
     on_value(run, bytes, header->len);
