@@ -34,6 +34,11 @@ engine_kind engine_kind_of_engine(const engine *engine) {
   return engine->class->kind;
 }
 
+void engine_set_trust(engine *engine, const engine_trust *trust) {
+  if (engine->class->set_trust)
+    engine->class->set_trust(engine, trust);
+}
+
 engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
                                       engine_drain *drain, void *user) {
   engine_instance *instance =

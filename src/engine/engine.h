@@ -55,6 +55,20 @@ engine *engine_open(engine_kind kind, const vow_allocator *allocator, const char
 void engine_close(engine *engine);
 engine_kind engine_kind_of_engine(const engine *engine);
 
+/* What guests opened from now on may do beyond others: they run code that is trusted.
+ * SharedArrayBuffer and Atomics are theirs, and modules of files. */
+typedef struct engine_trust {
+  bool can_block; /* Atomics.wait(): for guests that have a thread to themselves */
+  /* The source of one module: malloc'ed, zero-terminated, of *len bytes; NULL with a
+   * one-line message. `name` is an absolute path. Called in a turn. NULL: there are no
+   * files to import from. */
+  char *(*read_module)(void *user, const char *name, size_t *len, char *message,
+                       size_t message_size);
+  void *user;
+} engine_trust;
+/* Native engine only. `trust` is copied; NULL: nothing, which is how an engine opens. */
+void engine_set_trust(engine *engine, const engine_trust *trust);
+
 /* A guest with at most `memory_max` bytes, as it was when `template` was made;
  * NULL: a fresh one. NULL when memory is short. */
 engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
