@@ -33,10 +33,6 @@ struct deferred {
   uint64_t retired;
 };
 
-pool *deferred_pool(const deferred *deferred) {
-  return deferred->pool;
-}
-
 /* ---- threads that do not stop ---- */
 
 static void unwatch(task *task) {
@@ -220,7 +216,7 @@ static void deliver(loop_message *message) {
     host_call_message(task->call, &header, telling->bytes + at);
     at += WIRE_ALIGN(header.len);
   }
-  mem_free(&task->common->allocator, telling);
+  mem_free(task->common->allocator, telling);
   task_release(task);
 }
 
@@ -232,13 +228,13 @@ static void post(task *task, loop_message *message) {
     loop_post(task->work.reply_to, message);
   uv_mutex_unlock(&task->lock);
   if (retired) {
-    mem_free(&task->common->allocator, message);
+    mem_free(task->common->allocator, message);
     task_release(task);
   }
 }
 
 void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
-  telling *telling = mem_resize(&task->common->allocator, NULL, 1, sizeof *telling + len);
+  telling *telling = mem_resize(task->common->allocator, NULL, 1, sizeof *telling + len);
   if (!telling) {
     task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
     return;
@@ -260,7 +256,7 @@ static void deliver_progress(loop_message *message) {
   for (const task_message *value = list; value && task->call; value = value->next)
     host_call_message(task->call, &value->header, value->body);
   task_messages_free(task, list);
-  mem_free(&task->common->allocator, telling);
+  mem_free(task->common->allocator, telling);
   task_release(task);
 }
 
@@ -286,10 +282,10 @@ static task_message *keep_progress(task *task, task_message *value) {
 void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   const wire_header header = {WIRE_PROGRESS, (uint32_t)len, 0};
   task_message *value = task_message_new(task, &header, body);
-  telling *telling = mem_new(&task->common->allocator, 1, sizeof *telling);
+  telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
   if (!value || !telling) { /* progress may be lost */
     task_messages_free(task, value);
-    mem_free(&task->common->allocator, telling);
+    mem_free(task->common->allocator, telling);
     return;
   }
   uv_mutex_lock(&task->lock);
@@ -299,7 +295,7 @@ void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   uv_mutex_unlock(&task->lock);
   task_messages_free(task, oldest);
   if (told) {
-    mem_free(&task->common->allocator, telling);
+    mem_free(task->common->allocator, telling);
     return;
   }
   telling->message.deliver = deliver_progress;
@@ -401,7 +397,7 @@ static bool submit(deferred *deferred, task *task, const submission *given, host
   task->work.lost = on_lost;
   task->work.priority = host_call_priority(call);
   task->work.affinity = given->affinity;
-  return pool_submit(deferred->pool, shard_loop(deferred->shard), &task->work);
+  return pool_submit(deferred->pool, shard_loop(deferred->shard), &task->work) == POOL_OK;
 }
 
 static void start(host_call *call, void *user) {
@@ -466,6 +462,7 @@ static bool open_parts(deferred *deferred, const deferred_options *options) {
   deferred->watch = mem_new(deferred->allocator, 1, sizeof *deferred->watch);
   if (!deferred->pool || !deferred->watch)
     return false;
+  deferred->common->pool = deferred->pool;
   uv_timer_init(loop_uv(shard_loop(deferred->shard)), deferred->watch);
   deferred->watch->data = deferred;
   return true;
@@ -484,7 +481,7 @@ deferred *deferred_open(const deferred_options *options, shard *shard) {
     return NULL;
   }
   atomic_init(&common->holders, 1);
-  common->allocator = options->allocator ? *options->allocator : (vow_allocator){0};
+  common->allocator = options->allocator;
   common->trust = options->trust;
   deferred->common = common;
   deferred->allocator = deferred->codes.allocator = options->allocator;
@@ -500,7 +497,7 @@ void deferred_close(deferred *deferred) {
   if (!deferred)
     return;
   if (deferred->pool)
-    pool_close(deferred->pool, POOL_CLOSE_NOW);
+    pool_close_now(deferred->pool);
   if (deferred->watch && deferred->watch->data) {
     deferred->watch->data = (void *)(uintptr_t)deferred->allocator;
     uv_close((uv_handle_t *)deferred->watch, close_watch);
@@ -521,7 +518,7 @@ bool deferred_prepare(deferred *deferred, const run_options *options) {
   workers.source_len = 0;
   workers.context = NULL;
   workers.module = false;
-  cbor_out_init(&out, &deferred->common->allocator, WIRE_MESSAGE_MAX);
+  cbor_out_init(&out, deferred->allocator, WIRE_MESSAGE_MAX);
   run_put_start(zeros, &workers, false, &out);
   deferred->common->memory_bytes = (size_t)options->limits.memory_bytes;
   deferred->common->start = cbor_out_take(&out, &deferred->common->start_len);
@@ -539,12 +536,10 @@ void deferred_kinds(deferred *deferred, host_kind kinds[DEFERRED_KINDS]) {
   kinds[0] = kinds[1] = task;
   kinds[1].name = "Deferred.pure";
   kinds[1].arguments = 2;
-  kinds[1].policy = (host_policy){
-      .cache_ms = UINT32_MAX, .cache_bytes = CACHE_BYTES, .single_flight = true};
-  kinds[2] = (host_kind){.name = "Deferred.ready",
-                         .start = start_ready,
-                         .stop = stop_ready,
-                         .user = deferred};
+  kinds[1].policy =
+      (host_policy){.cache_ms = UINT32_MAX, .cache_bytes = CACHE_BYTES, .single_flight = true};
+  kinds[2] = (host_kind){
+      .name = "Deferred.ready", .start = start_ready, .stop = stop_ready, .user = deferred};
 }
 
 deferred_counts deferred_counts_of(deferred *deferred) {

@@ -48,7 +48,8 @@ void code_release(code *code);
 /* Outlives the deferred while a thread that was given up still refers to it. */
 typedef struct common {
   atomic_uint holders;
-  vow_allocator allocator;
+  const vow_allocator *allocator;
+  struct pool *pool;
   engine_trust trust;
   size_t memory_bytes; /* of one task */
   uint8_t *start;      /* body of WIRE_LOAD */
@@ -69,10 +70,10 @@ typedef struct task_message {
 } task_message;
 
 typedef enum {
-  TASK_OPEN,    /* no outcome yet */
-  TASK_VALUE,   /* `bytes` */
-  TASK_THROWN,  /* `bytes` */
-  TASK_FAILED,  /* `failure` */
+  TASK_OPEN,   /* no outcome yet */
+  TASK_VALUE,  /* `bytes` */
+  TASK_THROWN, /* `bytes` */
+  TASK_FAILED, /* `failure` */
 } task_state;
 
 typedef struct task_failure {
@@ -89,26 +90,26 @@ typedef struct task {
   atomic_uint holders; /* the pool's or loop's, and messages on their way */
   common *common;
   code *code;
-  deferred *owner;              /* loop thread */
-  host_call *call;              /* loop thread; NULL: it has been answered */
-  uint64_t run_ns;              /* executing and waiting, from its start; 0: no limit */
-  size_t memory_bytes;          /* 0: as all */
+  deferred *owner;     /* loop thread */
+  host_call *call;     /* loop thread; NULL: it has been answered */
+  uint64_t run_ns;     /* executing and waiting, from its start; 0: no limit */
+  size_t memory_bytes; /* 0: as all */
   bool isolated;
-  struct task *next_watched;    /* loop thread */
-  uint64_t give_up_at;          /* loop thread; 0: not watched */
+  struct task *next_watched; /* loop thread */
+  uint64_t give_up_at;       /* loop thread; 0: not watched */
 
-  uv_mutex_t lock;              /* guards the following */
-  worker *worker;               /* while it executes */
-  task_message *first, *last;   /* for its guest */
+  uv_mutex_t lock;            /* guards the following */
+  worker *worker;             /* while it executes */
+  task_message *first, *last; /* for its guest */
   task_message *progress_first, *progress_last;
   unsigned progress_count;
-  bool progress_told;           /* a message about them is on its way */
-  bool stop;                    /* nobody waits for the outcome any more */
-  bool retired;                 /* its thread was given up: nothing is posted any more */
+  bool progress_told; /* a message about them is on its way */
+  bool stop;          /* nobody waits for the outcome any more */
+  bool retired;       /* its thread was given up: nothing is posted any more */
 
   task_state state; /* from here: the worker's, then the loop's, with the pool's message */
   task_failure failure;
-  uint8_t *bytes;               /* `small` or from the allocator */
+  uint8_t *bytes; /* `small` or from the allocator */
   size_t bytes_len;
   uint8_t small[TASK_INLINE];
   size_t list_len;
@@ -142,6 +143,5 @@ void worker_stop(worker *worker);
 /* What a guest at work says to the loop thread, one message after the other. */
 void deferred_tell(task *task, const uint8_t *bytes, size_t len);
 void deferred_tell_progress(task *task, const uint8_t *body, size_t len);
-pool *deferred_pool(const deferred *deferred);
 
 #endif

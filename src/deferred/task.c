@@ -11,18 +11,17 @@ common *common_hold(common *common) {
 void common_release(common *common) {
   if (atomic_fetch_sub_explicit(&common->holders, 1, memory_order_acq_rel) != 1)
     return;
-  const vow_allocator allocator = common->allocator;
-  mem_free(&allocator, common->start);
-  mem_free(&allocator, common);
+  mem_free(common->allocator, common->start);
+  mem_free(common->allocator, common);
 }
 
 task *task_open(common *common, code *code, const uint8_t *list, size_t list_len) {
-  task *task = mem_resize(&common->allocator, NULL, 1, sizeof *task + list_len);
+  task *task = mem_resize(common->allocator, NULL, 1, sizeof *task + list_len);
   if (!task)
     return NULL;
   memset(task, 0, offsetof(struct task, small));
   if (uv_mutex_init(&task->lock) != 0) {
-    mem_free(&common->allocator, task);
+    mem_free(common->allocator, task);
     return NULL;
   }
   atomic_init(&task->holders, 1);
@@ -45,10 +44,10 @@ void task_release(task *task) {
   task_messages_free(task, task->first);
   task_messages_free(task, task->progress_first);
   if (task->bytes != task->small)
-    mem_free(&common->allocator, task->bytes);
+    mem_free(common->allocator, task->bytes);
   code_release(task->code);
   uv_mutex_destroy(&task->lock);
-  mem_free(&common->allocator, task);
+  mem_free(common->allocator, task);
   common_release(common);
 }
 
@@ -68,7 +67,7 @@ void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len)
     return;
   task->bytes = task->small;
   if (len > sizeof task->small)
-    task->bytes = mem_resize(&task->common->allocator, NULL, len, 1);
+    task->bytes = mem_resize(task->common->allocator, NULL, len, 1);
   if (!task->bytes) {
     task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for the result");
     return;
@@ -80,7 +79,7 @@ void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len)
 
 task_message *task_message_new(const task *task, const wire_header *header, const void *body) {
   task_message *message =
-      mem_resize(&task->common->allocator, NULL, 1, sizeof *message + header->len);
+      mem_resize(task->common->allocator, NULL, 1, sizeof *message + header->len);
   if (!message)
     return NULL;
   message->next = NULL;
@@ -93,7 +92,7 @@ task_message *task_message_new(const task *task, const wire_header *header, cons
 void task_messages_free(const task *task, task_message *list) {
   while (list) {
     task_message *next = list->next;
-    mem_free(&task->common->allocator, list);
+    mem_free(task->common->allocator, list);
     list = next;
   }
 }

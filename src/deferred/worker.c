@@ -36,6 +36,7 @@ struct worker {
   task *task;
   uint64_t stop_at;    /* of the task's running time */
   uint32_t calls_live; /* its guest waits for answers to */
+  bool submits;        /* its guest has deferred functions itself */
   timer timers[TIMERS_MAX];
   uint32_t timer_count;
   cbor_out told;     /* messages for the loop thread, of this turn */
@@ -103,18 +104,18 @@ static bool ensure_guest(worker *worker) {
 void *worker_open(void *user) {
   common *common = user;
   char message[160];
-  worker *worker = mem_new(&common->allocator, 1, sizeof *worker);
+  worker *worker = mem_new(common->allocator, 1, sizeof *worker);
   if (!worker)
     return NULL;
   worker->common = common_hold(common);
-  cbor_out_init(&worker->told, &common->allocator, WIRE_MESSAGE_MAX);
-  cbor_out_init(&worker->messages, &common->allocator, 2 * (size_t)WIRE_MESSAGE_MAX);
+  cbor_out_init(&worker->told, common->allocator, WIRE_MESSAGE_MAX);
+  cbor_out_init(&worker->messages, common->allocator, 2 * (size_t)WIRE_MESSAGE_MAX);
   if (uv_cond_init(&worker->wake) != 0) {
     common_release(common);
-    mem_free(&common->allocator, worker);
+    mem_free(common->allocator, worker);
     return NULL;
   }
-  worker->engine = engine_open(ENGINE_NATIVE, &common->allocator, NULL, message, sizeof message);
+  worker->engine = engine_open(ENGINE_NATIVE, common->allocator, NULL, message, sizeof message);
   if (worker->engine) {
     engine_set_trust(worker->engine, &common->trust);
     ensure_guest(worker);
@@ -133,7 +134,7 @@ void worker_close(void *user) {
   cbor_out_free(&worker->told);
   cbor_out_free(&worker->messages);
   uv_cond_destroy(&worker->wake);
-  mem_free(&common->allocator, worker);
+  mem_free(common->allocator, worker);
   common_release(common);
 }
 
@@ -253,6 +254,9 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
   case WIRE_CALL:
     worker->calls_live++;
     break;
+  case WIRE_CODE:
+    worker->submits = true; /* tasks follow */
+    break;
   case WIRE_CANCEL:
     worker->calls_live--;
     break;
@@ -294,7 +298,8 @@ static void fail_by_fault(worker *worker, task *task) {
       task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
     break;
   case ENGINE_FAULT_MEMORY:
-    snprintf(message, sizeof message, "Deferred: the function needs more than its %zu MiB of memory",
+    snprintf(message, sizeof message,
+             "Deferred: the function needs more than its %zu MiB of memory",
              (task->memory_bytes ? task->memory_bytes : worker->common->memory_bytes) >> 20);
     task_fail(task, "RangeError", "MEMORY", message);
     break;
@@ -388,14 +393,19 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
 /* While it only waits its place serves others, so that tasks which wait for tasks
  * cannot use up all threads. */
 static task_message *wait_for_messages(worker *worker, task *task) {
-  bool parked = pool_park(&task->work);
+  bool parked = pool_park(worker->common->pool);
+  if (!parked && worker->submits) {
+    task_fail(task, "RangeError", "QUEUE_FULL",
+              "Deferred: too many functions wait for functions that they have deferred");
+    return NULL;
+  }
   uv_mutex_lock(&task->lock);
   sleep_until(worker, task, next_time(worker));
   task_message *list = task->first;
   task->first = task->last = NULL;
   uv_mutex_unlock(&task->lock);
   if (parked)
-    pool_unpark(&task->work);
+    pool_unpark(worker->common->pool);
   return list;
 }
 
@@ -417,6 +427,8 @@ static void go_on(worker *worker, task *task) {
   task_message *answers = wait_for_messages(worker, task);
   empty(messages);
   put_answers(worker, messages, task, answers);
+  if (task->state != TASK_OPEN)
+    return;
   if (is_stopped(task)) {
     task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
   } else if (loop_now() >= worker->stop_at) {

@@ -94,8 +94,10 @@ engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t s
 engine_turn_result engine_resume(engine_instance *instance);
 engine_fault engine_fault_of(const engine_instance *instance);
 
-/* Bytes the guest holds, and the limit. */
+/* Bytes the guest holds. */
 size_t engine_memory(const engine_instance *instance);
+/* Native engine only: another limit from now on. */
+void engine_set_memory_max(engine_instance *instance, size_t memory_max);
 /* The whole linear memory, valid until the next turn; NULL natively, where there
  * is no such thing. For tests. */
 const uint8_t *engine_memory_bytes(const engine_instance *instance, size_t *len);

@@ -193,8 +193,6 @@ void run_kinds_release(const vow_allocator *allocator, run_kinds *kinds);
 /* ---- run_messages.c ---- */
 
 #define RUN_START_BYTES_MAX (64u << 20)
-/* The body of WIRE_START or WIRE_LOAD; `loaded`: source and kinds are there. */
-void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_out *out);
 /* Queues the first message. If script and context do not fit into the run's
  * memory it has failed with that, and is ready to say so. False when the host is
  * short of memory. */

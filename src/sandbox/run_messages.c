@@ -79,11 +79,10 @@ static void put_kinds(const run_options *options, cbor_out *out) {
   }
 }
 
-void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_out *out) {
-  uint8_t seeds[12];
-  shard_seeds(shard, seeds);
+void run_put_start(const uint8_t seeds[12], const run_options *options, bool loaded,
+                   cbor_out *out) {
   cbor_put_array(out, WIRE_START_FIELDS);
-  cbor_put_bytes(out, seeds, sizeof seeds);
+  cbor_put_bytes(out, seeds, 12);
   cbor_put_uint(out, options->limits.stack_bytes);
   cbor_put_bool(out, options->module);
   cbor_put_cstring(out, options->name);
@@ -123,7 +122,9 @@ bool run_start_message(run *run) {
       !run_has_room(run, source_len + context_len))
     return refuse_start(run, context_len);
   cbor_out_init(&out, shard_allocator(run->shard), RUN_START_BYTES_MAX);
-  run_put_start(run->shard, &run->options, loaded, &out);
+  uint8_t seeds[12];
+  shard_seeds(run->shard, seeds);
+  run_put_start(seeds, &run->options, loaded, &out);
   bool sent;
   if (out.status == CBOR_E_SIZE || (out.status == CBOR_OK && !run_has_room(run, out.len)))
     sent = refuse_start(run, context_len);
