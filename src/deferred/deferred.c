@@ -55,14 +55,17 @@ static void reject(host_call *call, const char *name, const char *code, const ch
 /* The thread is left to itself: whatever it still says reaches nobody. */
 static bool give_up(task *task) {
   deferred *deferred = task->owner;
+  host_call *call = task->call;
+  task_hold(task); /* its thread may come back at any moment */
   uv_mutex_lock(&task->lock);
   bool retired = pool_retire(deferred->pool, &task->work);
   task->retired = retired;
   uv_mutex_unlock(&task->lock);
+  if (retired)
+    task->call = NULL;
+  task_release(task);
   if (!retired)
     return false;
-  host_call *call = task->call;
-  task->call = NULL;
   deferred->retired++;
   reject(call, "AbortError", "CANCELLED", "Deferred: the function did not stop when asked to",
          false);
@@ -314,7 +317,7 @@ static void on_answer(host_call *call, const wire_header *header, const void *bo
   if (!message) {
     task->stop = true; /* it would wait for ever */
     if (task->worker)
-      worker_stop(task->worker);
+      worker_stop(task->worker, task);
   } else {
     if (task->first)
       task->last->next = message;
@@ -438,7 +441,7 @@ static void stop(host_call *call, void *user) {
   uv_mutex_lock(&task->lock);
   task->stop = true;
   if (task->worker)
-    worker_stop(task->worker);
+    worker_stop(task->worker, task);
   uv_mutex_unlock(&task->lock);
   watch(task, loop_now() + PATIENCE_NS);
 }

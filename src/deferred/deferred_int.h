@@ -123,6 +123,8 @@ void task_release(task *task);
 void task_fail(task *task, const char *name, const char *code, const char *message);
 /* Copies `len` bytes as the outcome. */
 void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
+/* Appends one message of wire.h. */
+void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len);
 task_message *task_message_new(const task *task, const wire_header *header, const void *body);
 void task_messages_free(const task *task, task_message *list);
 
@@ -136,7 +138,7 @@ void worker_run(worker *worker, task *task);
  * flags again. */
 void worker_wake(worker *worker);
 /* Likewise: leave the script that is being executed. */
-void worker_stop(worker *worker);
+void worker_stop(worker *worker, const task *task);
 
 /* ---- deferred.c ---- */
 

@@ -77,6 +77,14 @@ void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len)
   task->state = state;
 }
 
+void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len) {
+  static const uint8_t zeros[8];
+  const wire_header header = {type, (uint32_t)len, id};
+  cbor_put_raw(out, &header, sizeof header);
+  cbor_put_raw(out, body, len);
+  cbor_put_raw(out, zeros, WIRE_ALIGN(header.len) - len);
+}
+
 task_message *task_message_new(const task *task, const wire_header *header, const void *body) {
   task_message *message =
       mem_resize(task->common->allocator, NULL, 1, sizeof *message + header->len);

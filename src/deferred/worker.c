@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "deferred/deferred_int.h"
+#include "deferred/isolated.h"
 
 /* Functions that a guest keeps; the one used longest ago goes. */
 #define KNOWN_MAX 256u
@@ -26,6 +26,7 @@ struct worker {
   common *common;
   engine *engine;
   engine_instance *instance; /* NULL: to be opened */
+  isolated *isolated;        /* NULL: to be opened */
   size_t resting_bytes;      /* what the guest held before its first task */
   uv_cond_t wake;            /* with the lock of the task that executes */
 
@@ -129,6 +130,7 @@ void worker_close(void *user) {
     return;
   common *common = worker->common;
   discard_guest(worker);
+  isolated_close(worker->isolated);
   if (worker->engine)
     engine_close(worker->engine);
   cbor_out_free(&worker->told);
@@ -155,22 +157,12 @@ static known *oldest_known(worker *worker) {
   return oldest;
 }
 
-/* One message of at most 32 bytes of body before the task's. */
 static void put_drop(cbor_out *out, const uint8_t hash[CODE_HASH]) {
-  uint8_t message[sizeof(wire_header) + 32], body[32];
+  uint8_t body[32];
   cbor_out bytes;
   cbor_out_fixed(&bytes, body, sizeof body);
   cbor_put_bytes(&bytes, hash, CODE_HASH);
-  memcpy(put_message(message, WIRE_CODE_DROP, 0, bytes.len), body, bytes.len);
-  cbor_put_raw(out, message, room_for(bytes.len));
-}
-
-static void put_body(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len) {
-  static const uint8_t zeros[8];
-  const wire_header header = {type, (uint32_t)len, id};
-  cbor_put_raw(out, &header, sizeof header);
-  cbor_put_raw(out, body, len);
-  cbor_put_raw(out, zeros, WIRE_ALIGN((uint32_t)len) - len);
+  task_put_message(out, WIRE_CODE_DROP, 0, body, bytes.len);
 }
 
 static void put_code(worker *worker, cbor_out *out, const code *code) {
@@ -183,7 +175,7 @@ static void put_code(worker *worker, cbor_out *out, const code *code) {
       known = &worker->known[worker->known_count++];
     }
     memcpy(known->hash, code->hash, CODE_HASH);
-    put_body(out, WIRE_CODE, 0, code->body, code->len);
+    task_put_message(out, WIRE_CODE, 0, code->body, code->len);
   }
   known->used = worker->tasks;
 }
@@ -263,7 +255,7 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
   default:
     break;
   }
-  put_body(&worker->told, header->type, header->id, body, header->len);
+  task_put_message(&worker->told, header->type, header->id, body, header->len);
 }
 
 static bool drain(void *user, const uint8_t *bytes, size_t len) {
@@ -364,7 +356,7 @@ static void put_due_timers(worker *worker, cbor_out *out) {
         first = i;
     if (first == worker->timer_count)
       return;
-    put_body(out, WIRE_TIMER, worker->timers[first].id, NULL, 0);
+    task_put_message(out, WIRE_TIMER, worker->timers[first].id, NULL, 0);
     stop_timer(worker, worker->timers[first].id);
   }
 }
@@ -385,7 +377,8 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
     if (message->header.type == WIRE_FULFIL || message->header.type == WIRE_REJECT ||
         message->header.type == WIRE_REJECT_VALUE)
       worker->calls_live -= worker->calls_live > 0;
-    put_body(out, message->header.type, message->header.id, message->body, message->header.len);
+    task_put_message(out, message->header.type, message->header.id, message->body,
+                     message->header.len);
   }
   task_messages_free(task, list);
 }
@@ -504,13 +497,38 @@ static void execute(worker *worker, task *task) {
   worker->task = NULL;
 }
 
+static void fail_before(task *task) {
+  task_fail(task, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began");
+}
+
+static void run_isolated(worker *worker, task *task) {
+  char message[160], text[200];
+  if (!worker->isolated &&
+      !(worker->isolated = isolated_open(worker->common, message, sizeof message))) {
+    snprintf(text, sizeof text, "Deferred: no sandbox can be opened: %s", message);
+    task_fail(task, "ApiError", "WORKER", text);
+    return;
+  }
+  if (begin(worker, task)) {
+    isolated_run(worker->isolated, task);
+    end(task);
+    isolated_end(worker->isolated);
+  } else {
+    fail_before(task);
+  }
+}
+
 void worker_run(worker *worker, task *task) {
+  if (worker && task->isolated) {
+    run_isolated(worker, task);
+    return;
+  }
   if (!worker || !worker->engine || !ensure_guest(worker)) {
     task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for a worker");
     return;
   }
   if (!begin(worker, task)) {
-    task_fail(task, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began");
+    fail_before(task);
     return;
   }
   execute(worker, task);
@@ -524,7 +542,11 @@ void worker_wake(worker *worker) {
   uv_cond_signal(&worker->wake);
 }
 
-void worker_stop(worker *worker) {
-  engine_stop(worker->instance);
-  uv_cond_signal(&worker->wake);
+void worker_stop(worker *worker, const task *task) {
+  if (task->isolated) {
+    isolated_stop(worker->isolated);
+  } else {
+    engine_stop(worker->instance);
+    uv_cond_signal(&worker->wake);
+  }
 }
