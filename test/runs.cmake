@@ -4,7 +4,7 @@ set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 foreach(name test_loop test_pool test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
-foreach(name test_engine test_engine_recycle)
+foreach(name test_engine test_engine_recycle test_deferred_guest)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_engine)
 endforeach()
 foreach(name test_run_calls test_run_limits test_run_isolation test_run_dispose

@@ -8,4 +8,8 @@
 extern const unsigned char bundle_source[];
 extern const size_t bundle_source_len;
 
+/* js/deferred.js, natively only. */
+extern const unsigned char deferred_source[];
+extern const size_t deferred_source_len;
+
 #endif
