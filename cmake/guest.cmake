@@ -29,7 +29,8 @@ target_link_libraries(vow_quickjs PUBLIC m Threads::Threads)
 
 list(TRANSFORM guest_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_files)
 list(TRANSFORM guest_files APPEND .c)
-add_library(vow_guest STATIC ${guest_files} ${bundle})
+add_library(vow_guest STATIC ${guest_files} ${CMAKE_SOURCE_DIR}/src/guest/modules.c
+  ${CMAKE_SOURCE_DIR}/src/guest/process.c ${bundle})
 target_compile_options(vow_guest PRIVATE ${VOW_WARNINGS})
 target_include_directories(vow_guest PUBLIC ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)

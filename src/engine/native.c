@@ -1,6 +1,7 @@
 /* Engine native: the guest in this process, for code that is trusted. Script is
  * stopped by the engine's interrupt handler; natives stop late. */
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "engine/engine_int.h"
 #include "guest/guest.h"
+#include "guest/program.h"
 
 typedef struct native_engine {
   engine base;
@@ -23,6 +25,7 @@ typedef struct native_guest {
   uint64_t opened_ns, stop_at;
   uint32_t drained;
   bool limit_hit, host_full;
+  atomic_bool stop; /* by engine_stop(), from any thread */
 } native_guest;
 
 static uint64_t clock_ns(clockid_t id) {
@@ -109,7 +112,9 @@ static int should_stop(JSContext *ctx, void *opaque) {
   (void)ctx;
   native_guest *native = opaque;
   fail_for_memory(native);
-  if (native->base.fault == ENGINE_FAULT_NONE && clock_ns(CLOCK_MONOTONIC) >= native->stop_at)
+  if (native->base.fault == ENGINE_FAULT_NONE &&
+      (atomic_load_explicit(&native->stop, memory_order_relaxed) ||
+       clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
     fail(native, ENGINE_FAULT_TIME);
   return native->base.fault != ENGINE_FAULT_NONE;
 }
@@ -159,6 +164,16 @@ double platform_now_ms(guest *g) {
   return (double)((clock_ns(CLOCK_MONOTONIC) - native->opened_ns) / 1000000);
 }
 
+char *platform_read_module(guest *g, const char *name, size_t *len, char *message,
+                           size_t message_size) {
+  native_guest *native = g->host;
+  const engine_trust *trust = &((const native_engine *)native->base.engine)->trust;
+  if (trust->read_module)
+    return trust->read_module(trust->user, name, len, message, message_size);
+  snprintf(message, message_size, "there are no files to import from");
+  return NULL;
+}
+
 bool platform_random(guest *g, void *bytes, uint32_t len) {
   (void)g;
   return engine_random(bytes, len);
@@ -193,6 +208,8 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
   }
   JS_SetInterruptHandler(native->guest.rt, should_stop, native);
   JS_SetCanBlock(native->guest.rt, of->trusted && of->trust.can_block);
+  if (of->trusted && of->trust.read_module)
+    modules_open(&native->guest);
   return &native->base;
 }
 
@@ -226,6 +243,10 @@ static engine_turn_result native_turn(engine_instance *instance, size_t len, uin
 static engine_turn_result native_resume(engine_instance *instance) {
   fail((native_guest *)instance, ENGINE_FAULT_INTERNAL); /* it never yields */
   return ENGINE_FAULT;
+}
+
+static void native_stop(engine_instance *instance) {
+  atomic_store_explicit(&((native_guest *)instance)->stop, true, memory_order_relaxed);
 }
 
 static void native_idle(engine_instance *instance) {
@@ -288,6 +309,7 @@ const engine_class engine_native_class = {
     .inbox = native_inbox,
     .turn = native_turn,
     .resume = native_resume,
+    .stop = native_stop,
     .idle = native_idle,
     .memory = native_memory,
     .memory_bytes = native_memory_bytes,

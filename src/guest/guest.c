@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "guest/bundle.h"
+#include "guest/program.h"
 #include "guest/web.h"
 
 /* Recursion ends in a JavaScript error well before the stack does. Each run
@@ -34,6 +35,8 @@ static JSValue native_log(JSContext *ctx, JSValueConst this_value, int argc, JSV
   if (ok)
     outbox_put(g, WIRE_LOG, 0, out->data, out->len);
   scratch_release(g, out);
+  if (g->program)
+    platform_flush(g); /* what a program says is seen when it says it */
   return ok ? JS_UNDEFINED : JS_ThrowOutOfMemory(ctx);
 }
 
@@ -230,6 +233,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
       {"signalReason", &g->internals.signal_reason},
       {"deepFreeze", &g->internals.deep_freeze},
       {"installFetch", &g->internals.install_fetch},
+      {"inspect", &g->internals.inspect},
   };
   bool ok = JS_IsObject(internals);
   for (size_t i = 0; ok && i < sizeof wanted / sizeof wanted[0]; i++) {
@@ -311,7 +315,8 @@ static void clear_values(guest *g) {
                        &g->internals.unwatch_signal,
                        &g->internals.signal_reason,
                        &g->internals.deep_freeze,
-                       &g->internals.install_fetch};
+                       &g->internals.install_fetch,
+                       &g->internals.inspect};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     if (g->ctx)
       JS_FreeValue(g->ctx, *values[i]);
@@ -367,6 +372,8 @@ void guest_free(guest *g) {
   if (!g->rt)
     return;
   js_free_rt(g->rt, g->unhandled);
+  js_free_rt(g->rt, g->importer);
+  js_free_rt(g->rt, g->specifier);
   cbor_out_free(&g->scratch);
   js_free_rt(g->rt, g->inbox);
   js_free_rt(g->rt, g->outbox);
@@ -389,10 +396,20 @@ bool guest_reserve(guest *g, size_t size) {
 }
 
 void guest_uncaught(guest *g) {
+  if (g->dead)
+    return; /* by process.exit(): what was thrown is no error */
   JSValue thrown = JS_GetException(g->ctx);
   describe_send(g, WIRE_ERROR, thrown);
   JS_FreeValue(g->ctx, thrown);
   g->shared.settled = 1;
+  g->dead = true;
+}
+
+/* A program ends with the oldest rejection that its microtasks left unhandled. */
+static void end_unhandled(guest *g) {
+  JSValue reason = JS_DupValue(g->ctx, g->unhandled[2 * g->unhandled_head + 1]);
+  describe_send(g, WIRE_UNHANDLED, reason);
+  JS_FreeValue(g->ctx, reason);
   g->dead = true;
 }
 
@@ -402,6 +419,8 @@ void guest_run_jobs(guest *g) {
   while (!g->dead && (ran = JS_ExecutePendingJob(g->rt, &ctx)) != 0)
     if (ran < 0)
       guest_uncaught(g);
+  if (g->program && !g->dead && g->unhandled_live)
+    end_unhandled(g);
 }
 
 static void fire_timer(guest *g, uint64_t id) {
@@ -445,6 +464,9 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
     break;
   case WIRE_FINISH:
     tell_unhandled(g);
+    break;
+  case WIRE_PROCESS:
+    process_open(g, &in);
     break;
   case WIRE_STUCK:
     script_tell_stuck(g);

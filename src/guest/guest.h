@@ -30,7 +30,7 @@ typedef struct guest_call {
 /* Functions of the JavaScript bundle (guest/js), captured before guest code. */
 typedef struct guest_internals {
   JSValue fire_timer, make_error, error_operation, watch_signal, unwatch_signal, signal_reason,
-      deep_freeze, install_fetch;
+      deep_freeze, install_fetch, inspect;
 } guest_internals;
 
 /* The bundle of web globals as the engine's bytecode. Compiling it takes far
@@ -71,6 +71,12 @@ typedef struct guest {
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
   bool debug;               /* each call tells where it was made */
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
+
+  bool program;        /* WIRE_PROCESS came: it ends when nothing is pending, and has no value */
+  bool exit_told;      /* process.exitCode was set */
+  uint8_t exit_status; /* what it was set to */
+  bool import_failed;  /* the last import that failed did not for the importing file's syntax */
+  char *importer, *specifier; /* of the import that is resolved; the engine's memory */
 
   wire_shared shared;
   uint8_t *inbox, *outbox;
@@ -121,6 +127,9 @@ double platform_now_ms(guest *g);
 /* Fills `bytes` with the system's randomness, new ones at every call; false when
  * there is none. */
 bool platform_random(guest *g, void *bytes, uint32_t len);
+/* Native only, for trusted guests: as engine_trust's read_module. */
+char *platform_read_module(guest *g, const char *name, size_t *len, char *message,
+                           size_t message_size);
 
 /* ---- value.c: JavaScript values as CBOR (docs/values.md) ---- */
 

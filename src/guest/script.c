@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "guest/guest.h"
+#include "guest/program.h"
 
 #define STUCK_BYTES_MAX 1024u
 
@@ -31,7 +32,7 @@ static void fail_with(guest *g, const char *kind, const char *message) {
 }
 
 static void fail_thrown(guest *g, JSValueConst thrown) {
-  if (g->shared.settled)
+  if (g->shared.settled || g->dead)
     return;
   g->shared.settled = 1;
   describe_send(g, WIRE_ERROR, thrown);
@@ -120,6 +121,10 @@ static JSValue script_value(guest *g, JSValueConst evaluated, bool *call) {
 
 static void on_evaluated(guest *g, JSValueConst evaluated) {
   bool call = false;
+  if (g->program) {
+    settle_value(g, JS_UNDEFINED); /* nobody asks for its value */
+    return;
+  }
   JSValue value = JS_IsUndefined(g->module_namespace) ? script_value(g, evaluated, &call)
                                                       : module_value(g, &call);
   if (call) {
@@ -223,7 +228,8 @@ static JSValue compile_as(guest *g, const char *source, size_t len, const char *
 }
 
 /* A file with a top-level import or export fails as a script and compiles as a
- * module. If both fail, the error that lies further on is the true one. */
+ * module. If both fail, the error that lies further on is the true one, or that of a
+ * file it imports. */
 static JSValue compile(guest *g, const char *source, size_t len, const char *name, bool module) {
   if (module)
     return compile_as(g, source, len, name, JS_EVAL_TYPE_MODULE);
@@ -231,13 +237,14 @@ static JSValue compile(guest *g, const char *source, size_t len, const char *nam
   if (!JS_IsException(code))
     return code;
   JSValue as_script = JS_GetException(g->ctx);
+  g->import_failed = false;
   code = compile_as(g, source, len, name, JS_EVAL_TYPE_MODULE);
   if (!JS_IsException(code)) {
     JS_FreeValue(g->ctx, as_script);
     return code;
   }
   JSValue as_module = JS_GetException(g->ctx);
-  bool later = error_position(g, as_module) > error_position(g, as_script);
+  bool later = g->import_failed || error_position(g, as_module) > error_position(g, as_script);
   JS_FreeValue(g->ctx, later ? as_script : as_module);
   return JS_Throw(g->ctx, later ? as_module : as_script);
 }
@@ -246,7 +253,7 @@ static JSValue compile(guest *g, const char *source, size_t len, const char *nam
  * is what to wait for, and nothing has to be looked at once more after the jobs. */
 static bool watch_last_value(guest *g, JSValueConst promise) {
   bool call = false, watched = false;
-  if (!JS_IsUndefined(g->module_namespace) ||
+  if (g->program || !JS_IsUndefined(g->module_namespace) ||
       JS_PromiseState(g->ctx, promise) != JS_PROMISE_FULFILLED)
     return false;
   JSValue evaluated = JS_PromiseResult(g->ctx, promise);
@@ -265,6 +272,11 @@ static void evaluate(guest *g, JSValue code) {
   JSModuleDef *definition = NULL;
   if (JS_VALUE_GET_TAG(code) == JS_TAG_MODULE)
     definition = JS_VALUE_GET_PTR(code);
+  if (definition && !modules_set_meta(g, definition)) {
+    script_fail(g);
+    JS_FreeValue(g->ctx, code);
+    return;
+  }
   JSValue promise = JS_EvalFunction(g->ctx, code);
   if (definition && !JS_IsException(promise))
     g->module_namespace = JS_GetModuleNamespace(g->ctx, definition);
