@@ -13,7 +13,6 @@
 
 typedef struct native_engine {
   engine base;
-  guest_bundle bundle;
   bool trusted;
   engine_trust trust; /* with `trusted` */
 } native_engine;
@@ -202,7 +201,7 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
   native->guest.trusted = of->trusted;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;
-  if (!guest_init(&native->guest, &limited, native, &of->bundle)) {
+  if (!guest_init(&native->guest, &limited, native)) {
     native_instance_close(&native->base, false);
     return NULL;
   }
@@ -264,7 +263,6 @@ static const uint8_t *native_memory_bytes(const engine_instance *instance, size_
 }
 
 static void native_close(engine *engine) {
-  free(((native_engine *)engine)->bundle.code);
   mem_free(engine->allocator, engine);
 }
 

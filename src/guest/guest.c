@@ -243,36 +243,15 @@ static bool take_internals(guest *g, JSValueConst internals) {
   return ok;
 }
 
-/* Without its source: functions of the platform show none, and the heap is
- * smaller. */
-static bool compile_bundle(JSContext *ctx, guest_bundle *bundle) {
-  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, ENGINE_BUNDLE_NAME,
-                         JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
-  if (JS_IsException(code))
-    return false;
-  size_t len;
-  uint8_t *bytes =
-      JS_WriteObject(ctx, &len, code, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
-  JS_FreeValue(ctx, code);
-  bundle->code = bytes ? malloc(len) : NULL;
-  if (bundle->code)
-    memcpy(bundle->code, bytes, len);
-  bundle->len = len;
-  js_free(ctx, bytes);
-  return bundle->code != NULL;
-}
-
-static JSValue load_bundle(JSContext *ctx, guest_bundle *bundle) {
-  if (!bundle->code && !compile_bundle(ctx, bundle))
-    return JS_EXCEPTION;
-  JSValue code = JS_ReadObject(ctx, bundle->code, bundle->len, JS_READ_OBJ_BYTECODE);
+static JSValue load_bundle(JSContext *ctx) {
+  JSValue code = JS_ReadObject(ctx, bundle_code, bundle_code_len, JS_READ_OBJ_BYTECODE);
   return JS_IsException(code) ? code : JS_EvalFunction(ctx, code);
 }
 
 /* The bundle is one function expression; it is called with the natives. */
-static bool run_bundle(guest *g, guest_bundle *bundle) {
+static bool run_bundle(guest *g) {
   JSContext *ctx = g->ctx;
-  JSValue function = load_bundle(ctx, bundle);
+  JSValue function = load_bundle(ctx);
   JSValue vow = JS_NewObject(ctx);
   bool ok =
       !JS_IsException(function) && !JS_IsException(vow) &&
@@ -331,8 +310,7 @@ void guest_tidy(guest *g) {
   JS_SetGCThreshold(g->rt, (size_t)usage.malloc_size + GC_HEADROOM);
 }
 
-bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
-                guest_bundle *bundle) {
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque) {
   clear_values(g);
   g->rt = malloc_functions ? JS_NewRuntime2(malloc_functions, malloc_opaque) : JS_NewRuntime();
   if (!g->rt)
@@ -354,8 +332,7 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
   }
   capture(g, global);
   JS_FreeValue(g->ctx, global);
-  if (!script_init(g) || !run_bundle(g, bundle) ||
-      engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
+  if (!script_init(g) || !run_bundle(g) || engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
     return false;
   guest_tidy(g);
   return true;

@@ -33,13 +33,6 @@ typedef struct guest_internals {
       deep_freeze, install_fetch, inspect;
 } guest_internals;
 
-/* The bundle of web globals as the engine's bytecode. Compiling it takes far
- * longer than reading it back, so guests of one engine share it. */
-typedef struct guest_bundle {
-  uint8_t *code; /* malloc'ed; NULL: not compiled yet */
-  size_t len;
-} guest_bundle;
-
 /* What follows when the promise that a run waits for is settled. */
 enum { ON_EVALUATED, ON_VALUE, ON_FAILED, ON_COUNT };
 
@@ -85,9 +78,8 @@ typedef struct guest {
 /* ---- guest.c: life and turns ---- */
 
 /* Makes runtime, context and web globals. False when memory is short. The
- * caller zeroed `g` (and set `host` and `trusted`). `bundle` is filled by the first guest. */
-bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
-                guest_bundle *bundle);
+ * caller zeroed `g` (and set `host` and `trusted`). */
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque);
 /* Only the native engine ends a guest so; wasm memory is simply dropped. */
 void guest_free(guest *g);
 /* Handles `len` bytes of messages in the inbox and runs until no job is left. */
