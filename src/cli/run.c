@@ -366,10 +366,10 @@ static void tell_why(const run_report *report) {
 
 static int exit_status(const program *p) {
   const run_report *report = p->report;
-  if (report->outcome == RUN_VALUE)
-    return report->exit_status;
   if (p->output_error)
     return EXIT_FAILED;
+  if (report->outcome == RUN_VALUE)
+    return report->exit_status;
   if (report->outcome == RUN_CANCELLED)
     return EXIT_INTERRUPTED;
   if (report->outcome == RUN_LIMIT && report->error.kind != RUN_KIND_STACK)

@@ -22,8 +22,27 @@ typedef struct import_site {
 
 /* ---- errors ---- */
 
+static const char *skip_back(const char *from, const char *source) {
+  while (from > source && strchr(" \t\r\n", from[-1]))
+    from--;
+  return from;
+}
+
+static bool follows(const char *at, const char *source, const char *word) {
+  size_t len = strlen(word);
+  return (size_t)(at - source) >= len && memcmp(at - len, word, len) == 0;
+}
+
+/* Whether an import begins before the quote at `at`. */
+static bool is_import(const char *at, const char *source) {
+  at = skip_back(at, source);
+  if (at > source && at[-1] == '(')
+    return follows(skip_back(at - 1, source), source, "import");
+  return follows(at, source, "from") || follows(at, source, "import");
+}
+
 /* The line of the importing file that names the specifier; 0: not found. The engine
- * keeps no positions of imports, so this is the first place where it stands in quotes. */
+ * keeps no positions of imports, so this is the first place that looks like one. */
 static unsigned line_of(const import_site *at) {
   char message[MESSAGE_SIZE];
   size_t len, wanted = strlen(at->specifier);
@@ -33,7 +52,8 @@ static unsigned line_of(const import_site *at) {
   char *source = platform_read_module(at->g, at->importer, &len, message, sizeof message);
   char *found = source;
   while (found && (found = strstr(found, at->specifier))) {
-    if (found > source && (found[-1] == '"' || found[-1] == '\'') && found[wanted] == found[-1])
+    if (found > source && (found[-1] == '"' || found[-1] == '\'') && found[wanted] == found[-1] &&
+        is_import(found - 1, source))
       break;
     found += wanted ? wanted : 1;
   }
@@ -286,20 +306,22 @@ static JSModuleDef *load_deferred(const import_site *at) {
   return JS_AddModuleExport(ctx, definition, "Deferred") < 0 ? NULL : definition;
 }
 
-/* An error of what was imported says also who imported it. */
-static void add_importer(const import_site *at) {
-  JSContext *ctx = at->g->ctx;
-  char site[PATH_MAX + 32];
-  at->g->import_failed = true;
+/* Adds a line to the trace of the pending exception, if it is an error. */
+__attribute__((format(printf, 2, 3))) static void add_to_trace(JSContext *ctx, const char *format,
+                                                               ...) {
+  char line[PATH_MAX + 64];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
   JSValue error = JS_GetException(ctx);
   if (JS_IsError(error)) {
     JSValue before = JS_GetPropertyStr(ctx, error, "stack");
     const char *text = JS_IsString(before) ? JS_ToCString(ctx, before) : NULL;
-    size_t size = (text ? strlen(text) : 0) + sizeof site + 32;
+    size_t size = (text ? strlen(text) : 0) + sizeof line;
     char *stack = js_malloc(ctx, size);
     if (stack) {
-      site_text(at, site, sizeof site);
-      snprintf(stack, size, "%s    imported by %s\n", text ? text : "", site);
+      snprintf(stack, size, "%s%s", text ? text : "", line);
       JS_DefinePropertyValueStr(ctx, error, "stack", JS_NewString(ctx, stack),
                                 JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     }
@@ -308,6 +330,24 @@ static void add_importer(const import_site *at) {
     JS_FreeValue(ctx, before);
   }
   JS_Throw(ctx, error);
+}
+
+/* An error of what was imported says also who imported it. */
+static void add_importer(const import_site *at) {
+  char site[PATH_MAX + 32];
+  at->g->import_failed = true;
+  site_text(at, site, sizeof site);
+  add_to_trace(at->g->ctx, "    imported by %s\n", site);
+}
+
+void modules_tell_linking(guest *g, JSModuleDef *definition) {
+  if (!g->trusted)
+    return;
+  JSAtom name = JS_GetModuleName(g->ctx, definition);
+  const char *path = JS_AtomToCString(g->ctx, name);
+  add_to_trace(g->ctx, "    linking %s\n", path ? path : "?");
+  JS_FreeCString(g->ctx, path);
+  JS_FreeAtom(g->ctx, name);
 }
 
 static bool ends_with(const char *text, const char *end) {

@@ -20,7 +20,15 @@ bool modules_set_meta(guest *g, JSModuleDef *definition);
 /* WIRE_PROCESS: what comes is a program. */
 void process_open(guest *g, cbor_in *fields);
 
+/* Says of the pending exception, which has no trace where an export is missing, that it
+ * came of linking `definition`. */
+void modules_tell_linking(guest *g, JSModuleDef *definition);
+
 #else
+
+static inline void modules_tell_linking(guest *g, JSModuleDef *definition) {
+  (void)g, (void)definition;
+}
 
 static inline bool modules_set_meta(guest *g, JSModuleDef *definition) {
   (void)g, (void)definition;

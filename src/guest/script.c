@@ -36,6 +36,7 @@ static void fail_thrown(guest *g, JSValueConst thrown) {
     return;
   g->shared.settled = 1;
   describe_send(g, WIRE_ERROR, thrown);
+  g->dead = g->program;
 }
 
 void script_fail(guest *g) {
@@ -267,6 +268,16 @@ static bool watch_last_value(guest *g, JSValueConst promise) {
   return watched;
 }
 
+/* A program ends where it throws, before the microtasks it has queued. */
+static bool has_thrown(guest *g, JSValueConst promise) {
+  if (!g->program || JS_PromiseState(g->ctx, promise) != JS_PROMISE_REJECTED)
+    return false;
+  JSValue thrown = JS_PromiseResult(g->ctx, promise);
+  fail_thrown(g, thrown);
+  JS_FreeValue(g->ctx, thrown);
+  return true;
+}
+
 /* Takes `code`. */
 static void evaluate(guest *g, JSValue code) {
   JSModuleDef *definition = NULL;
@@ -277,14 +288,18 @@ static void evaluate(guest *g, JSValue code) {
     JS_FreeValue(g->ctx, code);
     return;
   }
+  JSValue held = JS_DupValue(g->ctx, code);
   JSValue promise = JS_EvalFunction(g->ctx, code);
-  if (definition && !JS_IsException(promise))
+  if (definition && JS_IsException(promise))
+    modules_tell_linking(g, definition);
+  else if (definition)
     g->module_namespace = JS_GetModuleNamespace(g->ctx, definition);
   if (JS_IsException(promise))
     script_fail(g);
-  else if (!watch_last_value(g, promise))
+  else if (!has_thrown(g, promise) && !watch_last_value(g, promise))
     watch(g, promise, ON_EVALUATED);
   JS_FreeValue(g->ctx, promise);
+  JS_FreeValue(g->ctx, held);
 }
 
 /* ---- WIRE_START ---- */
