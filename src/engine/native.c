@@ -10,6 +10,7 @@
 #include "engine/engine_int.h"
 #include "guest/engine_function.h"
 #include "guest/guest.h"
+#include "guest/program.h"
 #include "guest/shared.h"
 
 /* Calls and turns of loops between two looks at whether to stop: 1.5 ms when each is a
@@ -20,7 +21,6 @@
 
 typedef struct native_engine {
   engine base;
-  guest_bundle bundle;
   bool trusted;
   engine_trust trust; /* with `trusted` */
 } native_engine;
@@ -208,6 +208,16 @@ double platform_now_ms(guest *g) {
   return (double)((clock_ns(CLOCK_MONOTONIC) - native->opened_ns) / 1000000);
 }
 
+char *platform_read_module(guest *g, const char *name, size_t *len, char *message,
+                           size_t message_size) {
+  native_guest *native = g->host;
+  const engine_trust *trust = &((const native_engine *)native->base.engine)->trust;
+  if (trust->read_module)
+    return trust->read_module(trust->user, name, len, message, message_size);
+  snprintf(message, message_size, "there are no files to import from");
+  return NULL;
+}
+
 bool platform_random(guest *g, void *bytes, uint32_t len) {
   (void)g;
   return engine_random(bytes, len);
@@ -236,7 +246,7 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
   native->guest.trusted = of->trusted;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;
-  if (!guest_init(&native->guest, &limited, native, &of->bundle)) {
+  if (!guest_init(&native->guest, &limited, native)) {
     native_instance_close(&native->base, false);
     return NULL;
   }
@@ -245,6 +255,8 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
   JS_SetSharedArrayBufferFunctions(
       native->guest.rt, &(JSSharedArrayBufferFunctions){block_new, block_drop, block_hold, native});
   JS_SetCanBlock(native->guest.rt, of->trusted && of->trust.can_block);
+  if (of->trusted && of->trust.read_module)
+    modules_open(&native->guest);
   return &native->base;
 }
 
@@ -297,7 +309,6 @@ static const uint8_t *native_memory_bytes(const engine_instance *instance, size_
 }
 
 static void native_close(engine *engine) {
-  free(((native_engine *)engine)->bundle.code);
   mem_free(engine->allocator, engine);
 }
 

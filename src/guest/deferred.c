@@ -466,6 +466,19 @@ int deferred_define(guest *g, const char *name, size_t name_len, uint32_t kind) 
   return task || pure;
 }
 
+/* Workers have none: a value that it never has makes it one that is only here. */
+static void forget_process(guest *g) {
+  JSAtom process = JS_NewAtom(g->ctx, "process");
+  for (uint32_t i = 0; i < g->deferred->globals_count; i++) {
+    engine_global *global = &g->deferred->globals[i];
+    if (global->atom == process) {
+      JS_FreeValue(g->ctx, global->value);
+      global->value = JS_NULL;
+    }
+  }
+  JS_FreeAtom(g->ctx, process);
+}
+
 int deferred_seal(guest *g) {
   guest_deferred *deferred = g->deferred;
   if (!deferred)
@@ -473,7 +486,11 @@ int deferred_seal(guest *g) {
   engine_globals_free(g->ctx, deferred->globals, deferred->globals_count);
   deferred->globals = NULL;
   deferred->globals_count = 0;
-  return engine_globals_list(g->ctx, &deferred->globals, &deferred->globals_count);
+  if (engine_globals_list(g->ctx, &deferred->globals, &deferred->globals_count) < 0)
+    return -1;
+  if (g->program)
+    forget_process(g);
+  return 0;
 }
 
 void deferred_free(guest *g) {

@@ -2,6 +2,8 @@
 #ifndef VOW_SANDBOX_RUN_INT_H
 #define VOW_SANDBOX_RUN_INT_H
 
+#include <signal.h>
+
 #include "core/cbor.h"
 #include "sandbox/host.h"
 #include "sandbox/run.h"
@@ -79,7 +81,8 @@ typedef struct call_index {
  * The strings are owned by `text`. */
 typedef struct run_failure {
   run_kind kind;
-  char *name, *message, *stack, *operation_name;
+  char *name, *message, *stack, *shown, *operation_name;
+  bool rejected;
   uint64_t operation_id;
   uint32_t operation_attempts;
 } run_failure;
@@ -100,6 +103,9 @@ struct run {
   bool settled;     /* the guest has said its value or error */
   bool finishing;   /* WIRE_FINISH was sent */
   bool asked_stuck; /* WIRE_STUCK was sent: the run is a proven deadlock */
+  bool program;     /* as in options, of which that is gone */
+  bool exited;      /* by process.exit() */
+  volatile sig_atomic_t interrupted;
   bool wall_passed; /* the wall limit came in the middle of a turn */
   unsigned busy;    /* callbacks of ours going on; disposal waits for them */
   bool disposed;
@@ -263,6 +269,13 @@ void run_free_leaks(run *run);
 void run_call_orphan(host_call *call);
 void run_call_adopt(host_call *call);
 void run_tell_orphans(shard *shard, void (*on_leak)(void *user, const run_leak *leak), void *user);
+
+/* ---- run_program.c ---- */
+
+/* WIRE_PROCESS for a program; false when memory is short. */
+bool run_process_message(run *run);
+/* WIRE_EXIT; false when it is malformed. */
+bool run_on_exit(run *run, cbor_in *body);
 
 /* ---- report.c ---- */
 

@@ -216,7 +216,7 @@ static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
   size_t site_len = 0;
   if (!read_timer(body, &ms, &site, &site_len) || !(ms >= 0) || ms > LONGEST_TIMER_MS)
     return false;
-  if (run->settled)
+  if (run->settled && !run->program)
     return true; /* the run only waits for operations now */
   op_status status = OP_E_NOMEM;
   run_timer *timer = timer_room(run) ? &run->timers[run->timer_count] : NULL;
@@ -330,6 +330,7 @@ static void on_error(run *run, const cbor_in *body) {
   failure->name = text_of(run, body, WIRE_ERROR_NAME);
   failure->message = text_of(run, body, WIRE_ERROR_MESSAGE);
   failure->stack = text_of(run, body, WIRE_ERROR_STACK);
+  failure->shown = text_of(run, body, WIRE_ERROR_SHOWN);
   read_operation(run, body, failure);
 }
 
@@ -355,10 +356,26 @@ static void on_value(run *run, const uint8_t *body, size_t len) {
 
 static void on_settled(run *run) {
   run->settled = true;
+  if (run->program)
+    return; /* its timers hold it */
   if (run->timer_count > 0)
     run_note_leaks(run, true, run_now());
   op_scope_drop_timers(run->scope);
   run_forget_timers(run);
+}
+
+/* The text of a line, or what a program writes. */
+static bool get_output(const run *run, cbor_in *body, uint64_t level, const char **text,
+                       size_t *len) {
+  cbor_item item;
+  if (level < WIRE_LEVEL_OUT)
+    return cbor_get_text(body, text, len) == CBOR_OK;
+  if (!run->program || level > WIRE_LEVEL_ERR || cbor_next(body, &item) != CBOR_OK ||
+      item.indefinite || (item.kind != CBOR_TEXT && item.kind != CBOR_BYTES))
+    return false;
+  *text = (const char *)item.bytes;
+  *len = item.len;
+  return true;
 }
 
 bool run_on_log(run *run, cbor_in *body) {
@@ -366,7 +383,7 @@ bool run_on_log(run *run, cbor_in *body) {
   const char *text;
   size_t len;
   if (cbor_get_array(body, &count) != CBOR_OK || count != 2 ||
-      cbor_get_uint(body, &level) != CBOR_OK || cbor_get_text(body, &text, &len) != CBOR_OK)
+      cbor_get_uint(body, &level) != CBOR_OK || !get_output(run, body, level, &text, &len))
     return false;
   run->log_bytes += len + 1;
   if (run->log_bytes > run->options.limits.log_bytes) {
@@ -431,8 +448,11 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     on_error(run, &body);
     return true;
   case WIRE_UNHANDLED:
+    run->failure.rejected = run->failure.kind == RUN_KIND_NONE;
     on_error(run, &body);
     return true;
+  case WIRE_EXIT:
+    return run_on_exit(run, &body);
   case WIRE_STUCK_AT:
     return on_stuck(run, &body);
   default:
@@ -450,7 +470,7 @@ static bool may_go_on(const run *run) {
 bool run_drain(void *user, const uint8_t *bytes, size_t len) {
   run *run = user;
   size_t at = 0;
-  while (at < len && run->failure.kind == RUN_KIND_NONE) {
+  while (at < len && run->failure.kind == RUN_KIND_NONE && !run->exited) {
     wire_header header;
     bool ok = len - at >= sizeof header;
     if (ok) {
@@ -465,5 +485,5 @@ bool run_drain(void *user, const uint8_t *bytes, size_t len) {
   if (!run_has_room(run, 0))
     run_fail_limit(run, RUN_KIND_MEMORY, "payloads and guest memory pass %s",
                    run_names(run)->memory);
-  return may_go_on(run);
+  return may_go_on(run) && !run->exited;
 }

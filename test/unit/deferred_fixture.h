@@ -58,8 +58,8 @@ static inline void deferred_fixture_open(deferred_fixture *f, uint32_t workers,
 
 /* Threads that were given up may still hold memory: then `left_behind`. */
 static inline void deferred_fixture_close(deferred_fixture *f, bool left_behind) {
-  while (f->run.shard && shard_handlers(f->run.shard) > 0)
-    shard_turn(f->run.shard);
+  if (f->run.shard)
+    shard_wait(f->run.shard);
   deferred_close(f->deferred);
   if (f->prepared)
     host_kinds_close(f->kinds, DEFERRED_TEST_KINDS);
