@@ -466,6 +466,14 @@ int deferred_define(guest *g, const char *name, size_t name_len, uint32_t kind) 
   return task || pure;
 }
 
+/* What a program has and its tasks have not. */
+static bool is_of_programs(JSContext *ctx, JSAtom name) {
+  const char *text = JS_AtomToCString(ctx, name);
+  bool is = text && (strcmp(text, "process") == 0 || strcmp(text, "require") == 0);
+  JS_FreeCString(ctx, text);
+  return is;
+}
+
 int deferred_seal(guest *g) {
   guest_deferred *deferred = g->deferred;
   if (!deferred)
@@ -473,7 +481,18 @@ int deferred_seal(guest *g) {
   engine_globals_free(g->ctx, deferred->globals, deferred->globals_count);
   deferred->globals = NULL;
   deferred->globals_count = 0;
-  return engine_globals_list(g->ctx, &deferred->globals, &deferred->globals_count);
+  if (engine_globals_list(g->ctx, &deferred->globals, &deferred->globals_count) < 0)
+    return -1;
+  for (uint32_t i = 0; i < deferred->globals_count; i++) {
+    engine_global *global = &deferred->globals[i];
+    if (!is_of_programs(g->ctx, global->atom))
+      continue;
+    JS_FreeAtom(g->ctx, global->atom);
+    JS_FreeValue(g->ctx, global->value);
+    *global = deferred->globals[--deferred->globals_count];
+    i--;
+  }
+  return 0;
 }
 
 void deferred_free(guest *g) {
