@@ -13,11 +13,11 @@
 #include "guest/program.h"
 #include "guest/shared.h"
 
-/* Calls and turns of loops between two looks at whether to stop: 1.5 ms when each is a
- * native that takes 75 us, such as a search through 100 KB. The clock, which costs more
- * than to look at a flag, is asked at every 50th look. */
-#define POLL_EVERY 20
-#define CLOCK_EVERY 50u
+/* Calls and turns of loops between two looks at whether to stop: 1 ms when each is a
+ * native that takes 100 us, such as a search through 100 KB. The clock, which costs more
+ * than to look at a flag, is asked at every 100th look. */
+#define POLL_EVERY 10
+#define CLOCK_EVERY 100u
 
 typedef struct native_engine {
   engine base;
@@ -156,7 +156,8 @@ static int should_stop(JSContext *ctx, void *opaque) {
   if (stop_is_asked(native) ||
       (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
     fail(native, ENGINE_FAULT_TIME);
-  return native->base.fault != ENGINE_FAULT_NONE;
+  native->guest.stopped = native->base.fault != ENGINE_FAULT_NONE;
+  return native->guest.stopped;
 }
 
 static void native_stop(engine_instance *instance) {
@@ -169,8 +170,12 @@ static void drain(native_guest *native) {
   guest *g = &native->guest;
   uint32_t from = native->drained;
   native->drained = g->shared.outbox_len;
-  if (native->base.fault == ENGINE_FAULT_STOPPED || from == g->shared.outbox_len)
+  if (from == g->shared.outbox_len)
     return;
+  if (native->base.fault == ENGINE_FAULT_STOPPED) {
+    value_release(g->outbox + from, g->shared.outbox_len - from);
+    return;
+  }
   if (!native->base.drain(native->base.user, g->outbox + from, g->shared.outbox_len - from))
     fail(native, ENGINE_FAULT_STOPPED);
 }
@@ -185,15 +190,14 @@ void platform_flush(guest *g) {
 void platform_send(guest *g, const wire_header *header, const void *bytes) {
   native_guest *native = g->host;
   size_t len = sizeof *header + WIRE_ALIGN(header->len);
-  if (native->base.fault != ENGINE_FAULT_NONE)
-    return;
-  if (header->len > WIRE_MESSAGE_MAX) {
+  uint8_t *message = NULL;
+  if (header->len > WIRE_MESSAGE_MAX)
     fail(native, ENGINE_FAULT_MEMORY);
-    return;
-  }
-  uint8_t *message = mem_new(native->base.engine->allocator, len, 1);
-  if (!message) {
+  else if (native->base.fault == ENGINE_FAULT_NONE &&
+           !(message = mem_new(native->base.engine->allocator, len, 1)))
     fail(native, ENGINE_FAULT_HOST_MEMORY);
+  if (!message) {
+    value_release(bytes, header->len);
     return;
   }
   memcpy(message, header, sizeof *header);
@@ -276,8 +280,10 @@ static uint8_t *native_inbox(engine_instance *instance, size_t size) {
 
 static engine_turn_result native_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
   native_guest *native = (native_guest *)instance;
-  if (instance->fault != ENGINE_FAULT_NONE)
+  if (instance->fault != ENGINE_FAULT_NONE) {
+    value_release(native->guest.inbox, len);
     return ENGINE_FAULT;
+  }
   native->stop_at = stop_at;
   native->drained = 0;
   guest_turn(&native->guest, len);

@@ -466,17 +466,12 @@ int deferred_define(guest *g, const char *name, size_t name_len, uint32_t kind) 
   return task || pure;
 }
 
-/* Workers have none: a value that it never has makes it one that is only here. */
-static void forget_process(guest *g) {
-  JSAtom process = JS_NewAtom(g->ctx, "process");
-  for (uint32_t i = 0; i < g->deferred->globals_count; i++) {
-    engine_global *global = &g->deferred->globals[i];
-    if (global->atom == process) {
-      JS_FreeValue(g->ctx, global->value);
-      global->value = JS_NULL;
-    }
-  }
-  JS_FreeAtom(g->ctx, process);
+/* What a program has and its tasks have not. */
+static bool is_of_programs(JSContext *ctx, JSAtom name) {
+  const char *text = JS_AtomToCString(ctx, name);
+  bool is = text && (strcmp(text, "process") == 0 || strcmp(text, "require") == 0);
+  JS_FreeCString(ctx, text);
+  return is;
 }
 
 int deferred_seal(guest *g) {
@@ -488,8 +483,15 @@ int deferred_seal(guest *g) {
   deferred->globals_count = 0;
   if (engine_globals_list(g->ctx, &deferred->globals, &deferred->globals_count) < 0)
     return -1;
-  if (g->program)
-    forget_process(g);
+  for (uint32_t i = 0; i < deferred->globals_count; i++) {
+    engine_global *global = &deferred->globals[i];
+    if (!is_of_programs(g->ctx, global->atom))
+      continue;
+    JS_FreeAtom(g->ctx, global->atom);
+    JS_FreeValue(g->ctx, global->value);
+    *global = deferred->globals[--deferred->globals_count];
+    i--;
+  }
   return 0;
 }
 

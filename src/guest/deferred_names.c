@@ -122,6 +122,8 @@ static const char *join(name_text *names) {
 }
 
 static bool is_require(const name_text *names) {
+  if (!names->count)
+    return false;
   const char *name = JS_AtomToCString(names->ctx, names->shown[0]);
   bool is = name && strcmp(name, "require") == 0;
   JS_FreeCString(names->ctx, name);
@@ -143,12 +145,12 @@ int refusal_for_names(guest *g, JSValueConst function, const deferred_code *code
     else if (code->uses[i] == NAME_NOWHERE)
       collect(&nowhere, code->names[i].atom);
   }
-  if (here.count)
-    JS_ThrowTypeError(g->ctx, "Deferred: function uses %s from its surroundings; pass %s",
-                      join(&here), here.count == 1 ? "it as an argument" : "them as arguments");
-  else if (nowhere.count && is_require(&nowhere))
+  if (is_require(&here) || is_require(&nowhere))
     JS_ThrowTypeError(g->ctx, "Deferred: function uses 'require', which is not available; use "
                               "await import('./file.js') in it");
+  else if (here.count)
+    JS_ThrowTypeError(g->ctx, "Deferred: function uses %s from its surroundings; pass %s",
+                      join(&here), here.count == 1 ? "it as an argument" : "them as arguments");
   else if (nowhere.count)
     JS_ThrowTypeError(g->ctx, "Deferred: function uses %s, which %s not defined; pass %s",
                       join(&nowhere), nowhere.count == 1 ? "is" : "are",

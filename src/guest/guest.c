@@ -510,9 +510,6 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
 #endif
     break;
   }
-#ifndef __wasm__
-  value_release(body, header->len); /* what nobody waited for, or could not be read */
-#endif
 }
 
 void guest_turn(guest *g, size_t len) {
@@ -531,6 +528,8 @@ void guest_turn(guest *g, size_t len) {
   guest_run_jobs(g);
 #ifndef __wasm__
   task_after_jobs(g);
+  /* What nobody waited for, or could not be read. */
+  value_release(g->inbox, len <= g->shared.inbox_size ? len : 0);
 #endif
   g->shared.unhandled = g->unhandled_live;
 }

@@ -158,24 +158,21 @@ static void settle(guest *g, task_state state, JSValue value) {
   task->outcome = value;
 }
 
-/* With the pending exception. One that cannot be caught is the interrupt: the host knows
- * more of that than we. */
+/* With the pending exception, unless it is the host's interrupt. */
 static void settle_thrown(guest *g) {
-  JSValue thrown = JS_GetException(g->ctx);
-  settle(g, JS_IsUncatchableError(thrown) ? TASK_INTERRUPTED : TASK_REJECTED, thrown);
+  settle(g, g->stopped ? TASK_INTERRUPTED : TASK_REJECTED, JS_GetException(g->ctx));
 }
 
 bool task_uncaught(guest *g) {
   if (!g->task || g->task->state == TASK_NONE)
     return false;
-  JSValue thrown = JS_GetException(g->ctx);
-  bool interrupted = JS_IsUncatchableError(thrown);
-  if (g->task->state == TASK_FULFILLED && !interrupted) { /* its last jobs are its too */
+  if (g->task->state == TASK_FULFILLED) { /* its last jobs are its too */
     JS_FreeValue(g->ctx, g->task->outcome);
     g->task->state = TASK_RUNNING;
   }
-  settle(g, interrupted ? TASK_INTERRUPTED : TASK_REJECTED, thrown);
-  return !interrupted;
+  settle_thrown(g);
+  g->dead = g->stopped;
+  return true;
 }
 
 /* `data` is the task's serial number: a promise of an earlier one may live on. */
@@ -286,8 +283,8 @@ static void send_least(guest *g) {
 /* What is pending in the context says why the value itself could not be sent. */
 static void send_pending(guest *g, cbor_out *out) {
   JSValue thrown = JS_GetException(g->ctx);
-  if (JS_IsUncatchableError(thrown)) {
-    /* The host stopped it. */
+  if (g->stopped) {
+    /* The host knows more of it than we. */
   } else if (put_value(g, out, thrown, "error") == 0) {
     outbox_put(g, WIRE_TASK_ERROR, g->task->id, out->data, out->len);
   } else {

@@ -20,7 +20,7 @@ void task_start(guest *g, uint64_t id, cbor_in *fields);
 /* No job is left: says how the task ended, if it has. */
 void task_after_jobs(guest *g);
 /* An exception that no script caught, pending in the context: true when it was that of
- * the running task. */
+ * the running task, which has it now. */
 bool task_uncaught(guest *g);
 /* Deferred.progress(value). */
 JSValue task_progress(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv);

@@ -188,7 +188,7 @@ static const char *const refusals[][2] = {
      "l.join('+'))(1); new Deferred(fn)",
      "Deferred: function uses 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 4 more from its "
      "surroundings; pass them as arguments"},
-    {"Deferred(() => 1)", "constructor requires 'new'"},
+    {"Deferred(() => 1)", "must be called with new"},
     {"Deferred.run()", "Deferred.run: give it a function to run"},
     {"Deferred.run(() => 1, 5)", "Deferred.run: the arguments must be an array"},
     {"Deferred.run(() => 1, [], 5)", "options must be an object {timeout, signal, priority}"},
