@@ -44,17 +44,17 @@ typedef struct run_settings {
 
 static const option_spec specs[] = {
     OPTION_TEXT(run_settings, allow, "allow", "LIST",
-                "operations the program may call; default fetch to every host, and with --db "
+                "operations the program may call; without it fetch to every host, and with --db "
                 "notes.* and kv.*"),
     OPTION_TEXT(run_settings, db, "db", "URL", "the database, sqlite:FILE"),
     OPTION_TEXT(run_settings, vault, "vault", "NAME",
                 "the vault that notes.* and kv.* see; default " NOTES_VAULT_DEFAULT),
     OPTION_NUMBER(run_settings, workers, "workers", "N", 1, WORKERS_MAX,
-                  "worker threads; default one for each core"),
+                  "worker threads; without it one for each core"),
     OPTION_NUMBER(run_settings, memory_mib, "memory-mib", "N", RUN_MEMORY_MIN >> 20, 1u << 20,
                   "memory of the program; default 2048"),
     OPTION_NUMBER(run_settings, op_timeout_ms, "op-timeout-ms", "N", 1, DAY_MS,
-                  "time each operation may take; default no limit"),
+                  "time each operation may take; without it there is no limit"),
     OPTION_TEXT(run_settings, report, "report", "FILE|-", "write the report as JSON"),
     OPTION_TEXT(run_settings, audit, "audit", "FILE",
                 "add each event of each operation as a line of JSON, chained by hash"),
