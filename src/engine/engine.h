@@ -92,8 +92,8 @@ uint8_t *engine_inbox(engine_instance *instance, size_t size);
  * CLOCK_MONOTONIC) is for the native engine, which cannot yield. */
 engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t stop_at);
 engine_turn_result engine_resume(engine_instance *instance);
-/* Any thread, and signal handlers: script of the instance stops at its next poll, with
- * ENGINE_FAULT_TIME. Natively; no effect on the other. */
+/* Any thread, and signal handlers: script of the instance stops at its next poll or
+ * turn, with ENGINE_FAULT_TIME. Natively; no effect on the other. */
 void engine_stop(engine_instance *instance);
 engine_fault engine_fault_of(const engine_instance *instance);
 
