@@ -353,8 +353,17 @@ static inline void note_log(void *user, int level, const char *text, size_t len)
     s->when_logged(s);
 }
 
+/* The command line's, with time enough for a busy machine under a sanitizer. */
+static inline const run_limits *fixture_limits(void) {
+  static run_limits limits;
+  limits = run_limits_default;
+  limits.cpu_ms = 100000;
+  limits.wall_ms = limits.op_timeout_ms = 150000;
+  return &limits;
+}
+
 static inline void subject_init(subject *s, run_fixture *f) {
-  *s = (subject){.f = f, .limits = run_limits_default};
+  *s = (subject){.f = f, .limits = *fixture_limits()};
 }
 
 /* False when the run cannot be had. */
