@@ -115,24 +115,34 @@ __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...) 
 
 /* ---- set-up, before any code runs ---- */
 
+/* What has no path of its own, such as a pipe of the shell's, keeps the one given. */
+static bool name_script(program *p) {
+  if (strcmp(p->file, "-") == 0) {
+    snprintf(p->name, sizeof p->name, "<stdin>");
+    return true;
+  }
+  if (realpath(p->file, p->name))
+    return true;
+  int len = p->file[0] == '/' ? snprintf(p->name, sizeof p->name, "%s", p->file)
+                              : snprintf(p->name, sizeof p->name, "%s/%s", p->folder, p->file);
+  return len >= 0 && (size_t)len < sizeof p->name;
+}
+
 static bool find_script(program *p) {
-  char why[256], path[PATH_MAX];
-  bool is_stdin = strcmp(p->file, "-") == 0;
+  char why[256];
   if (!getcwd(p->folder, sizeof p->folder)) {
     usage("the current folder has no path: %s", strerror(errno));
     return false;
   }
-  if (is_stdin)
-    snprintf(p->name, sizeof p->name, "<stdin>");
-  else if (!realpath(p->file, p->name)) {
-    usage("%s: cannot be read: %s", p->file, strerror(errno));
+  p->source = source_read(p->file, &p->source_len, why, sizeof why);
+  if (!p->source) {
+    usage("%s: %s", p->file, why);
     return false;
   }
-  snprintf(path, sizeof path, "%s", is_stdin ? "-" : p->name);
-  p->source = source_read(path, &p->source_len, why, sizeof why);
-  if (!p->source)
-    usage("%s: %s", p->file, why);
-  return p->source != NULL;
+  bool named = name_script(p);
+  if (!named)
+    usage("%s: too long a path", p->file);
+  return named;
 }
 
 /* ['vow', absolute file, ...args], as node has it. */
