@@ -23,6 +23,7 @@ All of them run in a copy of the folder. With VOW_TEST_NAME, a regular expressio
 tests that it matches are run.
 """
 import argparse
+import http.server
 import json
 import os
 import re
@@ -372,6 +373,40 @@ class Told(Base):
         self.assertEqual(child.returncode, 0)
         self.assertIn(b"vow run: outlived the run: timer", err)
         self.assertIn(b"leaves.js:1:", err)
+
+    def test_script_without_a_path(self):
+        child = self.start("/dev/stdin", stdin=subprocess.PIPE)
+        out, _ = child.communicate(b"console.log(process.argv[1])", timeout=30 * self.scale)
+        self.assertEqual((child.returncode, out), (0, b"/dev/stdin\n"))
+
+    def test_fetch(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/"
+            get = f"console.log(await (await fetch('{url}')).text())"
+            self.assertEqual(self.run_program(get), (0, b"ok\n", b""))
+            get = get.replace("127.0.0.1", "localhost")
+            self.assertEqual(self.run_program(get), (0, b"ok\n", b""))
+            child = self.start("--allow", "fetch:api.example.com", "-", stdin=subprocess.PIPE)
+            _, err = child.communicate(get.encode(), timeout=30 * self.scale)
+            self.assertEqual(child.returncode, 1)
+            self.assertIn(b"is not allowed", err)
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
 
     def test_help(self):
         out = subprocess.run([self.vow, "help", "run"], capture_output=True, check=True).stdout

@@ -46,17 +46,17 @@ typedef struct run_settings {
 
 static const option_spec specs[] = {
     OPTION_TEXT(run_settings, allow, "allow", "LIST",
-                "operations the program may call; default fetch to every host, and with --db "
+                "operations the program may call; without it fetch to every host, and with --db "
                 "notes.* and kv.*"),
     OPTION_TEXT(run_settings, db, "db", "URL", "the database, sqlite:FILE"),
     OPTION_TEXT(run_settings, vault, "vault", "NAME",
                 "the vault that notes.* and kv.* see; default " NOTES_VAULT_DEFAULT),
     OPTION_NUMBER(run_settings, workers, "workers", "N", 1, WORKERS_MAX,
-                  "threads that execute deferred functions; default one for each core"),
+                  "threads that execute deferred functions; without it one for each core"),
     OPTION_NUMBER(run_settings, memory_mib, "memory-mib", "N", RUN_MEMORY_MIN >> 20, 1u << 20,
                   "memory of the program; default 2048"),
     OPTION_NUMBER(run_settings, op_timeout_ms, "op-timeout-ms", "N", 1, DAY_MS,
-                  "time each operation may take; default no limit"),
+                  "time each operation may take; without it there is no limit"),
     OPTION_TEXT(run_settings, report, "report", "FILE|-", "write the report as JSON"),
     OPTION_TEXT(run_settings, audit, "audit", "FILE",
                 "add each event of each operation as a line of JSON, chained by hash"),
@@ -120,24 +120,34 @@ __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...) 
 
 /* ---- set-up, before any code runs ---- */
 
+/* What has no path of its own, such as a pipe of the shell's, keeps the one given. */
+static bool name_script(program *p) {
+  if (strcmp(p->file, "-") == 0) {
+    snprintf(p->name, sizeof p->name, "<stdin>");
+    return true;
+  }
+  if (realpath(p->file, p->name))
+    return true;
+  int len = p->file[0] == '/' ? snprintf(p->name, sizeof p->name, "%s", p->file)
+                              : snprintf(p->name, sizeof p->name, "%s/%s", p->folder, p->file);
+  return len >= 0 && (size_t)len < sizeof p->name;
+}
+
 static bool find_script(program *p) {
-  char why[256], path[PATH_MAX];
-  bool is_stdin = strcmp(p->file, "-") == 0;
+  char why[256];
   if (!getcwd(p->folder, sizeof p->folder)) {
     usage("the current folder has no path: %s", strerror(errno));
     return false;
   }
-  if (is_stdin)
-    snprintf(p->name, sizeof p->name, "<stdin>");
-  else if (!realpath(p->file, p->name)) {
-    usage("%s: cannot be read: %s", p->file, strerror(errno));
+  p->source = source_read(p->file, &p->source_len, why, sizeof why);
+  if (!p->source) {
+    usage("%s: %s", p->file, why);
     return false;
   }
-  snprintf(path, sizeof path, "%s", is_stdin ? "-" : p->name);
-  p->source = source_read(path, &p->source_len, why, sizeof why);
-  if (!p->source)
-    usage("%s: %s", p->file, why);
-  return p->source != NULL;
+  bool named = name_script(p);
+  if (!named)
+    usage("%s: too long a path", p->file);
+  return named;
 }
 
 /* ['vow', absolute file, ...args], as node has it. */

@@ -280,6 +280,8 @@ static uint8_t *native_inbox(engine_instance *instance, size_t size) {
 
 static engine_turn_result native_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
   native_guest *native = (native_guest *)instance;
+  if (stop_is_asked(native))
+    fail(native, ENGINE_FAULT_TIME); /* a short turn may not poll */
   if (instance->fault != ENGINE_FAULT_NONE) {
     value_release(native->guest.inbox, len);
     return ENGINE_FAULT;

@@ -294,7 +294,7 @@ static JSModuleDef *load_deferred(const import_site *at) {
   JSValue deferred = global_deferred(ctx);
   if (JS_IsUndefined(deferred)) {
     refuse(at, "ERR_MODULE_NOT_FOUND",
-           "Cannot import '" DEFERRED "': this run has no Deferred; `vow run` has");
+           "Cannot import '" DEFERRED "': nothing runs tasks here");
     return NULL;
   }
   JSModuleDef *definition = JS_NewCModule(ctx, DEFERRED, init_deferred);

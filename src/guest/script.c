@@ -454,8 +454,9 @@ void script_start(guest *g, cbor_in *fields) {
   g->started_ms = platform_now_ms(g);
   if (!begin(g, fields, &start))
     return;
-  JSValue code =
-      set_context(g, start.context, start.context_len) ? get_code(g, &start) : JS_EXCEPTION;
+  /* A program may declare what a script is given. */
+  bool ready = g->program || set_context(g, start.context, start.context_len);
+  JSValue code = ready ? get_code(g, &start) : JS_EXCEPTION;
   if (JS_IsException(code))
     script_fail(g);
   else

@@ -26,6 +26,7 @@ typedef struct run_timer {
   uint64_t wire_id;
   op_id id;
   char *site; /* where script started it, with `debug`; else NULL */
+  bool live;  /* the place is taken */
 } run_timer;
 
 /* What a run may call, shared by the run, its template and its calls: a handler
@@ -218,8 +219,18 @@ bool run_drain(void *user, const uint8_t *bytes, size_t len);
 /* WIRE_LOG and WIRE_CODE, whichever guest of the run says it. */
 bool run_on_log(run *run, cbor_in *body);
 bool run_on_code(run *run, const uint8_t *bytes, size_t len);
+
+/* ---- run_timers.c ---- */
+
+/* WIRE_TIMER_START; false when it is malformed, or with a failure noted. */
+bool run_timer_start(run *run, uint64_t wire_id, cbor_in *body);
+void run_timer_stop(run *run, uint64_t wire_id);
+/* It has fired: the guest is told. */
+void run_on_timer(run *run, uint64_t wire_id);
+/* NULL: it is not live. Valid until the next change. */
+const run_timer *run_timer_find(const run *run, uint64_t wire_id);
+/* The scope has dropped them. */
 void run_forget_timers(run *run);
-void run_on_timer(run *run, op_id id, uint64_t wire_id);
 
 /* ---- run_calls.c ---- */
 

@@ -6,14 +6,12 @@
 #include "core/json.h"
 #include "sandbox/run_int.h"
 
-#define NS_PER_MS UINT64_C(1000000)
 /* Bytes of one batch beyond its first message. */
 #define BATCH_MAX (256u << 10)
 /* A CBOR value may be larger than its JSON: the JSON text is what is limited. */
 #define RESULT_FACTOR 4u
 #define STUCK_BYTES_MAX 4096u
 #define RESULT_SLACK 65536u
-#define LONGEST_TIMER_MS 2147483647.0
 
 static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
 
@@ -173,95 +171,6 @@ size_t run_fill_inbox(run *run) {
 void run_drop_messages(run *run) {
   while (run->first)
     mem_free(shard_allocator(run->shard), take_message(run));
-}
-
-/* ---- timers ---- */
-
-static void no_timer(run *run, op_status status) {
-  if (status == OP_E_NOMEM)
-    run_fail_for_memory(run);
-  else if (op_scope_counts(run->scope).timers >= RUN_TIMERS_MAX)
-    run_fail(run, RUN_KIND_OPERATIONS, "more than 1000 timers are pending");
-  else
-    run_fail_for_places(run);
-}
-
-static bool timer_room(run *run) {
-  if (run->timer_count < run->timer_room)
-    return true;
-  uint32_t room = run->timer_room ? run->timer_room * 2 : 8;
-  run_timer *grown = mem_resize(shard_allocator(run->shard), run->timers, room, sizeof *grown);
-  if (!grown)
-    return false;
-  run->timers = grown;
-  run->timer_room = room;
-  return true;
-}
-
-/* The delay, or with `debug` an array of it and the site. */
-static bool read_timer(cbor_in *body, double *ms, const char **site, size_t *site_len) {
-  cbor_item item;
-  uint64_t count;
-  *site = NULL;
-  if (cbor_peek(body, &item) == CBOR_OK && item.kind == CBOR_ARRAY)
-    return cbor_get_array(body, &count) == CBOR_OK && count == 2 &&
-           cbor_get_number(body, ms) == CBOR_OK && cbor_get_text(body, site, site_len) == CBOR_OK &&
-           *site_len <= WIRE_SITE_MAX;
-  return cbor_get_number(body, ms) == CBOR_OK;
-}
-
-static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
-  double ms;
-  const char *site;
-  size_t site_len = 0;
-  if (!read_timer(body, &ms, &site, &site_len) || !(ms >= 0) || ms > LONGEST_TIMER_MS)
-    return false;
-  if (run->settled && !run->program)
-    return true; /* the run only waits for operations now */
-  op_status status = OP_E_NOMEM;
-  run_timer *timer = timer_room(run) ? &run->timers[run->timer_count] : NULL;
-  if (timer) {
-    *timer = (run_timer){.wire_id = wire_id};
-    status = op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id, run_now(),
-                            &timer->id);
-  }
-  if (status != OP_OK) {
-    no_timer(run, status);
-    return false;
-  }
-  run->timer_count++;
-  if (site && run->options.debug)
-    timer->site = mem_text(shard_allocator(run->shard), site, site_len);
-  return true;
-}
-
-static void timer_forget(run *run, uint32_t index) {
-  mem_free(shard_allocator(run->shard), run->timers[index].site);
-  run->timers[index] = run->timers[--run->timer_count];
-}
-
-void run_forget_timers(run *run) {
-  while (run->timer_count > 0)
-    timer_forget(run, run->timer_count - 1);
-}
-
-static void timer_stop(run *run, uint64_t wire_id) {
-  for (uint32_t i = 0; i < run->timer_count; i++) {
-    if (run->timers[i].wire_id != wire_id)
-      continue;
-    op_timer_stop(shard_operations(run->shard), run->timers[i].id);
-    timer_forget(run, i);
-    return;
-  }
-}
-
-void run_on_timer(run *run, op_id id, uint64_t wire_id) {
-  for (uint32_t i = 0; i < run->timer_count; i++)
-    if (run->timers[i].id == id) {
-      timer_forget(run, i);
-      run_send(run, WIRE_TIMER, wire_id, NULL, 0);
-      return;
-    }
 }
 
 /* ---- from the guest ---- */
@@ -431,9 +340,9 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     run_call_cancel(run, header->id);
     return true;
   case WIRE_TIMER_START:
-    return timer_start(run, header->id, &body);
+    return run_timer_start(run, header->id, &body);
   case WIRE_TIMER_STOP:
-    timer_stop(run, header->id);
+    run_timer_stop(run, header->id);
     return true;
   case WIRE_LOG:
     return run_on_log(run, &body);

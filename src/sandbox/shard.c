@@ -304,7 +304,7 @@ static void handle_event(shard *shard, const op_event *event) {
     break;
   case OP_EVENT_TIMER:
     if (event->scope_user)
-      run_on_timer(event->scope_user, event->id, event->tag);
+      run_on_timer(event->scope_user, event->tag);
     break;
   case OP_EVENT_WALL:
     if (event->scope_user)
