@@ -10,7 +10,7 @@ pool *pool_open(const pool_options *options) {
     return NULL;
   pool->options = *options;
   atomic_init(&pool->references, 1);
-  if (uv_mutex_init(&pool->lock) == 0) {
+  if (spin_mutex_init(&pool->lock) == 0) {
     if (uv_cond_init(&pool->all_ended) == 0)
       return pool;
     uv_mutex_destroy(&pool->lock);
@@ -88,6 +88,7 @@ void pool_close_now(pool *pool) {
 
 static void deliver_done(loop_message *message) {
   pool_work *work = (pool_work *)message;
+  loop_expect(work->reply_to, -1);
   work->done(work);
 }
 
@@ -117,9 +118,16 @@ static pool_status enter(pool *pool, loop *reply_to, pool_work *work) {
   return POOL_OK;
 }
 
+static void expect(const pool_work *work, int change) {
+  if (work->reply_to)
+    loop_expect(work->reply_to, change);
+}
+
 pool_status pool_submit(pool *pool, loop *reply_to, pool_work *work) {
   uv_mutex_lock(&pool->lock);
   pool_status status = enter(pool, reply_to, work);
+  if (status == POOL_OK)
+    expect(work, 1);
   uv_mutex_unlock(&pool->lock);
   return status;
 }
@@ -131,6 +139,7 @@ bool pool_withdraw(pool *pool, pool_work *work) {
     pool_unplace(pool, work);
     pool->queued--;
     work->state = WORK_FREE;
+    expect(work, -1);
   }
   uv_mutex_unlock(&pool->lock);
   return queued;
@@ -209,6 +218,7 @@ bool pool_retire(pool *pool, pool_work *work) {
     pool->retired++;
     atomic_fetch_add(&pool->references, 1);
     pthread_detach(thread->id);
+    expect(work, -1);
     if (pool->threads + pool->ending == 0)
       uv_cond_signal(&pool->all_ended);
   }

@@ -12,14 +12,15 @@
  * are hashed, so two of them may share a thread.
  *
  * Work that waits for other work. Each of threads_max works that run has a place. A work
- * that waits for another one of the same pool must give its place away meanwhile:
- * pool_park(), wait, pool_unpark(). There are parked_max such; when pool_park() says no,
- * the work must not wait for anything that is still queued. It takes it back with
- * pool_withdraw() and does it itself, or fails; when it cannot be taken back it runs
- * already, on a thread of its own, and may be waited for. So whatever is waited for runs
- * or has a place to run in, down to work that waits for nothing: no depth of nesting can
- * stop the pool. After unparking more than threads_max may run for a while, at most by
- * parked_max; nothing new begins then.
+ * that is going to wait for others of the same pool gives its place away first:
+ * pool_park(), submit them, wait, pool_unpark(). When pool_park() says no, because
+ * parked_max wait already, it must not wait for any work of this pool, not even for one
+ * that runs: it does the work itself, or fails; what it has submitted before it takes back
+ * or leaves to its end. So whatever has a place goes on without the pool, and ends or
+ * gives it away, and all that is queued is reached: no depth of nesting can stop the pool.
+ * (Waiting in place for work that runs is not enough: that may park and then wait for
+ * queued work, while the places are full of such as wait for it.) After unparking more
+ * than threads_max may run for a while, at most by parked_max; nothing new begins then.
  *
  * A thread cannot be killed. One whose work does not end is given up with pool_retire():
  * it counts no more, is replaced, and nobody waits for it, pool_close() neither. */
@@ -113,8 +114,10 @@ bool pool_withdraw(pool *pool, pool_work *work);
  * other thread can be had for it. */
 bool pool_retire(pool *pool, pool_work *work);
 
-/* On a worker, from within `run`: gives away its place, because it only waits from here
- * to pool_unpark(). False: it keeps its place; see above what it must not do then. */
+/* On a worker, from within `run`: gives away its place, because it does little but wait
+ * from here to pool_unpark(). False: it keeps its place (parked_max are parked, it is
+ * parked already, it was given up, or work is queued and no other thread can be had);
+ * see above what it must not do then. */
 bool pool_park(pool *pool);
 /* Never blocks. Nothing when it is not parked. */
 void pool_unpark(pool *pool);

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "loop/spin.h"
 #include "task/pool.h"
 
 /* Keys of affinity are hashed to so many; a power of two. */
@@ -31,7 +32,10 @@ typedef struct pool_thread {
   pool_work *work;               /* runs */
   uint32_t keys;                 /* slots that are bound to it */
   uint32_t picks;
-  bool idle; /* in the stack; who takes it out means it to look for work */
+  /* In the stack; who takes it out means it to look for work. Changed under the lock. */
+  atomic_bool idle;
+  bool asleep; /* in `wake` */
+  spin spin;   /* the thread's */
   bool parked, retired;
 } pool_thread;
 

@@ -36,7 +36,8 @@ static void pull_idle(pool_thread *thread) {
 void pool_wake(pool_thread *thread) {
   pull_idle(thread);
   thread->pool->waking++;
-  uv_cond_signal(&thread->wake);
+  if (thread->asleep)
+    uv_cond_signal(&thread->wake);
 }
 
 static pool_thread *held_thread(const pool *pool) {
@@ -100,10 +101,14 @@ static bool wait_idle(pool_thread *thread) {
   pool *pool = thread->pool;
   uint64_t idle_ns = UINT64_C(1000000) * pool->options.idle_ms;
   while (thread->idle) {
-    if (idle_ns == 0) {
+    bool late = false;
+    thread->asleep = true;
+    if (idle_ns == 0)
       uv_cond_wait(&thread->wake, &pool->lock);
-    } else if (uv_cond_timedwait(&thread->wake, &pool->lock, idle_ns) != 0 && thread->idle &&
-               thread->own.count == 0) {
+    else
+      late = uv_cond_timedwait(&thread->wake, &pool->lock, idle_ns) != 0;
+    thread->asleep = false;
+    if (late && thread->idle && thread->own.count == 0) {
       pull_idle(thread);
       leave(thread);
       return false;
@@ -132,6 +137,8 @@ static bool serve(pool_thread *thread, void *state) {
     ended = work;
     if (work)
       work->run(work, state);
+    else if (stays)
+      spin_until(&thread->spin, &thread->idle, false);
     uv_mutex_lock(&pool->lock);
     if (thread->retired)
       break;

@@ -8,7 +8,7 @@
 #include "unit/run_fixture.h"
 
 /* Behind the fixture. */
-#include "unit/seeds.h"
+#include "unit/engine_seeds.h"
 
 #define RUNS 5
 #define SEEDS_PER_SHARD 20

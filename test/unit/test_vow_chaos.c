@@ -7,7 +7,7 @@
 #include "unit/vow_fixture.h"
 
 /* Behind the fixture. */
-#include "unit/seeds.h"
+#include "unit/engine_seeds.h"
 
 #define RUNS 6
 #define HELD_USED 40u
