@@ -344,7 +344,7 @@ static bool open_shard(evaluation *e) {
 static bool open_api(evaluation *e) {
   char message[512];
   bool needs_workers = e->needs_db || e->record.audit.path;
-  if (needs_workers && !(e->workers = pool_open(NULL, WORKERS_MAX))) {
+  if (needs_workers && !(e->workers = pool_open(&(pool_options){.threads_max = WORKERS_MAX}))) {
     usage("out of memory");
     return false;
   }

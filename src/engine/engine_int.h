@@ -21,6 +21,7 @@ typedef struct engine_class {
   size_t (*memory)(const engine_instance *instance);
   const uint8_t *(*memory_bytes)(const engine_instance *instance, size_t *len);
   void (*trim)(engine *engine);
+  void (*set_trust)(engine *engine, const engine_trust *trust);
   engine_counts (*counts)(const engine *engine);
   void (*verify)(engine *engine, bool verify);
 } engine_class;

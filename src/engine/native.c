@@ -12,6 +12,8 @@
 typedef struct native_engine {
   engine base;
   guest_bundle bundle;
+  bool trusted;
+  engine_trust trust; /* with `trusted` */
 } native_engine;
 
 typedef struct native_guest {
@@ -175,19 +177,22 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
                                              size_t memory_max, engine_drain *drain_user,
                                              void *user) {
   (void)template; /* there is none */
+  native_engine *of = (native_engine *)engine;
   native_guest *native = mem_new(engine->allocator, 1, sizeof *native);
   if (!native)
     return NULL;
   native->base = (engine_instance){
       .engine = engine, .drain = drain_user, .user = user, .memory_max = memory_max};
   native->guest.host = native;
+  native->guest.trusted = of->trusted;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;
-  if (!guest_init(&native->guest, &limited, native, &((native_engine *)engine)->bundle)) {
+  if (!guest_init(&native->guest, &limited, native, &of->bundle)) {
     native_instance_close(&native->base, false);
     return NULL;
   }
   JS_SetInterruptHandler(native->guest.rt, should_stop, native);
+  JS_SetCanBlock(native->guest.rt, of->trusted && of->trust.can_block);
   return &native->base;
 }
 
@@ -255,6 +260,12 @@ static engine *native_open(const vow_allocator *allocator, const char *folder, c
   return &native->base;
 }
 
+static void native_set_trust(engine *engine, const engine_trust *trust) {
+  native_engine *native = (native_engine *)engine;
+  native->trusted = trust != NULL;
+  native->trust = trust ? *trust : (engine_trust){0};
+}
+
 static void native_trim(engine *engine) {
   (void)engine;
 }
@@ -281,6 +292,7 @@ const engine_class engine_native_class = {
     .memory = native_memory,
     .memory_bytes = native_memory_bytes,
     .trim = native_trim,
+    .set_trust = native_set_trust,
     .counts = native_counts,
     .verify = native_verify,
 };

@@ -343,8 +343,10 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
     return false;
   JS_SetContextOpaque(g->ctx, g);
   JSValue global = JS_GetGlobalObject(g->ctx);
-  remove_global(g->ctx, global, "SharedArrayBuffer");
-  remove_global(g->ctx, global, "Atomics");
+  if (!g->trusted) {
+    remove_global(g->ctx, global, "SharedArrayBuffer");
+    remove_global(g->ctx, global, "Atomics");
+  }
   capture(g, global);
   JS_FreeValue(g->ctx, global);
   if (!script_init(g) || !run_bundle(g, bundle) ||

@@ -46,7 +46,8 @@ enum { ON_EVALUATED, ON_VALUE, ON_FAILED, ON_COUNT };
 typedef struct guest {
   JSRuntime *rt;
   JSContext *ctx;
-  void *host; /* the native engine's instance; NULL in wasm */
+  void *host;   /* the native engine's instance; NULL in wasm */
+  bool trusted; /* native only: script has what `vow run` gives; set before guest_init() */
   guest_internals internals;
   JSValue promise_ctor, promise_resolve, map_ctor, map_set, set_ctor, set_add;
   JSValue on_settled[ON_COUNT];
@@ -78,7 +79,7 @@ typedef struct guest {
 /* ---- guest.c: life and turns ---- */
 
 /* Makes runtime, context and web globals. False when memory is short. The
- * caller zeroed `g` (and set `host`). `bundle` is filled by the first guest. */
+ * caller zeroed `g` (and set `host` and `trusted`). `bundle` is filled by the first guest. */
 bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
                 guest_bundle *bundle);
 /* Only the native engine ends a guest so; wasm memory is simply dropped. */

@@ -45,19 +45,31 @@ enum {
   WIRE_ERROR,       /* wire_error_field map; the run settled with it */
   WIRE_UNHANDLED,   /* likewise: answer to WIRE_FINISH, when there is one */
   WIRE_STUCK_AT,    /* text: lines of a trace; answer to WIRE_STUCK, when there are any */
+
+  /* Deferred: functions that a worker's guest runs (natively only). The main guest
+   * tells the host, and the host its workers. */
+  WIRE_CODE, /* both ways, array: hash (bytes, 16), bytecode (bytes), source (text), function
+              * name (text), file (text); before the first call or task that names it */
+  WIRE_REJECT_VALUE, /* to the main guest: the thrown value; the call is rejected with exactly that
+                      */
+  WIRE_PROGRESS,     /* both ways, a value: progress of the call or task `id` */
+  WIRE_CODE_DROP,    /* to a worker, bytes: the hash to forget */
+  WIRE_TASK,         /* to a worker, array: hash, [arguments]; `id` is the task's. One at a time */
+  WIRE_TASK_VALUE,   /* from a worker: the value that the task `id` is fulfilled with */
+  WIRE_TASK_ERROR,   /* from a worker: the value that the task `id` is rejected with */
 };
 
 /* WIRE_START, an array in this order. */
 enum {
-  WIRE_START_SEEDS,     /* bytes: random state (8), hash seed (4) */
-  WIRE_START_STACK,     /* JavaScript stack, bytes */
-  WIRE_START_MODULE,    /* bool: the source is a module by its name */
-  WIRE_START_NAME,      /* text: file name for traces */
-  WIRE_START_SOURCE,    /* text, or bytes when it is not UTF-8; null: it was loaded */
-  WIRE_START_CONTEXT,   /* text: JSON of `context` */
-  WIRE_START_KINDS,     /* array of [name, number of arguments, the last is options, kind] */
-  WIRE_START_RESULT,    /* result limit, bytes */
-  WIRE_START_DEBUG,     /* bool: tell the site of each call */
+  WIRE_START_SEEDS,   /* bytes: random state (8), hash seed (4) */
+  WIRE_START_STACK,   /* JavaScript stack, bytes */
+  WIRE_START_MODULE,  /* bool: the source is a module by its name */
+  WIRE_START_NAME,    /* text: file name for traces */
+  WIRE_START_SOURCE,  /* text, or bytes when it is not UTF-8; null: it was loaded */
+  WIRE_START_CONTEXT, /* text: JSON of `context` */
+  WIRE_START_KINDS,   /* array of [name, number of arguments, the last is options, kind] */
+  WIRE_START_RESULT,  /* result limit, bytes */
+  WIRE_START_DEBUG,   /* bool: tell the site of each call */
   WIRE_START_FIELDS,
 };
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/op.h"
+#include "guest/wire.h"
 
 typedef struct host_call host_call;
 struct shard;
@@ -43,6 +44,11 @@ typedef struct host_kind {
    * answered, stopped and ended alone. The array is not valid after the return.
    * NULL: `start` is called for each. */
   void (*start_batch)(host_call **calls, size_t count, void *user);
+  /* For handlers that run a guest of their own, see host_call_message(); else NULL.
+   * `answer`: what one of its calls came to, WIRE_FULFIL or WIRE_REJECT; must not end
+   * the handler. `code`: WIRE_CODE of any guest of the run; false: it is malformed. */
+  void (*answer)(host_call *call, const wire_header *header, const void *body, void *user);
+  bool (*code)(const uint8_t *body, size_t len, void *user);
   void *user;
   host_policy policy;
   op_kind *state; /* what its calls share; NULL: nothing, and no policy holds */
@@ -100,6 +106,19 @@ void *host_call_run_user(const host_call *call);
  * answer is counted as late and dropped. */
 bool host_call_fulfil(host_call *call, const void *value, size_t len);
 bool host_call_reject(host_call *call, const host_error *error);
+/* As host_call_reject(), and the guest's promise is rejected with exactly `value`;
+ * `error` is what the record, and whoever shares the answer, gets. */
+bool host_call_reject_value(host_call *call, const host_error *error, const void *value,
+                            size_t len);
+
+/* A message from a guest that works for the handler: its calls become operations
+ * nested in `call`, with what is left of its time; console output is the run's;
+ * progress is told to the guest that made the call. False: it is malformed, or the
+ * run takes no more. May call `answer`. */
+bool host_call_message(host_call *call, const wire_header *header, const uint8_t *body);
+/* Cancels what is nested in `call`; nothing of it is answered any more. */
+void host_call_end_nested(host_call *call);
+
 /* Around several answers that came together: what may start because of them starts
  * at the end, so that it can go together as well. They nest. */
 void host_answers_begin(struct shard *shard);

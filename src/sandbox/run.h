@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cbor.h"
 #include "core/op.h"
 #include "sandbox/host.h"
 #include "sandbox/shard.h"
@@ -152,6 +153,10 @@ typedef struct run_options {
   void (*on_done)(run *run, const run_report *report, void *user);
   void *user;
 } run_options;
+
+/* The body of WIRE_START or WIRE_LOAD (guest/wire.h) for a guest with these options;
+ * `loaded`: it has source and kinds already. */
+void run_put_start(const uint8_t seeds[12], const run_options *options, bool loaded, cbor_out *out);
 
 /* A script that many runs execute, with its operations defined and its source
  * compiled once: each run starts from a copy of that. Nothing of the script is

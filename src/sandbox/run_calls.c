@@ -88,7 +88,8 @@ static void index_grow(run *run) {
   memcpy(&index->multiplier, seeds, sizeof index->multiplier);
   index->multiplier |= 1;
   for (host_call *call = run->calls; call; call = call->next)
-    index_add(index, call);
+    if (!call->is_nested)
+      index_add(index, call);
 }
 
 void run_index_init(run *run) {
@@ -103,7 +104,8 @@ void run_index_free(run *run) {
 static void link_call(run *run, host_call *call) {
   if (run->calls_linked >> run->index.bits >= INDEX_LOAD)
     index_grow(run);
-  index_add(&run->index, call);
+  if (!call->is_nested) /* its id is another guest's */
+    index_add(&run->index, call);
   run->calls_linked++;
   call->next = run->calls;
   call->previous = NULL;
@@ -117,7 +119,8 @@ static void unlink_call(host_call *call) {
   run *run = call->run;
   if (!run)
     return;
-  index_remove(&run->index, call);
+  if (!call->is_nested)
+    index_remove(&run->index, call);
   run->calls_linked--;
   if (call->previous)
     call->previous->next = call->next;
@@ -131,6 +134,7 @@ static void unlink_call(host_call *call) {
 
 void run_call_free(host_call *call) {
   unlink_call(call);
+  run_nested_unlink(call);
   run_call_adopt(call);
   run_kinds_release(shard_allocator(call->shard), call->kinds);
   mem_free(shard_allocator(call->shard), call->site);
@@ -149,7 +153,8 @@ static uint8_t priority_of(const run *run, const host_kind *kind, double asked) 
   return (uint8_t)(priority < OP_PRIORITIES ? priority : OP_PRIORITIES - 1);
 }
 
-static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields) {
+static host_call *new_call(run *run, host_call *parent, uint64_t wire_id,
+                           const call_fields *fields) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   host_call *call = mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
   if (!call)
@@ -158,6 +163,7 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
       (host_call){.shard = run->shard,
                   .run = run,
                   .wire_id = wire_id,
+                  .is_nested = parent != NULL,
                   .number = ++run->calls_made,
                   .kind = &run->options.kinds[fields->kind],
                   .kinds = run_kinds_hold(run->kinds),
@@ -168,6 +174,8 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
   if (fields->site && run->options.debug)
     call->site = mem_text(allocator, fields->site, fields->site_len);
   link_call(run, call);
+  if (parent)
+    run_nested_link(call, parent);
   return call;
 }
 
@@ -217,6 +225,7 @@ static bool submit(run *run, host_call *call, const call_fields *fields) {
   put_key(call, &key);
   op_spec spec = {.kind = call->kind->state,
                   .name = call->kind->name,
+                  .parent = call->parent ? call->parent->id : 0,
                   .timeout_ns = timeout_ns(run, fields->timeout_ms),
                   .priority = call->priority,
                   .tag = call->number,
@@ -234,13 +243,13 @@ static bool submit(run *run, host_call *call, const call_fields *fields) {
     run_answer_kept(call, &answer);
   else if (status == OP_E_FULL)
     refuse_full(call);
-  else
+  else if (status != OP_E_GONE) /* its parent is settled: nobody waits for an answer */
     refuse(run, status);
   run_call_free(call);
-  return status == OP_HIT || status == OP_E_FULL;
+  return status == OP_HIT || status == OP_E_FULL || status == OP_E_GONE;
 }
 
-bool run_call(run *run, const wire_header *header, cbor_in *body) {
+bool run_call(run *run, host_call *parent, const wire_header *header, cbor_in *body) {
   call_fields fields;
   if (!read_call(body, &fields)) {
     run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed call");
@@ -254,7 +263,7 @@ bool run_call(run *run, const wire_header *header, cbor_in *body) {
     run_fail(run, RUN_KIND_MEMORY, "an operation's arguments do not fit into the run's memory");
     return false;
   }
-  host_call *call = new_call(run, header->id, &fields);
+  host_call *call = new_call(run, parent, header->id, &fields);
   if (!call)
     run_fail_for_memory(run);
   return call && submit(run, call, &fields);

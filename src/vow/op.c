@@ -110,7 +110,8 @@ void lib_op_unlink(vow_op *op) {
 
 /* ---- the handler ---- */
 
-static void run_handler(pool_work *work) {
+static void run_handler(pool_work *work, void *state) {
+  (void)state;
   vow_op *op = (vow_op *)((char *)work - offsetof(vow_op, work));
   if (!vow_op_cancelled(op))
     op->kind->handler(op, op->kind->user);
@@ -126,7 +127,7 @@ static void start_on_worker(vow_op *op) {
   op->work.run = run_handler;
   op->work.done = handler_done;
   lib_op_hold(op);
-  if (pool_submit(runtime->workers, shard_loop(runtime->shard), &op->work))
+  if (pool_submit(runtime->workers, shard_loop(runtime->shard), &op->work) == POOL_OK)
     return;
   lib_op_no_thread(op);
   vow_op_release(op);

@@ -95,6 +95,11 @@ static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options 
   return api_registry_add_all(&runtime->registry, builtins, count) ? VOW_OK : VOW_E_NOMEM;
 }
 
+static pool *open_workers(const vow_allocator *allocator, uint32_t threads_max) {
+  const pool_options options = {.allocator = allocator, .threads_max = threads_max};
+  return pool_open(&options);
+}
+
 static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
   uint32_t workers = options->workers_max ? options->workers_max : WORKERS_DEFAULT;
   if (options->engine != VOW_ENGINE_WASM && options->engine != VOW_ENGINE_NATIVE)
@@ -105,7 +110,7 @@ static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *op
     return lib_fail(runtime, VOW_E_INVALID, "audit: it names no file");
   runtime->runs_max = options->runs_max;
   vow_status status = open_shard(runtime, options);
-  if (status == VOW_OK && !(runtime->workers = pool_open(runtime->allocator, workers)))
+  if (status == VOW_OK && !(runtime->workers = open_workers(runtime->allocator, workers)))
     status = VOW_E_NOMEM;
   if (status == VOW_OK)
     status = open_builtins(runtime, options);

@@ -184,7 +184,8 @@ typedef struct pool_echo {
   uint32_t sum; /* something for the worker to compute */
 } pool_echo;
 
-static inline void pool_echo_run(pool_work *base) {
+static inline void pool_echo_run(pool_work *base, void *state) {
+  (void)state;
   pool_echo *work = (pool_echo *)base;
   for (uint32_t i = 0; i < 1000; i++)
     work->sum = work->sum * 31 + i;
@@ -204,8 +205,8 @@ static inline void start_pool(host_call *call, void *user) {
   work->work.run = pool_echo_run;
   work->work.done = pool_echo_done;
   if (!f->pool)
-    f->pool = pool_open(&f->allocator, 2);
-  if (f->pool && pool_submit(f->pool, shard_loop(f->shard), &work->work))
+    f->pool = pool_open(&(pool_options){.allocator = &f->allocator, .threads_max = 2});
+  if (f->pool && pool_submit(f->pool, shard_loop(f->shard), &work->work) == POOL_OK)
     return;
   free(work);
   reject_call(call, NULL, "no pool");

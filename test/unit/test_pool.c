@@ -43,7 +43,7 @@ static void stage_open(stage *s, uint32_t threads_max) {
   *s = (stage){0};
   s->allocator = counting_allocator(&s->counting);
   s->loop = loop_open(&s->allocator, nothing, nothing, s);
-  s->pool = pool_open(&s->allocator, threads_max);
+  s->pool = pool_open(&(pool_options){.allocator = &s->allocator, .threads_max = threads_max});
   s->loop_thread = uv_thread_self();
   assert_non_null(s->loop);
   assert_non_null(s->pool);
@@ -55,7 +55,8 @@ static void stage_close(stage *s) {
   assert_int_equal(s->counting.blocks, 0);
 }
 
-static void run_job(pool_work *work) {
+static void run_job(pool_work *work, void *state) {
+  (void)state;
   job *j = (job *)work;
   stage *s = j->stage;
   j->ran_on = uv_thread_self();
@@ -81,7 +82,7 @@ static void job_done(pool_work *work) {
 static void submit(stage *s, job *j, uint32_t number, bool meets) {
   *j = (job){
       .work = {.run = run_job, .done = job_done}, .stage = s, .number = number, .meets = meets};
-  assert_true(pool_submit(s->pool, s->loop, &j->work));
+  assert_int_equal(pool_submit(s->pool, s->loop, &j->work), POOL_OK);
 }
 
 static void until_done(stage *s, unsigned count) {
@@ -209,7 +210,7 @@ static void no_memory(void **state) {
   (void)state;
   counting_alloc counting = {.fail_at = 1};
   vow_allocator allocator = counting_allocator(&counting);
-  assert_null(pool_open(&allocator, 4));
+  assert_null(pool_open(&(pool_options){.allocator = &allocator, .threads_max = 4}));
   assert_int_equal(counting.blocks, 0);
 }
 
@@ -227,7 +228,7 @@ static void side_main(void *user) {
   for (uint32_t i = 0; i < WORKS; i++) {
     job *j = &side->jobs[i];
     *j = (job){.work = {.run = run_job, .done = job_done}, .stage = &side->own, .number = i};
-    assert_true(pool_submit(side->shared->pool, side->own.loop, &j->work));
+    assert_int_equal(pool_submit(side->shared->pool, side->own.loop, &j->work), POOL_OK);
     if (i % 8 == 7)
       until_done(&side->own, i);
   }

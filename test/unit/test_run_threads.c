@@ -73,7 +73,7 @@ static void lane_main(void *user) {
 
 static void shards_beside_each_other(void **state) {
   lane lanes[SHARDS];
-  pool *workers = pool_open(NULL, 3);
+  pool *workers = pool_open(&(pool_options){.threads_max = 3});
   assert_non_null(workers);
   for (int i = 0; i < SHARDS; i++) {
     lanes[i] = (lane){.engine = *(const engine_kind *)*state, .workers = workers};
