@@ -148,7 +148,8 @@ async function privateKib(command) {
   await wait(50); // what a thread does at last is done
   const text = readFileSync(`/proc/${program.pid}/smaps_rollup`, 'latin1');
   await program.end();
-  return [...text.matchAll(/^Private_\w+:\s+(\d+)/gm)].reduce((sum, [, kib]) => sum + Number(kib), 0);
+  const parts = [...text.matchAll(/^Private_\w+:\s+(\d+)/gm)];
+  return parts.reduce((sum, [, kib]) => sum + Number(kib), 0);
 }
 
 // ---- rounds ----
@@ -198,8 +199,10 @@ function spread(values, format = number) {
 
 /** Columns are [heading, (name) => text]. */
 function printTable(title, columns) {
-  const lines = [['', ...columns.map(([heading]) => heading)],
-                 ...participants.map(({name, text}) => [text, ...columns.map(([, cell]) => cell(name))])];
+  const row = (text, cells) => [text, ...cells];
+  const lines = [row('', columns.map(([heading]) => heading)),
+                 ...participants.map(({name, text}) =>
+                   row(text, columns.map(([, cell]) => cell(name))))];
   const widths = lines[0].map((_, i) => Math.max(...lines.map((line) => line[i].length)));
   console.log(`\n${title}`);
   for (const line of lines)
@@ -223,8 +226,9 @@ function printTables() {
                   spread(figuresOf('vow', place, 'empty_with_deadline_per_s'), thousands));
   printTable('computing, one task at a time, us: just-in-time compilers win here',
              [...both('fib(20)', 'fib20_us'), ...both('100,000 turns', 'loop_us')]);
-  printTable('1,000 tasks that return 10 KB each, 64 in flight, tasks/s; memory of an idle worker', [
-    ...both('', 'rows_per_s', thousands), ['KiB of a worker', (name) => spread(results[name].memory)]]);
+  const idle = ['KiB of a worker', (name) => spread(results[name].memory)];
+  printTable('1,000 tasks that return 10 KB each, 64 in flight, tasks/s; memory of an idle worker',
+             [...both('', 'rows_per_s', thousands), idle]);
   const start = (place, cell) => (name) => cell(results[name].start[place]);
   const wall = ({ms, least_ms: least, most_ms: most}) =>
     `${number(ms)} (${number(least)}..${number(most)})`;
@@ -232,12 +236,12 @@ function printTables() {
     ['ms, pinned', start('pinned', wall)], ['ms, free', start('free', wall)],
     ['peak MiB, pinned', start('pinned', ({peak_mib: mib}) => number(mib))],
     ['peak MiB, free', start('free', ({peak_mib: mib}) => number(mib))]]);
-  const least = (key, of) => (name) =>
-    `${Math.min(...Object.keys(places).flatMap((place) => figuresOf(name, place, key)).map(Number))}${of}`;
+  const least = (name, key) =>
+    Math.min(...Object.keys(places).flatMap((place) => figuresOf(name, place, key)).map(Number));
   printTable('an endless loop is cancelled: ms to the rejection, ms until no thread spins', [
     ...both('rejected', 'cancel_ms'), ...both('quiet', 'idle_ms', upToSpin),
-    ['neighbour', (name) => least('neighbour', '')(name) === '1' ? 'survives' : 'LOST'],
-    ['queued done', least('queued', ' of 3')]]);
+    ['neighbour', (name) => least(name, 'neighbour') === 1 ? 'survives' : 'LOST'],
+    ['queued done', (name) => `${least(name, 'queued')} of 3`]]);
 }
 
 // ---- targets ----
@@ -250,8 +254,7 @@ function target(text, values, bound, theirs) {
   const ratios = theirs ? values.map((value, i) => value / theirs[i]) : values;
   const ratio = median(ratios);
   const met = bound.most !== undefined ? ratio <= bound.most : ratio >= bound.least;
-  targets.push({text, ours: median(values), theirs: theirs && median(theirs), value: ratio,
-                least: Math.min(...ratios), most: Math.max(...ratios), bound, met});
+  targets.push({text, ours: median(values), theirs: theirs && median(theirs), ratios, bound, met});
 }
 
 const has = (...wanted) => wanted.every((name) => results[name]);
@@ -292,11 +295,11 @@ function setTargets() {
   if (!has('vow'))
     return;
   for (const place of Object.keys(places)) {
-    target(`cancel to rejection, ${place}, ms`, figuresOf('vow', place, 'cancel_ms'), {most: 2});
-    target(`cancel to no thread spinning, ${place}, ms`, figuresOf('vow', place, 'idle_ms'), {most: 10});
-    target(`queued tasks done, ${place}`, [Math.min(...figuresOf('vow', place, 'queued'))], {least: 3});
-    target(`neighbour survives, ${place}`,
-           [Math.min(...figuresOf('vow', place, 'neighbour').map(Number))], {least: 1});
+    const own = (key) => figuresOf('vow', place, key).map(Number);
+    target(`cancel to rejection, ${place}, ms`, own('cancel_ms'), {most: 2});
+    target(`cancel to no thread spinning, ${place}, ms`, own('idle_ms'), {most: 10});
+    target(`queued tasks done, ${place}`, [Math.min(...own('queued'))], {least: 3});
+    target(`neighbour survives, ${place}`, [Math.min(...own('neighbour'))], {least: 1});
   }
 }
 
@@ -304,14 +307,17 @@ function printTargets() {
   if (targets.length === 0)
     return;
   const ratio = (value) => value < 1 && value > 0 ? `1/${number(1 / value)}` : number(value);
-  console.log(`\n${'targets: ours against'.padEnd(42)}${'ours'.padStart(9)} ${'theirs'.padStart(9)}  ` +
-              `${'ratio (least..most)'.padEnd(26)}target`);
-  for (const {text, ours, theirs, value, least, most, bound, met} of targets) {
+  const line = (text, ours, theirs, range, limit) =>
+    console.log(`${text.padEnd(42)}${ours.padStart(9)} ${theirs.padStart(9)}  ` +
+                `${range.padEnd(26)}${limit}`);
+  console.log();
+  line('targets: ours against', 'ours', 'theirs', 'ratio (least..most)', 'target');
+  for (const {text, ours, theirs, ratios, bound, met} of targets) {
     const format = theirs === undefined ? number : ratio;
-    const range = least === most ? format(value) : `${format(value)} (${format(least)}..${format(most)})`;
-    const limit = bound.most !== undefined ? `<= ${format(bound.most)}` : `>= ${format(bound.least)}`;
-    console.log(`${text.padEnd(42)}${number(ours).padStart(9)} ${number(theirs).padStart(9)}  ` +
-                `${range.padEnd(26)}${limit} ${met ? 'met' : 'MISSED'}`);
+    const limit = bound.most !== undefined ? `<= ${format(bound.most)}` :
+      `>= ${format(bound.least)}`;
+    line(text, number(ours), number(theirs), spread(ratios, format),
+         `${limit} ${met ? 'met' : 'MISSED'}`);
   }
 }
 
