@@ -83,19 +83,24 @@ class Watched {
   }
 }
 
-/** Threads of a process that run, or would if they had a core. */
-function running(pid) {
-  let count = 0;
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
-      count += stat.slice(stat.lastIndexOf(')') + 2)[0] === 'R';
-    } catch (error) {
-      if (error.code !== 'ENOENT' && error.code !== 'ESRCH')
-        throw error; // else the thread has ended since
-    }
+/** What `read` gives; undefined when the process or thread has ended meanwhile. */
+function ofLiving(read) {
+  try {
+    return read();
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'ESRCH')
+      throw error;
+    return undefined;
   }
-  return count;
+}
+
+/** Whether any thread of a process runs, or would if it had a core. */
+function isBusy(pid) {
+  const threads = ofLiving(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+  return threads.some((thread) => {
+    const stat = ofLiving(() => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1'));
+    return stat !== undefined && stat[stat.lastIndexOf(')') + 2] === 'R';
+  });
 }
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -118,17 +123,18 @@ function quietSince(samples) {
 /** Milliseconds from the cancel until the process spins no more; SPIN_MS at most. */
 async function idleAfter(program, result) {
   const samples = [];
-  let told, since;
+  let told;
   result.then(({cancelled_at: at}) => { told = at; });
   for (;;) {
-    samples.push({at: clock(), busy: running(program.pid) > 0});
+    samples.push({at: clock(), busy: isBusy(program.pid)});
     await wait(STEP_MS);
     if (told === undefined)
       continue;
-    const after = samples.filter(({at}) => at >= told);
-    since = quietSince(after);
-    if (since !== undefined || clock() - told > SPIN_MS)
-      return Math.min(SPIN_MS, (since ?? Infinity) - told);
+    const since = quietSince(samples.filter(({at}) => at >= told));
+    if (since !== undefined)
+      return Math.min(SPIN_MS, since - told);
+    if (clock() - told > SPIN_MS)
+      return SPIN_MS;
   }
 }
 
