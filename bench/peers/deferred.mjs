@@ -109,12 +109,13 @@ const clock = () => performance.timeOrigin + performance.now();
 /** Where `samples` are quiet for QUIET_MS, but for one: a wake-up is no spinning. */
 function quietSince(samples) {
   for (let i = 0; i < samples.length; i++) {
-    if (samples[i].busy)
-      continue;
-    const window = samples.slice(i).filter(({at}) => at <= samples[i].at + QUIET_MS);
-    if (samples.at(-1).at < samples[i].at + QUIET_MS)
-      return undefined;
-    if (window.filter(({busy}) => busy).length <= 1)
+    const end = samples[i].at + QUIET_MS;
+    let at = i, busy = 0;
+    for (; at < samples.length && samples[at].at <= end && busy <= 1; at++)
+      busy += samples[at].busy;
+    if (at === samples.length)
+      return undefined; // not known yet
+    if (!samples[i].busy && busy <= 1)
       return samples[i].at;
   }
   return undefined;
@@ -126,7 +127,7 @@ async function idleAfter(program, result) {
   let told;
   result.then(({cancelled_at: at}) => { told = at; });
   for (;;) {
-    samples.push({at: clock(), busy: isBusy(program.pid)});
+    samples.push({at: clock(), busy: Number(isBusy(program.pid))});
     await wait(STEP_MS);
     if (told === undefined)
       continue;
