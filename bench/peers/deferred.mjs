@@ -321,8 +321,8 @@ function printTargets() {
   line('targets: ours against', 'ours', 'theirs', 'ratio (least..most)', 'target');
   for (const {text, ours, theirs, ratios, bound, met} of targets) {
     const format = theirs === undefined ? number : ratio;
-    const limit = bound.most !== undefined ? `<= ${format(bound.most)}` :
-      `>= ${format(bound.least)}`;
+    const limit = bound.most === undefined ? `>= ${bound.least}` :
+      bound.most < 1 ? `<= 1/${Math.round(1 / bound.most)}` : `<= ${bound.most}`;
     line(text, number(ours), number(theirs), spread(ratios, format),
          `${limit} ${met ? 'met' : 'MISSED'}`);
   }
