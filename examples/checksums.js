@@ -20,8 +20,8 @@ const total = blocks.reduce((sum, block) => sum + block.length, 0);
 const done = new Array(blocks.length).fill(0);
 const sums = await Deferred.map(blocks, adler32, {
   concurrency: 4,
-  onprogress: ({ bytes }, index) => {
-    done[index] = bytes;
+  onprogress: ({ index, value }) => {
+    if (value) done[index] = value.bytes;
   },
 });
 

@@ -4,10 +4,12 @@ set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 foreach(name test_loop test_pool test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
-foreach(name test_engine test_engine_recycle)
+foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
+    test_deferred_tasks)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_engine)
 endforeach()
-foreach(name test_run_calls test_run_limits test_run_isolation test_run_dispose
+target_link_options(test_deferred_tasks PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+foreach(name test_run_calls test_run_program test_run_limits test_run_isolation test_run_dispose
     test_run_leaks test_run_template test_run_policies test_run_fairness test_run_faults test_run_threads)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()

@@ -478,10 +478,10 @@ static void set_limits(worker *worker, const task *task) {
       task->run_ns && task->run_ns < UINT64_MAX - now ? now + task->run_ns : UINT64_MAX;
 }
 
-/* A guest that was stopped, or in which something of the task is left that may still
- * come to execute, serves no other task. */
-static bool is_reusable(const worker *worker) {
-  return engine_fault_of(worker->instance) == ENGINE_FAULT_NONE && worker->calls_live == 0 &&
+/* A guest that did not end the task by itself, or in which something of it is left that
+ * may still come to execute, serves no other task. */
+static bool is_reusable(const worker *worker, const task *task) {
+  return task->state != TASK_FAILED && engine_fault_of(worker->instance) == ENGINE_FAULT_NONE && worker->calls_live == 0 &&
          worker->timer_count == 0;
 }
 
@@ -533,7 +533,7 @@ void worker_run(worker *worker, task *task) {
   }
   execute(worker, task);
   bool stopped = end(task);
-  if (stopped || !is_reusable(worker))
+  if (stopped || !is_reusable(worker, task))
     discard_guest(worker);
   worker->calls_live = worker->timer_count = 0;
 }

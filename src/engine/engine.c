@@ -80,6 +80,11 @@ engine_turn_result engine_resume(engine_instance *instance) {
   return instance->engine->class->resume(instance);
 }
 
+void engine_stop(engine_instance *instance) {
+  if (instance->engine->class->stop)
+    instance->engine->class->stop(instance);
+}
+
 engine_fault engine_fault_of(const engine_instance *instance) {
   return instance->fault;
 }

@@ -4,18 +4,12 @@
 
 #include "sandbox/run_int.h"
 
-static const char *timer_site(const run *run, uint64_t wire_id) {
-  for (uint32_t i = 0; i < run->timer_count; i++)
-    if (run->timers[i].wire_id == wire_id)
-      return run->timers[i].site;
-  return NULL;
-}
-
 static void note(run *run, const op_info *info) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   bool is_timer = info->tag & WIRE_TIMER_BIT;
   const host_call *call = is_timer ? NULL : run_call_numbered(run, info->tag);
-  const char *site = is_timer ? timer_site(run, info->tag) : call ? call->site : NULL;
+  const run_timer *timer = is_timer ? run_timer_find(run, info->tag) : NULL;
+  const char *site = timer ? timer->site : call ? call->site : NULL;
   run->leaks[run->report.leaks_count++] =
       (run_leak){.number = info->tag & ~WIRE_TIMER_BIT,
                  .name = info->name,

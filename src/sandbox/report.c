@@ -129,10 +129,14 @@ void run_make_report(run *run, uint64_t now) {
   report->debug = run->options.debug;
   report->outcome = outcome_of(failure->kind);
   report->value = report->outcome == RUN_VALUE ? run->value : NULL;
+  if (report->outcome == RUN_VALUE && run->exited)
+    report->value = "null";
   report->error.kind = failure->kind;
   report->error.name = failure->name;
   report->error.message = failure->message;
   report->error.stack = failure->stack;
+  report->error.shown = failure->shown;
+  report->error.rejected = failure->rejected;
   report->error.operation_id = failure->operation_id;
   report->error.operation_name = failure->operation_name;
   report->error.operation_attempts = failure->operation_attempts;

@@ -42,7 +42,7 @@ typedef struct run_limit_names {
 
 /* The defaults of `vow eval`. */
 extern const run_limits run_limits_default;
-#define RUN_TIMERS_MAX 1000u
+#define RUN_TIMERS_MAX 1000u /* of what is no program */
 #define RUN_MEMORY_MIN (8u << 20)
 #define RUN_PENDING_LISTED 100u
 
@@ -72,10 +72,13 @@ const char *run_outcome_text(run_outcome outcome);
 /* What a run came to. Strings are UTF-8, zero-terminated, NULL when absent. */
 typedef struct run_report {
   run_outcome outcome;
-  const char *value; /* JSON, one line; with RUN_VALUE */
+  const char *value;   /* JSON, one line; with RUN_VALUE */
+  uint8_t exit_status; /* what a program asked to end with; 0 */
   struct {
     run_kind kind;
     const char *name, *message, *stack;
+    const char *shown;     /* all of it, as the console shows it; of a program */
+    bool rejected;         /* it came as a rejection that nobody handled */
     uint64_t operation_id; /* 0: no operation is behind it */
     const char *operation_name;
     uint32_t operation_attempts;
@@ -127,6 +130,18 @@ typedef struct run_event {
   uint64_t at_ns, age_ns;    /* since the run was opened, since the operation was created */
 } run_event;
 
+/* A program: trusted code that runs until nothing of it is pending, on a native
+ * engine with engine_set_trust(). It has no value, and timers hold it. The first
+ * exception or rejection that nobody handled ends it, and so does process.exit(), with
+ * outcome RUN_VALUE. Its output comes as it is written, see on_log. */
+typedef struct run_program {
+  const char *const *arguments; /* process.argv */
+  size_t arguments_count;
+  const char *const *environment; /* process.env: "NAME=value", NULL at the end */
+  const char *folder;             /* process.cwd() */
+  uint64_t pid;
+} run_program;
+
 typedef struct run_options {
   const run_template *template; /* borrowed until disposal; its name, source, module and kinds
                                    are the run's then. NULL: none */
@@ -138,9 +153,11 @@ typedef struct run_options {
   const host_kind *kinds; /* what is allowed; copied, but for what it points to */
   size_t kinds_count;
   run_limits limits;
+  const run_program *program;         /* NULL: it is none; needed up to the return of run_open() */
   uint8_t priority;                   /* the highest its operations may have; 0 */
   const run_limit_names *limit_names; /* borrowed up to disposal; NULL: the command line's */
-  /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:
+  /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error; of a program
+   * also WIRE_LEVEL_OUT and _ERR, for its standard output and error as they are. NULL:
    * dropped. May be called in the middle of a turn: it must not call the run. */
   void (*on_log)(void *user, int level, const char *text, size_t len);
   /* Operations as they go, all of them settled before on_done; NULL: not told. May
@@ -175,6 +192,9 @@ run *run_open(shard *shard, const run_options *options);
 /* Ends the run now, outcome cancelled, unless it has finished. on_done is called
  * before this returns. */
 void run_cancel(run *run);
+/* In a signal handler on the loop's thread: script of the run stops at its next poll,
+ * and the run is cancelled when it does. One that waits goes on waiting: cancel it. */
+void run_interrupt(run *run);
 /* Frees the run at any moment. One that has not finished is ended first, without
  * on_done. The pointer is invalid afterwards. */
 void run_dispose(run *run);

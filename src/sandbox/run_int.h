@@ -2,6 +2,8 @@
 #ifndef VOW_SANDBOX_RUN_INT_H
 #define VOW_SANDBOX_RUN_INT_H
 
+#include <signal.h>
+
 #include "core/cbor.h"
 #include "sandbox/host.h"
 #include "sandbox/run.h"
@@ -24,6 +26,7 @@ typedef struct run_timer {
   uint64_t wire_id;
   op_id id;
   char *site; /* where script started it, with `debug`; else NULL */
+  bool live;  /* the place is taken */
 } run_timer;
 
 /* What a run may call, shared by the run, its template and its calls: a handler
@@ -79,7 +82,8 @@ typedef struct call_index {
  * The strings are owned by `text`. */
 typedef struct run_failure {
   run_kind kind;
-  char *name, *message, *stack, *operation_name;
+  char *name, *message, *stack, *shown, *operation_name;
+  bool rejected;
   uint64_t operation_id;
   uint32_t operation_attempts;
 } run_failure;
@@ -100,6 +104,9 @@ struct run {
   bool settled;     /* the guest has said its value or error */
   bool finishing;   /* WIRE_FINISH was sent */
   bool asked_stuck; /* WIRE_STUCK was sent: the run is a proven deadlock */
+  bool program;     /* as in options, of which that is gone */
+  bool exited;      /* by process.exit() */
+  volatile sig_atomic_t interrupted;
   bool wall_passed; /* the wall limit came in the middle of a turn */
   unsigned busy;    /* callbacks of ours going on; disposal waits for them */
   bool disposed;
@@ -212,8 +219,18 @@ bool run_drain(void *user, const uint8_t *bytes, size_t len);
 /* WIRE_LOG and WIRE_CODE, whichever guest of the run says it. */
 bool run_on_log(run *run, cbor_in *body);
 bool run_on_code(run *run, const uint8_t *bytes, size_t len);
+
+/* ---- run_timers.c ---- */
+
+/* WIRE_TIMER_START; false when it is malformed, or with a failure noted. */
+bool run_timer_start(run *run, uint64_t wire_id, cbor_in *body);
+void run_timer_stop(run *run, uint64_t wire_id);
+/* It has fired: the guest is told. */
+void run_on_timer(run *run, uint64_t wire_id);
+/* NULL: it is not live. Valid until the next change. */
+const run_timer *run_timer_find(const run *run, uint64_t wire_id);
+/* The scope has dropped them. */
 void run_forget_timers(run *run);
-void run_on_timer(run *run, op_id id, uint64_t wire_id);
 
 /* ---- run_calls.c ---- */
 
@@ -263,6 +280,13 @@ void run_free_leaks(run *run);
 void run_call_orphan(host_call *call);
 void run_call_adopt(host_call *call);
 void run_tell_orphans(shard *shard, void (*on_leak)(void *user, const run_leak *leak), void *user);
+
+/* ---- run_program.c ---- */
+
+/* WIRE_PROCESS for a program; false when memory is short. */
+bool run_process_message(run *run);
+/* WIRE_EXIT; false when it is malformed. */
+bool run_on_exit(run *run, cbor_in *body);
 
 /* ---- report.c ---- */
 

@@ -112,14 +112,19 @@ static void on_grace(uv_timer_t *timer) {
   run_tell_orphans(shard, shard->on_leak, shard->user);
 }
 
-void shard_close(shard *shard) {
-  if (!shard)
-    return;
+void shard_wait(shard *shard) {
   if (shard->on_leak && shard->handlers > 0)
     uv_timer_start(&shard->grace, on_grace, GRACE_MS, 0);
   while (shard->handlers > 0)
     shard_turn(shard);
   shard_dispatch(shard);
+  uv_timer_stop(&shard->grace);
+}
+
+void shard_close(shard *shard) {
+  if (!shard)
+    return;
+  shard_wait(shard);
   uv_close((uv_handle_t *)&shard->trim, NULL);
   uv_close((uv_handle_t *)&shard->grace, NULL);
   loop_close(shard->loop);
@@ -299,7 +304,7 @@ static void handle_event(shard *shard, const op_event *event) {
     break;
   case OP_EVENT_TIMER:
     if (event->scope_user)
-      run_on_timer(event->scope_user, event->id, event->tag);
+      run_on_timer(event->scope_user, event->tag);
     break;
   case OP_EVENT_WALL:
     if (event->scope_user)

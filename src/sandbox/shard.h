@@ -38,7 +38,10 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
 /* Makes what the next run_open() needs of address space, so that it is had before
  * anything else is done for that run. False when it cannot be had. */
 bool shard_prepare(shard *shard);
-/* Every run must be disposed. Waits for handlers that have not ended. */
+/* Every run must be disposed. Waits for handlers that have not ended, for whoever has
+ * something to close that they use and that uses the loop. */
+void shard_wait(shard *shard);
+/* Likewise, and closes it. NULL is fine. */
 void shard_close(shard *shard);
 
 loop *shard_loop(shard *shard);

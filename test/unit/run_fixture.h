@@ -63,6 +63,7 @@ typedef struct subject {
   run *run;
   run_limits limits;
   const char *context;
+  const run_program *program;
   uint64_t events[RUN_EVENTS], settled[OP_CANCELLED + 1]; /* by kind; by state */
   unsigned done;                                          /* calls of on_done */
   run_outcome outcome;
@@ -71,6 +72,7 @@ typedef struct subject {
   run_report report; /* its pointers are not valid any more */
   bool dispose_when_done;
   void (*when_done)(struct subject *s);
+  void (*when_logged)(struct subject *s); /* in the middle of a turn */
 } subject;
 
 /* ---- answers ---- */
@@ -348,10 +350,21 @@ static inline void note_log(void *user, int level, const char *text, size_t len)
   subject *s = user;
   size_t used = strlen(s->log);
   snprintf(s->log + used, sizeof s->log - used, "%d:%.*s\n", level, (int)len, text);
+  if (s->when_logged)
+    s->when_logged(s);
+}
+
+/* The command line's, with time enough for a busy machine under a sanitizer. */
+static inline const run_limits *fixture_limits(void) {
+  static run_limits limits;
+  limits = run_limits_default;
+  limits.cpu_ms = 100000;
+  limits.wall_ms = limits.op_timeout_ms = 150000;
+  return &limits;
 }
 
 static inline void subject_init(subject *s, run_fixture *f) {
-  *s = (subject){.f = f, .limits = run_limits_default};
+  *s = (subject){.f = f, .limits = *fixture_limits()};
 }
 
 /* False when the run cannot be had. */
@@ -362,6 +375,7 @@ static inline bool subject_try(subject *s, const char *source, size_t len) {
                                .context = s->context,
                                .kinds = s->f->kinds,
                                .kinds_count = KIND_COUNT,
+                               .program = s->program,
                                .limits = s->limits,
                                .on_log = note_log,
                                .on_event = note_event,

@@ -65,9 +65,8 @@ static void test_errors(void **state) {
        "\"TypeError: result.items[1].callback is a function\""},
       {SAY "await say(new Deferred(() => new Promise(() => {})))",
        "\"Error: Deferred: the function waits for a promise that nothing can settle any more\""},
-      {SAY "(await say(new Deferred(() => { const f = () => f() + 1; return f(); })))"
-           ".slice(0, 10)",
-       "\"RangeError\""},
+      {SAY "(await say(new Deferred(() => { const f = () => f() + 1; return f(); })))",
+       "\"RangeError: Maximum call stack size exceeded\""},
       {SAY "(await say(Deferred.run(() => { const a = []; for (;;) a.push(new Uint8Array(1e6)); },"
            " [], { memoryMib: 32 }))).slice(0, 10)",
        "\"RangeError\""},
@@ -92,7 +91,8 @@ static void test_refusals(void **state) {
             ".map((f) => made(() => new Deferred(f)).slice(0, 9))",
        "[\"TypeError\",\"TypeError\",\"TypeError\",\"TypeError\",\"TypeError\"]"},
       {MADE "made(() => new Deferred((x) => eval('x'), 1)).slice(0, 9)", "\"TypeError\""},
-      {MADE "made(() => new Deferred(() => 1, () => 2)).includes('function')", "true"},
+      {"await new Deferred(() => 1, [1, { f() {} }]).catch((e) => `${e.name}: ${e.message}`)",
+       "\"TypeError: argument 1[1].f is a function\""},
       {"await new Deferred((x) => Math.max(x, JSON.parse('7')), 3)", "7"},
   };
   CHECK(scripts);
