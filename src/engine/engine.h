@@ -56,7 +56,8 @@ void engine_close(engine *engine);
 engine_kind engine_kind_of_engine(const engine *engine);
 
 /* What guests opened from now on may do beyond others: they run code that is trusted.
- * SharedArrayBuffer and Atomics are theirs, and modules of files. */
+ * SharedArrayBuffer and Atomics are theirs, modules of files, and a clock that is finer
+ * than a millisecond. */
 typedef struct engine_trust {
   bool can_block; /* Atomics.wait(): for guests that have a thread to themselves */
   /* The source of one module: malloc'ed, zero-terminated, of *len bytes; NULL with a

@@ -130,7 +130,7 @@ void put_clean_text(cbor_out *out, const char *text, size_t len, size_t max);
 void platform_flush(guest *g);
 /* The host reads `bytes` as one message body right now, without the outbox. */
 void platform_send(guest *g, const wire_header *header, const void *bytes);
-/* Coarse monotonic milliseconds. */
+/* Monotonic milliseconds: whole ones, but for trusted code, which may measure. */
 double platform_now_ms(guest *g);
 /* Fills `bytes` with the system's randomness, new ones at every call; false when
  * there is none. */
