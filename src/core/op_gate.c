@@ -30,15 +30,26 @@ static void count_queued(const op_rec *rec, uint32_t change) {
 
 static void enter_queue(op_gate *gate, op_rec *rec) {
   rec->run = RUN_WAITING;
-  op_queue_append(&gate->queues[rec->priority], rec);
+  op_queue_append(&gate->queues[rec->level], rec);
   gate->waiting++;
   count_queued(rec, 1);
 }
 
 static void leave_queue(op_gate *gate, op_rec *rec) {
-  op_queue_remove(&gate->queues[rec->priority], rec);
+  op_queue_remove(&gate->queues[rec->level], rec);
   gate->waiting--;
   count_queued(rec, UINT32_MAX);
+}
+
+void op_raise_level(op_rec *rec, uint8_t level) {
+  if (level >= rec->level)
+    return;
+  if (rec->run == RUN_WAITING) {
+    op_gate *gate = gate_of(rec, rec->places);
+    op_queue_remove(&gate->queues[rec->level], rec);
+    op_queue_append(&gate->queues[level], rec);
+  }
+  rec->level = level;
 }
 
 static op_rec *pick(op_gate *gate) {

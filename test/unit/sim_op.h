@@ -32,7 +32,7 @@ typedef struct coverage {
   uint64_t status[OP_E_NOMEM + 1];
   uint64_t event[OP_EVENT_WALL + 1];
   uint64_t end[OP_CANCELLED + 1];
-  uint64_t followed, promoted, kept, batched, too_late, hurried;
+  uint64_t followed, promoted, raised, kept, batched, too_late, hurried;
 } coverage;
 
 static coverage covered;
@@ -231,6 +231,7 @@ static void compare_info(const sim *s, const op_info *info, int i) {
   same(s, "attempts", info->attempts, it->attempts);
   same(s, "follows", info->follows, it->handler == HANDLER_FOLLOWING);
   same(s, "queued", info->queued, it->handler == HANDLER_WAITING);
+  same(s, "priority", info->priority, it->level);
   if (strcmp(info->name, it->timer == TIMER_NOT ? name_of(it) : "timer") != 0)
     fail(s, "the name is %s", info->name);
 }
