@@ -57,6 +57,9 @@ typedef struct vow_runtime_options {
    * missing, and locked. NULL: none. */
   const char *audit;
   bool metrics; /* count everything, for vow_runtime_metrics() */
+  /* Operations of all runs that wait for a place; 1000000. One more is rejected
+   * (ApiError, code RUNTIME_QUEUE_FULL, transient). */
+  uint32_t queue_max;
 } vow_runtime_options;
 
 /* Opens a runtime on this thread. `options` NULL: the defaults; what it points to

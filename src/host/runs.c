@@ -22,7 +22,7 @@ typedef struct eval_fields {
   field_text tenant;
   field_value parent;
   uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
-      max_concurrent;
+      max_concurrent, max_queued;
 } eval_fields;
 
 #define NUMBER(field, min, max)                                                                    \
@@ -48,6 +48,7 @@ static const field_spec specs[] = {
     NUMBER(log_kib, 0, 32768),
     NUMBER(max_ops, 1, 1000000),
     NUMBER(max_concurrent, 1, 65536),
+    NUMBER(max_queued, 1, 1000000),
 };
 
 static const run_limit_names limit_names = {"cpu_ms",     "wall_ms", "memory_mib",
@@ -174,7 +175,8 @@ static eval_fields defaults(void) {
                        .result_kib = limits->result_bytes >> 10,
                        .log_kib = limits->log_bytes >> 10,
                        .max_ops = limits->operations_max,
-                       .max_concurrent = limits->concurrent_max};
+                       .max_concurrent = limits->concurrent_max,
+                       .max_queued = limits->queue_max};
 }
 
 static run_limits limits_of(const eval_fields *fields) {
@@ -187,7 +189,8 @@ static run_limits limits_of(const eval_fields *fields) {
                       .log_bytes = fields->log_kib << 10,
                       .operations_max = fields->max_ops,
                       .retries_max = run_limits_default.retries_max,
-                      .concurrent_max = (uint32_t)fields->max_concurrent};
+                      .concurrent_max = (uint32_t)fields->max_concurrent,
+                      .queue_max = (uint32_t)fields->max_queued};
 }
 
 static bool read_fields(cbor_in params, eval_fields *fields, char *message, size_t size) {

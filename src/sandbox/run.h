@@ -31,6 +31,7 @@ typedef struct run_limits {
   uint64_t log_bytes;      /* console output */
   uint64_t operations_max; /* created in the whole run */
   uint32_t concurrent_max; /* running at once; more wait */
+  uint32_t queue_max;      /* waiting; one more is rejected, the run goes on */
   uint64_t retries_max;    /* attempts after the first, of all its operations */
 } run_limits;
 

@@ -182,10 +182,23 @@ static void put_key(const host_call *call, cbor_out *key) {
     cbor_out_free(key);
 }
 
-static void refuse_full(host_call *call) {
+static bool is_full(op_status status) {
+  return status == OP_E_FULL || status == OP_E_FULL_SCOPE || status == OP_E_FULL_TABLE;
+}
+
+/* The error names the bound: it depends on that who can do something about it. */
+static void refuse_full(host_call *call, op_status status) {
   char message[160];
-  const host_error error = {"ApiError", "QUEUE_FULL", message, true};
-  snprintf(message, sizeof message, "%s: too many calls of it wait already", call->kind->name);
+  host_error error = {"ApiError", "QUEUE_FULL", message, true};
+  const char *of = "of it";
+  if (status == OP_E_FULL_SCOPE) {
+    error.code = "RUN_QUEUE_FULL";
+    of = "of this run";
+  } else if (status == OP_E_FULL_TABLE) {
+    error.code = "RUNTIME_QUEUE_FULL";
+    of = "of all runs";
+  }
+  snprintf(message, sizeof message, "%s: too many calls %s wait already", call->kind->name, of);
   run_call_tell(call, RUN_EVENT_CREATED, OP_PENDING, call->created_ns);
   run_call_tell_rejected(call, &error, call->created_ns);
   run_answer_error(call, &error, run_put);
@@ -232,12 +245,12 @@ static bool submit(run *run, host_call *call, const call_fields *fields) {
   }
   if (status == OP_HIT)
     run_answer_kept(call, &answer);
-  else if (status == OP_E_FULL)
-    refuse_full(call);
+  else if (is_full(status))
+    refuse_full(call, status);
   else
     refuse(run, status);
   run_call_free(call);
-  return status == OP_HIT || status == OP_E_FULL;
+  return status == OP_HIT || is_full(status);
 }
 
 bool run_call(run *run, const wire_header *header, cbor_in *body) {

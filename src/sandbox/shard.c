@@ -80,6 +80,7 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
     return NULL;
   }
   op_table_set_concurrent(shard->operations, options->concurrent_max);
+  op_table_set_queue(shard->operations, options->queue_max ? options->queue_max : SHARD_QUEUE_MAX);
   uv_timer_init(loop_uv(shard->loop), &shard->trim);
   uv_unref((uv_handle_t *)&shard->trim);
   uv_timer_init(loop_uv(shard->loop), &shard->grace);

@@ -21,11 +21,14 @@ typedef struct run_leak {
   const char *site; /* lines of a trace: where script created it; NULL: not noted */
 } run_leak;
 
+#define SHARD_QUEUE_MAX 1000000u
+
 typedef struct shard_options {
   const vow_allocator *allocator; /* NULL: the C library's */
   engine_kind engine;
   uint32_t live_max;       /* operations and timers of all runs together; 0 = 2^24 */
   uint32_t concurrent_max; /* handlers of all runs together; 0 = unlimited */
+  uint32_t queue_max;      /* operations of all runs that wait; 0 = SHARD_QUEUE_MAX */
   /* shard_close() has waited for 100 ms for a handler that was asked to stop with its
    * run, and goes on waiting. May be NULL; must not call the shard. */
   void (*on_leak)(void *user, const run_leak *leak);

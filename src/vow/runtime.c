@@ -46,6 +46,7 @@ static vow_status open_shard(vow_runtime *runtime, const vow_runtime_options *op
                                                                               : ENGINE_WASM,
                                .live_max = options->live_max,
                                .concurrent_max = options->concurrent_max,
+                               .queue_max = options->queue_max,
                                .guest_folder = options->guest_dir};
   runtime->shard = shard_open(&shard, runtime->message, sizeof runtime->message);
   if (!runtime->shard)
@@ -240,6 +241,10 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
                     "policy of %s: arguments: at most %u, and options_last "
                     "needs one",
                     name, ARGUMENTS_MAX);
+  const host_policy host = policy_of(policy);
+  const char *fault = host_policy_fault(&host);
+  if (fault)
+    return lib_fail(runtime, VOW_E_INVALID, "policy of %s: %s", name, fault);
   lib_kind *kind = mem_new(runtime->allocator, 1, sizeof *kind);
   char *copy = kind ? mem_text(runtime->allocator, name, strlen(name)) : NULL;
   if (!copy) {
@@ -255,7 +260,7 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
                      .host = {.name = copy,
                               .arguments = arguments,
                               .options_last = policy->options_last,
-                              .policy = policy_of(policy)}};
+                              .policy = host}};
   lib_kind_init(kind);
   if (kind->batch)
     lib_kind_init_batch(kind);

@@ -97,7 +97,7 @@ class Events(HostTest):
         self.assert_events(lines)
 
     def run_all(self, peer):
-        peer.register(operation("flaky", attempts=2), operation("single", concurrent_max=1),
+        peer.register(operation("flaky", attempts=2, idempotent=True), operation("single", concurrent_max=1),
                       operation("kept", cache_ms=60000), operation("brief", timeout_ms=20), ECHO)
         number = peer.eval("""
           await flaky();
