@@ -65,7 +65,8 @@ typedef struct vow_runtime_options {
 /* Opens a runtime on this thread. `options` NULL: the defaults; what it points to
  * is copied but for the allocator. Blocks for file I/O, and the first one in a
  * process maps the compiled guest. On success `*runtime` is the caller's, to be
- * closed with vow_runtime_close(); else it is NULL.
+ * closed with vow_runtime_close(); else it is NULL, and what is wrong with an option
+ * leaves no file behind, neither an audit nor a database.
  * VOW_E_INVALID, VOW_E_UNKNOWN (an entry of `builtins`), VOW_E_OPEN, VOW_E_NOMEM. */
 vow_status vow_runtime_open(const vow_runtime_options *options, vow_runtime **runtime);
 

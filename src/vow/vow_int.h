@@ -184,7 +184,11 @@ vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_
 
 /* ---- record.c ---- */
 
-vow_status lib_record_open(vow_runtime *runtime, const char *audit, bool metrics);
+/* `database`: the file of one that is opened next, or NULL. */
+vow_status lib_record_open(vow_runtime *runtime, const char *audit, const char *database,
+                           bool metrics);
+/* The runtime does not open after all: an audit file that was made for it goes. */
+void lib_record_take_back(vow_runtime *runtime);
 /* Every run has ended. False when lines of the audit were lost. */
 bool lib_record_end(vow_runtime *runtime);
 void lib_record_close(vow_runtime *runtime);
@@ -209,8 +213,9 @@ struct vow_runtime {
   uint32_t runs_max;
   uint64_t runs_begun, runs_live, outcomes[RUN_CANCELLED + 1];
   recorder recorder;
-  int audit_fd;  /* -1: none */
-  char *metrics; /* the last text that was asked for */
+  int audit_fd;           /* -1: none */
+  const char *audit_made; /* its path, borrowed: while the runtime is opened, if it made it */
+  char *metrics;          /* the last text that was asked for */
   char message[LIB_MESSAGE_MAX];
 };
 
