@@ -31,7 +31,7 @@ typedef enum vow_state {
 
 typedef enum vow_event_kind {
   VOW_EVENT_CREATED,
-  VOW_EVENT_QUEUED,    /* waits for a place among the running ones */
+  VOW_EVENT_QUEUED,    /* waits for a place among the running ones; for each attempt anew */
   VOW_EVENT_STARTED,   /* its handler begins */
   VOW_EVENT_RETRIED,   /* an attempt failed, another one follows */
   VOW_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */

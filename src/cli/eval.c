@@ -388,6 +388,9 @@ static void on_event(void *user, const run_event *event) {
   recorder_event(&e->record.recorder, &e->audit, event);
 }
 
+/* The evaluation outlives every handler. */
+static const run_late late = {.tell = on_event};
+
 static void on_done(run *run, const run_report *report, void *user) {
   (void)run;
   ((evaluation *)user)->report = report; /* until the run is disposed */
@@ -404,6 +407,8 @@ static int conclude(evaluation *e) {
   for (size_t i = 0; i < report->leaks_count; i++)
     tell_leak(&report->leaks[i]);
   recorder_ended(&e->record.recorder, &e->audit, report);
+  if (e->record.audit.path)
+    shard_drain(e->shard); /* its end holds what came too late */
   bool written = record_end(&e->record, report, message, sizeof message);
   if (written && (fflush(stdout) != 0 || ferror(stdout))) {
     snprintf(message, sizeof message, "standard output cannot be written: %s", strerror(errno));
@@ -443,6 +448,7 @@ static int evaluate(evaluation *e) {
                          .on_log = on_log,
                          .on_event =
                              e->record.audit.path || e->record.metrics.path ? on_event : NULL,
+                         .late = e->record.audit.path ? &late : NULL,
                          .debug = e->options.debug,
                          .on_done = on_done,
                          .user = e};

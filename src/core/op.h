@@ -90,6 +90,14 @@ void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
  * Before the first submission. */
 void op_table_set_queue(op_table *table, uint32_t queue_max);
 
+/* Called when an operation that was not waiting for a place begins to, once it is
+ * created: another attempt, a follower that leads now. (Whether a new one waits is said
+ * by op_find().) Not for what a closing scope settles. It comes in the middle of a
+ * call of the table, and may do nothing to the table but look. */
+typedef void op_waits(void *user, op_id id, void *operation_user);
+/* NULL: nobody is told, as at the start. */
+void op_table_tell_waiting(op_table *table, op_waits *waits, void *user);
+
 /* ---- places ----
  *
  * A handler needs a place of its scope, then one of its kind, then one of the

@@ -84,7 +84,7 @@ void op_flight_leave(op_rec *rec) {
   stop_following(flight, next);
   next->run = RUN_NONE;
   op_raise_level(next, highest(flight));
-  op_admit(next);
+  op_admit_again(next);
 }
 
 op_id op_follower(const op_table *table, op_id id, void **user) {

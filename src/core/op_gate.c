@@ -93,6 +93,13 @@ void op_admit(op_rec *rec) {
   advance(rec);
 }
 
+void op_admit_again(op_rec *rec) {
+  const op_table *table = rec->scope->table;
+  op_admit(rec);
+  if (rec->run == RUN_WAITING && table->waits && !rec->scope->closed)
+    table->waits(table->waits_user, op_rec_id(rec), rec->user);
+}
+
 static void note_freed(op_kind *kind) {
   op_table *table = kind->table;
   if (kind->freed || !kind->gate.max)

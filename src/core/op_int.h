@@ -196,6 +196,8 @@ struct op_table {
   op_kind *kinds;
   op_gate gate;
   uint32_t queue_max;
+  op_waits *waits; /* NULL: nobody is told */
+  void *waits_user;
   op_kind *open_first, *open_last;   /* kinds with a batch that ends with the turn */
   uint32_t batches;                  /* the number of the last one */
   uint32_t batch_taken;              /* of the START taken last */
@@ -302,6 +304,8 @@ bool op_would_wait(const op_scope *scope, const op_kind *kind);
 void op_raise_level(op_rec *rec, uint8_t level);
 /* Sends an operation without places, in no queue, on its way to its handler. */
 void op_admit(op_rec *rec);
+/* The same for one that was created before: tells when it has to wait. */
+void op_admit_again(op_rec *rec);
 /* Takes the operation out of the queue it waits in, and its places from it. The
  * caller then dispatches. */
 void op_leave_gates(op_rec *rec);

@@ -49,6 +49,11 @@ void op_table_set_queue(op_table *table, uint32_t queue_max) {
   table->queue_max = queue_max;
 }
 
+void op_table_tell_waiting(op_table *table, op_waits *waits, void *user) {
+  table->waits = waits;
+  table->waits_user = user;
+}
+
 void op_table_close(op_table *table) {
   if (!table)
     return;

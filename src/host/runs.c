@@ -91,12 +91,23 @@ static session_run *find_run(const session *session, const rpc_id *id) {
   return run ? run : find_in(&session->waiting, id);
 }
 
-static void free_run(session_run *run) {
+static void hold_run(void *user) {
+  ((session_run *)user)->holders++;
+}
+
+static void drop_run(void *user) {
+  session_run *run = user;
   const vow_allocator *allocator = run->session->options.allocator;
-  run->session->nested -= run->parent != NULL;
+  if (--run->holders > 0)
+    return;
   mem_free(allocator, run->tenant);
   mem_free(allocator, run->parameters);
   mem_free(allocator, run);
+}
+
+static void free_run(session_run *run) {
+  run->session->nested -= run->parent != NULL;
+  drop_run(run);
 }
 
 /* ---- what comes of a run ---- */
@@ -132,6 +143,13 @@ static void on_event(void *user, const run_event *event) {
   if (run->progress)
     progress_event(run, event);
 }
+
+static void on_late(void *user, const run_event *event) {
+  const session_run *run = user;
+  recorder_event(run->session->options.recorder, &run->audit, event);
+}
+
+static const run_late late = {on_late, hold_run, drop_run};
 
 static void on_log(void *user, int level, const char *text, size_t len) {
   static const char *const levels[] = {"debug", "log", "warn", "error"};
@@ -249,6 +267,7 @@ static run *open_sandbox(session_run *run, const eval_fields *fields, const gran
                          .limit_names = &limit_names,
                          .on_log = on_log,
                          .on_event = on_event,
+                         .late = &late,
                          .debug = fields->debug,
                          .on_done = on_done,
                          .user = run};
@@ -398,7 +417,8 @@ void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params)
     refuse(session, batch, id, RPC_NO_RESOURCES, NO_SANDBOX);
     return;
   }
-  *run = (session_run){.session = session,
+  *run = (session_run){.holders = 1,
+                       .session = session,
                        .id = *id,
                        .batch = batch,
                        .known = session->registry.count,

@@ -133,6 +133,8 @@ void run_call_free(host_call *call) {
   unlink_call(call);
   run_call_adopt(call);
   run_kinds_release(shard_allocator(call->shard), call->kinds);
+  if (call->late && call->late->release)
+    call->late->release(call->late_user);
   mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call->detail);
   mem_free(shard_allocator(call->shard), call);
@@ -297,7 +299,8 @@ host_call *run_call_numbered(const run *run, uint64_t number) {
 static void tell(const host_call *call, run_event_kind kind, op_state state, const char *error,
                  uint64_t now) {
   const run *run = call->run;
-  if (!run || !run->options.on_event)
+  bool late = !run && call->late && kind == RUN_EVENT_LATE;
+  if (!late && (!run || !run->options.on_event))
     return;
   run_event event = {.kind = kind,
                      .state = state,
@@ -306,9 +309,16 @@ static void tell(const host_call *call, run_event_kind kind, op_state state, con
                      .detail = call->detail,
                      .error = error,
                      .attempt = call->attempts,
-                     .at_ns = now - run->opened_ns,
+                     .at_ns = now - (late ? call->late_opened_ns : run->opened_ns),
                      .age_ns = now - call->created_ns};
-  run->options.on_event(run->options.user, &event);
+  if (late)
+    call->late->tell(call->late_user, &event);
+  else
+    run->options.on_event(run->options.user, &event);
+}
+
+void run_call_waits(const host_call *call) {
+  run_call_tell(call, RUN_EVENT_QUEUED, OP_PENDING, run_now());
 }
 
 void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
@@ -375,12 +385,25 @@ static void tell_end(const host_call *call, uint64_t now) {
   run_call_tell(call, RUN_EVENT_SETTLED, live ? OP_CANCELLED : info.state, now);
 }
 
+/* Its handler goes on. */
+static void note_late(host_call *call, const run *run) {
+  const run_late *late = run->options.late;
+  if (!late || !call->started || call->ended)
+    return;
+  call->late = late;
+  call->late_user = run->options.user;
+  call->late_opened_ns = run->opened_ns;
+  if (late->hold)
+    late->hold(call->late_user);
+}
+
 void run_calls_detach(run *run, uint64_t now) {
   while (run->calls) {
     host_call *call = run->calls;
     tell_end(call, now);
     call->told = !run_call_event_waits(call, now);
     if (call->started || !call->told) {
+      note_late(call, run);
       unlink_call(call);
       run_call_orphan(call);
     } else {

@@ -50,6 +50,9 @@ op_table *shard_operations(shard *shard);
 
 /* Waits for and handles one round of events (I/O, deadlines, slices of guests). */
 void shard_turn(shard *shard);
+/* Takes turns until every handler has ended. Their runs have: what is waited for is
+ * that they stop. */
+void shard_drain(shard *shard);
 /* Handlers that have started and not ended. */
 size_t shard_handlers(const shard *shard);
 

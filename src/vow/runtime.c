@@ -222,6 +222,8 @@ vow_status vow_runtime_close(vow_runtime *runtime) {
   close_scripts(runtime);
   while (runtime->ops)
     lib_op_close(runtime->ops);
+  if (runtime->recorder.file)
+    shard_drain(runtime->shard); /* its end holds what came too late */
   bool whole = lib_record_end(runtime);
   pthread_mutex_lock(&runtime->gate->lock);
   runtime->gate->loop = NULL; /* from here on, every answer is late */

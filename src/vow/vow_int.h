@@ -153,6 +153,7 @@ struct vow_run {
   char *tenant;
   char parent_name[RUN_AUDIT_ID_LEN + 24];
   run_audit audit;
+  recorder *recorder; /* the runtime's, which all handlers end before */
   char audit_last[AUDIT_HASH_LEN + 1];
   vow_leak *leaks;
   const run_report *source; /* NULL: it has not finished */

@@ -136,6 +136,10 @@ class Events(HostTest):
         self.assertEqual([line["event"] for line in lines if line.get("security")],
                          ["timed_out", "denied"])
         self.assertEqual({line["attempt"] for line in lines if line["event"] == "retried"}, {1})
+        for line in lines:
+            ends = line["event"] in ("settled", "timed_out", "cancelled", "denied", "late")
+            timed = "operation" in line and ends
+            self.assertEqual(("state" in line, "age_ms" in line), (timed, timed), line)
 
 
 def main():

@@ -625,6 +625,7 @@ class Seen(HostTest):
             audit, metrics = os.path.join(folder, "audit"), os.path.join(folder, "metrics")
             peer = Peer(VOW, "--audit", audit, "--metrics", metrics)
             self.addCleanup(peer.kill)
+            peer.counts()  # it has locked the file
             second = subprocess.run([VOW, "host", "--audit", audit], stdin=subprocess.DEVNULL,
                                     capture_output=True, check=False)
             self.assertEqual(second.returncode, 2)

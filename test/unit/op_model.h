@@ -91,6 +91,7 @@ typedef struct model {
   uint64_t order, rank, joined, late, live_max;
   uint32_t running_max, concurrent_max, queue_max, picks;
   int items_len, sides_len, kinds_len, queue_len;
+  uint64_t told, told_sum; /* of those that wait again: how many, which ones in what order */
   int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
   family kinds[KINDS_MAX];
   int answers_len;
@@ -520,9 +521,10 @@ static void model_close(model *m, int scope, uint64_t now) {
   if (m->sides[scope].closed)
     return;
   model_clock(m, scope, OP_CLOCK_STOPPED, now);
-  model_cancel_all(m, scope, false, now);
-  model_set_wall(m, scope, OP_NEVER);
   m->sides[scope].closed = true;
+  model_cancel_all(m, scope, false, now);
+  untell(m, OP_EVENT_WALL, NOBODY, scope);
+  m->sides[scope].wall = OP_NEVER;
 }
 
 /* ---- kinds ---- */
@@ -587,7 +589,7 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
     } else if (m->items[i].wake < m->items[i].deadline) {
       m->items[i].wake = OP_NEVER;
       m->items[i].handler = HANDLER_NONE;
-      go_on(m, i);
+      go_on_again(m, i);
     } else {
       m->too_late += at < m->items[i].deadline;
       move_children_up(m, i);

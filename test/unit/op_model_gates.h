@@ -167,6 +167,20 @@ static void go_on(model *m, int i) {
   tell(m, OP_EVENT_START, i, it->scope);
 }
 
+/* In the order they are told of. */
+static uint64_t tell_sum(uint64_t sum, op_id id) {
+  return sum * 31 + id;
+}
+
+/* It was created before, and may have to wait now. */
+static void go_on_again(model *m, int i) {
+  go_on(m, i);
+  if (m->items[i].handler != HANDLER_WAITING || m->sides[m->items[i].scope].closed)
+    return;
+  m->told++;
+  m->told_sum = tell_sum(m->told_sum, m->items[i].id);
+}
+
 static void give_places(model *m, gate g) {
   while (has_free(m, g) && some_wait(m, g)) {
     int i = next_of(m, g);

@@ -102,7 +102,7 @@ static void leave_flight(model *m, int i) {
     if (k != next && m->items[k].leader == next)
       raise_level(m, next, m->items[k].priority);
   m->promoted++;
-  go_on(m, next);
+  go_on_again(m, next);
 }
 
 static int used_longest_ago(const model *m, int kind) {

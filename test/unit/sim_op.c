@@ -41,6 +41,7 @@ static void run_seed(sim *s, uint64_t seed) {
   finish(s);
   covered.promoted += s->m.promoted;
   covered.raised += s->m.raised;
+  covered.waited_again += s->m.told;
   covered.too_late += s->m.too_late;
   covered.hurried += s->m.hurried;
 }
@@ -79,8 +80,8 @@ static bool all_reached(void) {
     all = all && covered.event[i];
   for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
     all = all && covered.end[i];
-  return all && covered.followed && covered.promoted && covered.raised && covered.kept &&
-         covered.batched && covered.too_late && covered.hurried;
+  return all && covered.followed && covered.promoted && covered.raised && covered.waited_again &&
+         covered.kept && covered.batched && covered.too_late && covered.hurried;
 }
 
 static bool read_number(const char *text, uint64_t *number) {
@@ -117,6 +118,7 @@ int main(int argc, char **argv) {
   printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " raised %" PRIu64 " kept %" PRIu64
          ", batched %" PRIu64 "\n",
          covered.followed, covered.promoted, covered.raised, covered.kept, covered.batched);
+  printf("  waited again %" PRIu64 "\n", covered.waited_again);
   printf("  too late for another attempt %" PRIu64 ", batches hurried %" PRIu64 "\n",
          covered.too_late, covered.hurried);
   if (seeds >= 1000 && !all_reached()) {

@@ -382,6 +382,7 @@ static void begin(sim *s) {
   op_table_set_concurrent(s->table, s->m.concurrent_max);
   s->m.queue_max = chance(s, 20) ? 1 + (uint32_t)below(s, 12) : 0;
   op_table_set_queue(s->table, s->m.queue_max);
+  op_table_tell_waiting(s->table, note_waiting, s);
   s->now = chance(s, 5) ? OP_NEVER - 5000 : below(s, 1000);
   s->fail_percent = chance(s, 25) ? 1 + (unsigned)below(s, 60) : 0;
 }
