@@ -101,7 +101,8 @@ const void *vow_op_args(const vow_op *op, size_t *len);
 
 /* The arguments as JSON text, a list, by the rules of the command line's value:
  * bytes are base64, a Date its ISO string. The text is the operation's, and made
- * once. Any thread. VOW_E_NOMEM; VOW_E_JSON: nothing JSON can say. */
+ * once. Any thread. VOW_E_NOMEM; VOW_E_JSON: nothing JSON can say; VOW_E_STATE: in a
+ * child that was forked. */
 vow_status vow_op_args_json(vow_op *op, const char **json);
 
 /* Milliseconds until nobody waits for an answer any more, as its time limit was

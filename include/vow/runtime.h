@@ -4,6 +4,16 @@
  * threads says so. A process may have several, one or more for each thread; they
  * share the compiled guest and nothing else.
  *
+ * fork(): open runtimes in the child. One that was open when the process was forked is
+ * the parent's: in the child every call on it answers VOW_E_THREAD, settling an
+ * operation of it VOW_LATE, its memory stays, no callback comes, and no other runtime
+ * can be opened there. Such a child may exec or _exit, and must not return into a
+ * function of Vow that called it. vfork() and posix_spawn() are as ever.
+ *
+ * dlclose(): close the runtimes before. The library stays mapped all the same, as a
+ * thread may be in a name lookup for fetch, which nothing ends. A plug-in that
+ * libvow.a is linked into is to be linked with -z nodelete for that reason.
+ *
  * Structs of options begin with their size, set to sizeof: a program compiled
  * against an older header goes on working with a newer library. Zero in any other
  * field means the default that stands beside it. */

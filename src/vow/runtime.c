@@ -155,6 +155,7 @@ static void close_parts(vow_runtime *runtime) {
   api_registry_free(&runtime->registry);
   lib_gate_drop(runtime->gate);
   mem_free(allocator, runtime);
+  lib_process_leave();
 }
 
 static void tell(const vow_runtime_options *options, const char *message) {
@@ -163,19 +164,27 @@ static void tell(const vow_runtime_options *options, const char *message) {
 }
 
 vow_status vow_runtime_open(const vow_runtime_options *given, vow_runtime **opened) {
+  static const char orphaned[] = "this process was forked from one with an open runtime: fork "
+                                 "before opening any, or exec";
   vow_runtime_options options = {0};
   *opened = NULL;
   if (given && !lib_options_copy(&options, sizeof options, given))
     return VOW_E_INVALID;
   tell(&options, "");
+  vow_status status = lib_process_enter();
+  if (status != VOW_OK) {
+    tell(&options, status == VOW_E_OPEN ? orphaned : vow_status_message(status));
+    return status;
+  }
   vow_runtime *runtime = mem_new(options.allocator, 1, sizeof *runtime);
   if (!runtime) {
+    lib_process_leave();
     tell(&options, vow_status_message(VOW_E_NOMEM));
     return VOW_E_NOMEM;
   }
   runtime->allocator = runtime->registry.allocator = options.allocator;
   runtime->audit_fd = -1;
-  vow_status status = open_parts(runtime, &options);
+  status = open_parts(runtime, &options);
   if (status == VOW_OK) {
     runtime->audit_made = NULL;
     *opened = runtime;

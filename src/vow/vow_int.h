@@ -34,6 +34,7 @@
 typedef struct lib_gate {
   const vow_allocator *allocator;
   pthread_t thread;      /* the runtime's */
+  unsigned forks;        /* of the process, when it was opened */
   atomic_size_t holders; /* the runtime, and its operations */
   pthread_mutex_t lock;  /* guards what follows, and in operations what says so. Taken before
                             the loop's own; no callback is called under it */
@@ -47,6 +48,13 @@ lib_gate *lib_gate_open(const vow_allocator *allocator, loop *loop);
 void lib_gate_hold(lib_gate *gate);
 void lib_gate_drop(lib_gate *gate);
 bool lib_gate_is_here(const lib_gate *gate); /* on the runtime's thread */
+/* The runtime is another process's, from which this one was forked: its lock may not
+ * be touched. */
+bool lib_gate_is_lost(const lib_gate *gate);
+/* Before a runtime is opened, and once it is closed. VOW_E_OPEN: there are some that
+ * are lost in this way, and there must be none beside them; VOW_E_NOMEM. */
+vow_status lib_process_enter(void);
+void lib_process_leave(void);
 
 /* ---- operations ---- */
 
