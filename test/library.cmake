@@ -20,7 +20,8 @@ add_test(NAME vow_exports COMMAND ${CMAKE_CURRENT_LIST_DIR}/exports_test.sh ${CM
   $<TARGET_FILE:vow_shared> ${CMAKE_BINARY_DIR}/libvow.a)
 set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)
 
-foreach(name test_vow test_vow_policies test_vow_threads test_vow_nested test_vow_chaos)
+foreach(name test_vow test_vow_policies test_vow_threads test_vow_nested test_vow_record
+    test_vow_fork test_vow_chaos)
   vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
 endforeach()
 foreach(name test_fetch_lookup test_fetch_owner)
@@ -28,3 +29,9 @@ foreach(name test_fetch_lookup test_fetch_owner)
 endforeach()
 # libcurl is to find this program's getaddrinfo().
 set_target_properties(test_fetch_lookup PROPERTIES ENABLE_EXPORTS ON)
+vow_test(test_vow_unload THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/test_vow_unload.c
+  LIBRARIES Threads::Threads ${CMAKE_DL_LIBS})
+set_target_properties(test_vow_unload PROPERTIES ENABLE_EXPORTS ON)
+target_include_directories(test_vow_unload PRIVATE ${CMAKE_SOURCE_DIR}/include)
+target_compile_definitions(test_vow_unload PRIVATE VOW_LIBRARY="$<TARGET_FILE:vow_shared>")
+add_dependencies(test_vow_unload vow_shared)

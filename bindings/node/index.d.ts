@@ -34,6 +34,7 @@ export interface Schema {
 
 export interface Policy {
   timeoutMs?: number;
+  /** More than 1 only with `idempotent`. */
   attempts?: number;
   backoffMs?: number;
   backoffMaxMs?: number;
@@ -109,6 +110,7 @@ export interface EvalOptions {
   logKib?: number;
   maxOps?: number;
   maxConcurrent?: number;
+  maxQueued?: number;
   debug?: boolean;
   /** Cancels the run: eval() rejects with its reason. */
   signal?: AbortSignal;

@@ -31,7 +31,7 @@ typedef enum vow_state {
 
 typedef enum vow_event_kind {
   VOW_EVENT_CREATED,
-  VOW_EVENT_QUEUED,    /* waits for a place among the running ones */
+  VOW_EVENT_QUEUED,    /* waits for a place among the running ones; for each attempt anew */
   VOW_EVENT_STARTED,   /* its handler begins */
   VOW_EVENT_RETRIED,   /* an attempt failed, another one follows */
   VOW_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */
@@ -148,6 +148,9 @@ typedef struct vow_request {
    * the run it belongs to ends, so does this one, before that run's on_done. Of the
    * same runtime. */
   vow_op *parent;
+  /* Operations that wait for a place, at most 1000000; 10000. One more is rejected
+   * (ApiError, code RUN_QUEUE_FULL, transient), and the script goes on. */
+  uint32_t queue_max;
 } vow_request;
 
 /* Begins a run; `on_done` is called later, never before this returns. `*run` is the

@@ -505,7 +505,7 @@ static void close_parts(program *p) {
   unwatch_signals();
   api_host_unbind(p->api);
   if (p->shard)
-    shard_wait(p->shard);
+    shard_drain(p->shard);
   if (p->deferred) {
     size_t others;
     api_host_kinds(p->api, &others);

@@ -145,7 +145,10 @@ static bool read_policy(registration *r, operation *operation, cbor_in in) {
                                          .cache_bytes = (size_t)fields.cache_bytes,
                                          .single_flight = fields.single_flight,
                                          .idempotent = fields.idempotent};
-  return true;
+  const char *fault = host_policy_fault(&operation->kind.policy);
+  if (fault)
+    snprintf(r->message, r->size, "%s: %s", r->where, fault);
+  return !fault;
 }
 
 static bool fill(registration *r, operation *operation, cbor_in in) {

@@ -68,6 +68,7 @@ typedef struct session_run {
   char *tenant;
   char parent_name[RUN_AUDIT_ID_LEN + 24]; /* of the audit: RUN/NUMBER */
   run_audit audit;
+  size_t holders; /* until it has ended; handlers that have not */
 } session_run;
 
 typedef struct run_list {

@@ -16,7 +16,8 @@ struct shard;
  * Zero in a field: not used. It has no effect before host_kinds_open(). */
 typedef struct host_policy {
   uint64_t timeout_ms;                 /* of one operation, at most the run's own */
-  uint32_t attempts;                   /* at most; only errors marked transient are retried */
+  uint32_t attempts;                   /* at most; only errors marked transient are retried; more
+                                          than 1 only with `idempotent` */
   uint64_t backoff_ms, backoff_max_ms; /* before attempt n: random up to backoff * 2^(n-2) */
   uint32_t concurrent_max;             /* handlers of this kind at once, in one shard */
   uint32_t queue_max;                  /* operations of this kind waiting, in one shard */
@@ -28,8 +29,13 @@ typedef struct host_policy {
   uint32_t batch_max;                  /* calls for one start_batch() */
   uint64_t batch_window_ms;            /* how long the first waits for others, but none for more
                                           than half of its own time; 0: one turn */
-  bool idempotent;                     /* doing it twice does no harm; nothing depends on it yet */
+  bool idempotent;                     /* doing it twice comes to the same as doing it once */
 } host_policy;
+
+/* What is wrong with a policy, to follow its place in a message; NULL: nothing. An
+ * attempt that failed may have had its effect all the same (an answer that was lost,
+ * a time limit), so that whoever wants another one must say that it does no harm. */
+const char *host_policy_fault(const host_policy *policy);
 
 typedef struct host_kind {
   const char *name;   /* "notes.get"; borrowed until shard_close() */
@@ -57,8 +63,8 @@ typedef struct host_kind {
 /* Makes the policies of `kinds` hold on this shard: fills their `state`. The runs
  * that are given these kinds share queues, and where the policy says so, answers:
  * kinds that keep or share answers must be opened for each tenant apart, or one
- * gets to see what was answered to another. False when memory is short; then none
- * is open. Loop thread. */
+ * gets to see what was answered to another. The policies have no fault. False when
+ * memory is short; then none is open. Loop thread. */
 bool host_kinds_open(struct shard *shard, host_kind *kinds, size_t count);
 /* Before shard_close(), when every run that uses the kinds is disposed; handlers
  * may still be at work. Idempotent. */

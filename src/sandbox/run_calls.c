@@ -137,6 +137,8 @@ void run_call_free(host_call *call) {
   run_nested_unlink(call);
   run_call_adopt(call);
   run_kinds_release(shard_allocator(call->shard), call->kinds);
+  if (call->late && call->late->release)
+    call->late->release(call->late_user);
   mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call->detail);
   mem_free(shard_allocator(call->shard), call);
@@ -190,10 +192,23 @@ static void put_key(const host_call *call, cbor_out *key) {
     cbor_out_free(key);
 }
 
-static void refuse_full(host_call *call) {
+static bool is_full(op_status status) {
+  return status == OP_E_FULL || status == OP_E_FULL_SCOPE || status == OP_E_FULL_TABLE;
+}
+
+/* The error names the bound: it depends on that who can do something about it. */
+static void refuse_full(host_call *call, op_status status) {
   char message[160];
-  const host_error error = {"ApiError", "QUEUE_FULL", message, true};
-  snprintf(message, sizeof message, "%s: too many calls of it wait already", call->kind->name);
+  host_error error = {"ApiError", "QUEUE_FULL", message, true};
+  const char *of = "of it";
+  if (status == OP_E_FULL_SCOPE) {
+    error.code = "RUN_QUEUE_FULL";
+    of = "of this run";
+  } else if (status == OP_E_FULL_TABLE) {
+    error.code = "RUNTIME_QUEUE_FULL";
+    of = "of all runs";
+  }
+  snprintf(message, sizeof message, "%s: too many calls %s wait already", call->kind->name, of);
   run_call_tell(call, RUN_EVENT_CREATED, OP_PENDING, call->created_ns);
   run_call_tell_rejected(call, &error, call->created_ns);
   run_answer_error(call, &error, run_put);
@@ -241,12 +256,12 @@ static bool submit(run *run, host_call *call, const call_fields *fields) {
   }
   if (status == OP_HIT)
     run_answer_kept(call, &answer);
-  else if (status == OP_E_FULL)
-    refuse_full(call);
+  else if (is_full(status))
+    refuse_full(call, status);
   else if (status != OP_E_GONE) /* its parent is settled: nobody waits for an answer */
     refuse(run, status);
   run_call_free(call);
-  return status == OP_HIT || status == OP_E_FULL || status == OP_E_GONE;
+  return status == OP_HIT || is_full(status) || status == OP_E_GONE;
 }
 
 bool run_call(run *run, host_call *parent, const wire_header *header, cbor_in *body) {
@@ -293,7 +308,8 @@ host_call *run_call_numbered(const run *run, uint64_t number) {
 static void tell(const host_call *call, run_event_kind kind, op_state state, const char *error,
                  uint64_t now) {
   const run *run = call->run;
-  if (!run || !run->options.on_event)
+  bool late = !run && call->late && kind == RUN_EVENT_LATE;
+  if (!late && (!run || !run->options.on_event))
     return;
   run_event event = {.kind = kind,
                      .state = state,
@@ -302,9 +318,16 @@ static void tell(const host_call *call, run_event_kind kind, op_state state, con
                      .detail = call->detail,
                      .error = error,
                      .attempt = call->attempts,
-                     .at_ns = now - run->opened_ns,
+                     .at_ns = now - (late ? call->late_opened_ns : run->opened_ns),
                      .age_ns = now - call->created_ns};
-  run->options.on_event(run->options.user, &event);
+  if (late)
+    call->late->tell(call->late_user, &event);
+  else
+    run->options.on_event(run->options.user, &event);
+}
+
+void run_call_waits(const host_call *call) {
+  run_call_tell(call, RUN_EVENT_QUEUED, OP_PENDING, run_now());
 }
 
 void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
@@ -371,12 +394,25 @@ static void tell_end(const host_call *call, uint64_t now) {
   run_call_tell(call, RUN_EVENT_SETTLED, live ? OP_CANCELLED : info.state, now);
 }
 
+/* Its handler goes on. */
+static void note_late(host_call *call, const run *run) {
+  const run_late *late = run->options.late;
+  if (!late || !call->started || call->ended)
+    return;
+  call->late = late;
+  call->late_user = run->options.user;
+  call->late_opened_ns = run->opened_ns;
+  if (late->hold)
+    late->hold(call->late_user);
+}
+
 void run_calls_detach(run *run, uint64_t now) {
   while (run->calls) {
     host_call *call = run->calls;
     tell_end(call, now);
     call->told = !run_call_event_waits(call, now);
     if (call->started || !call->told) {
+      note_late(call, run);
       unlink_call(call);
       run_call_orphan(call);
     } else {

@@ -59,6 +59,10 @@ struct host_call {
   char *site;   /* where script made the call, with `debug`; else NULL */
   char *detail; /* by the handler; NULL: none */
   void *data;
+  /* Once the run has finished: who hears of an answer, and when the run was opened. */
+  const run_late *late;
+  void *late_user; /* held */
+  uint64_t late_opened_ns;
   host_call *next, *previous; /* in the run's list while `run`, or in the shard's */
   host_call *next_in_place;   /* in its index, likewise, unless nested */
   bool is_nested;             /* made by a guest of the handler of `parent` */
@@ -242,6 +246,9 @@ void run_calls_start(host_call **calls, size_t count);
 void run_call_stop(host_call *call);
 /* The operation was settled by deadline or cancel: tell the guest. */
 void run_call_settled(host_call *call, op_state state);
+/* The call, told of before, waits for a place. In the middle of a call of the
+ * operation table. */
+void run_call_waits(const host_call *call);
 /* The run is going, its scope is still open: lets go of every call. */
 void run_calls_detach(run *run, uint64_t now);
 void run_index_init(run *run);

@@ -230,8 +230,10 @@ static char *json_of_args(const vow_op *op) {
 
 /* Made outside of the lock: of two threads the first one's stays. */
 vow_status vow_op_args_json(vow_op *op, const char **json) {
-  char *made = json_of_args(op);
   *json = NULL;
+  if (lib_gate_is_lost(op->gate))
+    return VOW_E_STATE;
+  char *made = json_of_args(op);
   if (!made)
     return VOW_E_NOMEM;
   pthread_mutex_lock(&op->gate->lock);
@@ -263,11 +265,14 @@ uint64_t vow_op_remaining_ms(const vow_op *op) {
 
 /* A run may end inside a handler of its own, which is told only when it returns. */
 bool vow_op_cancelled(const vow_op *op) {
-  return atomic_load(&op->cancelled) || (op->run && atomic_load(&op->run->finished));
+  return atomic_load(&op->cancelled) || (op->run && atomic_load(&op->run->finished)) ||
+         lib_gate_is_lost(op->gate);
 }
 
 vow_status vow_op_on_cancel(vow_op *op, vow_cancel_callback *callback, void *user) {
   vow_status status = VOW_OK;
+  if (lib_gate_is_lost(op->gate))
+    return VOW_E_CANCELLED;
   pthread_mutex_lock(&op->gate->lock);
   if (op->answered)
     status = VOW_LATE;

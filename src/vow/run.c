@@ -180,6 +180,22 @@ static void on_event(void *user, const run_event *event) {
   runtime->guarded--;
 }
 
+/* The run may be disposed. */
+static void on_late(void *user, const run_event *event) {
+  const vow_run *run = user;
+  recorder_event(run->recorder, &run->audit, event);
+}
+
+static void hold_late(void *user) {
+  lib_run_hold(user);
+}
+
+static void release_late(void *user) {
+  lib_run_drop(user);
+}
+
+static const run_late late = {on_late, hold_late, release_late};
+
 static vow_pending pending_of(const op_info *info, const char *detail) {
   return (vow_pending){.number = info->tag & ~WIRE_TIMER_BIT,
                        .name = info->name,
@@ -291,6 +307,7 @@ static vow_run *new_run(vow_runtime *runtime, const vow_request *request,
   run->gate = runtime->gate;
   lib_gate_hold(run->gate);
   run->runtime = runtime;
+  run->recorder = &runtime->recorder;
   run->script = (vow_script *)(uintptr_t)request->script;
   run->on_done = callback;
   run->on_log = request->on_log;
@@ -320,6 +337,7 @@ static vow_status begin(vow_runtime *runtime, const vow_request *request, lib_re
   read->options.on_log = on_log;
   read->options.on_event =
       request->on_event || recorder_is_on(&runtime->recorder) ? on_event : NULL;
+  read->options.late = runtime->recorder.file ? &late : NULL;
   read->options.on_done = on_done;
   read->options.user = run;
   run->run = run_open(runtime->shard, &read->options);

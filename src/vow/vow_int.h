@@ -34,6 +34,7 @@
 typedef struct lib_gate {
   const vow_allocator *allocator;
   pthread_t thread;      /* the runtime's */
+  unsigned forks;        /* of the process, when it was opened */
   atomic_size_t holders; /* the runtime, and its operations */
   pthread_mutex_t lock;  /* guards what follows, and in operations what says so. Taken before
                             the loop's own; no callback is called under it */
@@ -47,6 +48,13 @@ lib_gate *lib_gate_open(const vow_allocator *allocator, loop *loop);
 void lib_gate_hold(lib_gate *gate);
 void lib_gate_drop(lib_gate *gate);
 bool lib_gate_is_here(const lib_gate *gate); /* on the runtime's thread */
+/* The runtime is another process's, from which this one was forked: its lock may not
+ * be touched. */
+bool lib_gate_is_lost(const lib_gate *gate);
+/* Before a runtime is opened, and once it is closed. VOW_E_OPEN: there are some that
+ * are lost in this way, and there must be none beside them; VOW_E_NOMEM. */
+vow_status lib_process_enter(void);
+void lib_process_leave(void);
 
 /* ---- operations ---- */
 
@@ -153,6 +161,7 @@ struct vow_run {
   char *tenant;
   char parent_name[RUN_AUDIT_ID_LEN + 24];
   run_audit audit;
+  recorder *recorder; /* the runtime's, which all handlers end before */
   char audit_last[AUDIT_HASH_LEN + 1];
   vow_leak *leaks;
   const run_report *source; /* NULL: it has not finished */
@@ -184,7 +193,11 @@ vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_
 
 /* ---- record.c ---- */
 
-vow_status lib_record_open(vow_runtime *runtime, const char *audit, bool metrics);
+/* `database`: the file of one that is opened next, or NULL. */
+vow_status lib_record_open(vow_runtime *runtime, const char *audit, const char *database,
+                           bool metrics);
+/* The runtime does not open after all: an audit file that was made for it goes. */
+void lib_record_take_back(vow_runtime *runtime);
 /* Every run has ended. False when lines of the audit were lost. */
 bool lib_record_end(vow_runtime *runtime);
 void lib_record_close(vow_runtime *runtime);
@@ -209,8 +222,9 @@ struct vow_runtime {
   uint32_t runs_max;
   uint64_t runs_begun, runs_live, outcomes[RUN_CANCELLED + 1];
   recorder recorder;
-  int audit_fd;  /* -1: none */
-  char *metrics; /* the last text that was asked for */
+  int audit_fd;           /* -1: none */
+  const char *audit_made; /* its path, borrowed: while the runtime is opened, if it made it */
+  char *metrics;          /* the last text that was asked for */
   char message[LIB_MESSAGE_MAX];
 };
 

@@ -36,17 +36,22 @@ class Policies(HostTest):
         peer.end()
 
     def test_full_queue(self):
+        """Of an operation, and of a run."""
         peer = self.peer
-        peer.register(operation("narrow", concurrent_max=1, queue_max=1))
-        number = peer.eval("(await Promise.allSettled([narrow(1), narrow(2), narrow(3)]))"
-                           ".map((end) => end.value ?? [end.reason.name, end.reason.code])")
-        for i in (1, 2):
-            call = peer.call()
-            self.assertEqual(call["params"]["arguments"], [i])
-            peer.fulfil(call, i)
-        report = peer.report(number)
-        self.assertEqual(self.value(report), [1, 2, ["ApiError", "QUEUE_FULL"]])
-        self.assertEqual(report["operations"]["concurrent_max"], 1)
+        peer.register(operation("narrow", concurrent_max=1, queue_max=1), operation("wide"))
+        for name, code, limits in (("narrow", "QUEUE_FULL", {}),
+                                   ("wide", "RUN_QUEUE_FULL",
+                                    {"max_concurrent": 1, "max_queued": 1})):
+            number = peer.eval(f"(await Promise.allSettled([1, 2, 3].map((n) => {name}(n))))"
+                               ".map((end) => end.value ?? [end.reason.name, end.reason.code])",
+                               **limits)
+            for i in (1, 2):
+                call = peer.call()
+                self.assertEqual(call["params"]["arguments"], [i])
+                peer.fulfil(call, i)
+            report = peer.report(number)
+            self.assertEqual(self.value(report), [1, 2, ["ApiError", code]])
+            self.assertEqual(report["operations"]["concurrent_max"], 1)
         peer.end()
 
     def test_kept_errors(self):
@@ -97,7 +102,7 @@ class Events(HostTest):
         self.assert_events(lines)
 
     def run_all(self, peer):
-        peer.register(operation("flaky", attempts=2), operation("single", concurrent_max=1),
+        peer.register(operation("flaky", attempts=2, idempotent=True), operation("single", concurrent_max=1),
                       operation("kept", cache_ms=60000), operation("brief", timeout_ms=20), ECHO)
         number = peer.eval("""
           await flaky();
@@ -136,6 +141,10 @@ class Events(HostTest):
         self.assertEqual([line["event"] for line in lines if line.get("security")],
                          ["timed_out", "denied"])
         self.assertEqual({line["attempt"] for line in lines if line["event"] == "retried"}, {1})
+        for line in lines:
+            ends = line["event"] in ("settled", "timed_out", "cancelled", "denied", "late")
+            timed = "operation" in line and ends
+            self.assertEqual(("state" in line, "age_ms" in line), (timed, timed), line)
 
 
 def main():

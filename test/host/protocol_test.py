@@ -161,7 +161,7 @@ class Runs(HostTest):
 
     def test_policies(self):
         peer = self.peer
-        peer.register(dict(ECHO, name="flaky", policy={"attempts": 3, "backoff_ms": 1}),
+        peer.register(dict(ECHO, name="flaky", policy={"attempts": 3, "backoff_ms": 1, "idempotent": True}),
                       dict(ECHO, name="kept", policy={"cache_ms": 60000, "cache_bytes": 100000}),
                       dict(ECHO, name="single", policy={"concurrent_max": 1}),
                       dict(ECHO, name="brief", policy={"timeout_ms": 20}))
@@ -438,6 +438,7 @@ class Protocol(HostTest):
                 ({"name": "a", "result": {"required": [1]}}, "required must be"),
                 ({"name": "a", "policy": {"timeout": 1}}, "there is no 'timeout'"),
                 ({"name": "a", "policy": {"attempts": 0}}, "attempts must be"),
+                ({"name": "a", "policy": {"attempts": 2}}, "only an operation that is `idempotent`"),
                 ({"name": "a", "policy": 5}, "must be an object")):
             answer = peer.answer(peer.ask("register", operations=[{"name": "good"}, wrong]))
             self.assertEqual(self.code(answer), -32602)
@@ -624,6 +625,7 @@ class Seen(HostTest):
             audit, metrics = os.path.join(folder, "audit"), os.path.join(folder, "metrics")
             peer = Peer(VOW, "--audit", audit, "--metrics", metrics)
             self.addCleanup(peer.kill)
+            peer.counts()  # it has locked the file
             second = subprocess.run([VOW, "host", "--audit", audit], stdin=subprocess.DEVNULL,
                                     capture_output=True, check=False)
             self.assertEqual(second.returncode, 2)

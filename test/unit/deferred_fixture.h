@@ -68,7 +68,7 @@ static inline size_t deferred_blocks(deferred_fixture *f) {
  * when it ends; one that never does is `left_behind`. */
 static inline void deferred_fixture_close(deferred_fixture *f, bool left_behind) {
   if (f->run.shard)
-    shard_wait(f->run.shard);
+    shard_drain(f->run.shard);
   deferred_close(f->deferred);
   if (f->prepared)
     host_kinds_close(f->kinds, DEFERRED_TEST_KINDS);

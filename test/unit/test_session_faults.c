@@ -34,7 +34,8 @@ typedef struct fixture {
 static const char *const lines[] = {
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"register\",\"params\":{\"operations\":["
     "{\"name\":\"a.f\",\"description\":\"d\",\"parameters\":[{\"name\":\"s\",\"schema\":"
-    "{\"type\":\"string\"}},{\"name\":\"o\",\"optional\":true}],\"policy\":{\"attempts\":3}},"
+    "{\"type\":\"string\"}},{\"name\":\"o\",\"optional\":true}],\"policy\":{\"attempts\":3,"
+    "\"idempotent\":true}},"
     "{\"name\":\"a.hold\",\"policy\":{\"single_flight\":true,\"cache_ms\":1000}}]}}\n",
     "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"eval\",\"params\":{\"source\":"
     "\"console.log('x'); await a.f('y', {z: [1n]}) + context.n\",\"context\":{\"n\":2},"

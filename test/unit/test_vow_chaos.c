@@ -269,8 +269,11 @@ static void open_all(chaos *c, vow_engine engine) {
       .size = sizeof crowd, .batch = on_calls, .batch_max = 3, .batch_window_ms = 1};
   const vow_policy bulk = {
       .size = sizeof bulk, .batch = on_bulk, .batch_max = 4, .blocking = true, .concurrent_max = 5};
-  const vow_policy shared = {
-      .size = sizeof shared, .single_flight = true, .attempts = 3, .backoff_ms = 1};
+  const vow_policy shared = {.size = sizeof shared,
+                             .single_flight = true,
+                             .attempts = 3,
+                             .backoff_ms = 1,
+                             .idempotent = true};
   const struct {
     const char *name;
     vow_handler *handler;

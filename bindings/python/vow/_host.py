@@ -372,7 +372,8 @@ class Host:
                    op_timeout_ms: Optional[int] = None, memory_mib: Optional[int] = None,
                    stack_kib: Optional[int] = None, result_kib: Optional[int] = None,
                    log_kib: Optional[int] = None, max_ops: Optional[int] = None,
-                   max_concurrent: Optional[int] = None, debug: bool = False,
+                   max_concurrent: Optional[int] = None,
+                   max_queued: Optional[int] = None, debug: bool = False,
                    on_log: Optional[Callable[[LogLine], None]] = None,
                    on_progress: Optional[Callable[[Progress], None]] = None,
                    tenant: Optional[str] = None, parent: Optional[Call] = None,
@@ -387,7 +388,8 @@ class Host:
                   "allow": None if allow is None else list(allow), "cpu_ms": cpu_ms,
                   "wall_ms": wall_ms, "op_timeout_ms": op_timeout_ms, "memory_mib": memory_mib,
                   "stack_kib": stack_kib, "result_kib": result_kib, "log_kib": log_kib,
-                  "max_ops": max_ops, "max_concurrent": max_concurrent, "debug": debug,
+                  "max_ops": max_ops, "max_concurrent": max_concurrent,
+                  "max_queued": max_queued, "debug": debug,
                   "progress": on_progress is not None, "tenant": tenant,
                   "parent": None if parent is None else parent.id}
         number, run = self._take_id(), _Run([], on_log, on_progress)
