@@ -85,6 +85,12 @@ class Peer:
     def call(self):
         return self.wait(lambda m: isinstance(m, dict) and m.get("method") == "call")
 
+    def calls(self):
+        """The next calls that came together: an array."""
+        found = self.wait(lambda m: isinstance(m, list))
+        assert all(call["method"] == "call" for call in found), found
+        return found
+
     def notification(self, method):
         return self.wait(lambda m: isinstance(m, dict) and m.get("method") == method)["params"]
 

@@ -30,11 +30,12 @@ typedef struct fixture {
 } fixture;
 
 /* More runs than may live at once, one that is cancelled while it waits for a call,
- * answers that come in one array, a call that is retried. */
+ * answers that come in one array, calls that go out in one and are retried. */
 static const char *const lines[] = {
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"register\",\"params\":{\"operations\":["
     "{\"name\":\"a.f\",\"description\":\"d\",\"parameters\":[{\"name\":\"s\",\"schema\":"
-    "{\"type\":\"string\"}},{\"name\":\"o\",\"optional\":true}],\"policy\":{\"attempts\":3}},"
+    "{\"type\":\"string\"}},{\"name\":\"o\",\"optional\":true}],\"policy\":{\"attempts\":3,"
+    "\"batch_max\":4}},"
     "{\"name\":\"a.hold\",\"policy\":{\"single_flight\":true,\"cache_ms\":1000}}]}}\n",
     "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"eval\",\"params\":{\"source\":"
     "\"console.log('x'); await a.f('y', {z: [1n]}) + context.n\",\"context\":{\"n\":2},"
