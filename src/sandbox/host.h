@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/mem.h"
 #include "core/op.h"
 
 typedef struct host_call host_call;
@@ -43,6 +44,9 @@ typedef struct host_kind {
    * answered, stopped and ended alone. The array is not valid after the return.
    * NULL: `start` is called for each. */
   void (*start_batch)(host_call **calls, size_t count, void *user);
+  /* With `debug`, of a call that is being handled: where in the program the handler
+   * is, or has taken it; one line, from `allocator`, or NULL. NULL: nobody can say. */
+  char *(*where)(const host_call *call, const vow_allocator *allocator);
   void *user;
   host_policy policy;
   op_kind *state; /* what its calls share; NULL: nothing, and no policy holds */
@@ -67,6 +71,8 @@ typedef struct host_error {
 
 /* The arguments: one CBOR array, checked and bounded; valid until answered. */
 const uint8_t *host_call_arguments(const host_call *call, size_t *len);
+/* Where script made the call: lines of a trace, valid until answered. NULL: not noted. */
+const char *host_call_site(const host_call *call);
 /* Cookie of the handler. */
 void host_call_set_data(host_call *call, void *data);
 void *host_call_data(const host_call *call);
