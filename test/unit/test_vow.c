@@ -361,7 +361,7 @@ static void an_operation_outlives_everything(void **state) {
   until_held(&f, 2);
   vow_op *op = take_held(&f), *other = take_held(&f);
   assert_ptr_equal(vow_op_retain(vow_op_retain(op)), op); /* nested */
-  assert_int_equal(vow_runtime_close(f.rt), VOW_OK);
+  assert_int_equal(fixture_leave(&f, 3), VOW_OK);         /* the run, too */
   assert_int_equal(s.done, 1);
   assert_string_equal(s.kind, "cancelled");
   assert_true(vow_op_cancelled(op));
@@ -650,7 +650,8 @@ static void a_script_is_loaded_once(void **state) {
   assert_int_equal(subject_try(&s), VOW_OK);
   ends_with_kind(&s, "script");
   subject_close(&s);
-  fixture_close(&f); /* closes the script as well */
+  assert_int_equal(fixture_leave(&f, 1), VOW_OK); /* closes the other script as well */
+  assert_int_equal(atomic_load(&f.blocks), 0);
 }
 
 /* ---- loops ---- */
@@ -701,7 +702,7 @@ static void builtins_work(void **state) {
   s.request.allow = "notes.*,test.hold";
   assert_int_equal(subject_try(&s), VOW_OK);
   until_held(&f, 1);
-  assert_int_equal(vow_runtime_close(f.rt), VOW_OK); /* with all of them at work */
+  assert_int_equal(fixture_leave(&f, 2), VOW_OK); /* with all of them at work */
   assert_string_equal(s.kind, "cancelled");
   release_all_held(&f);
   assert_int_equal(atomic_load(&f.blocks), 0);
@@ -724,7 +725,7 @@ static void blocking_handlers_are_on_workers(void **state) {
   subject_close(&s);
   subject_open(&s, &f, "for (let i = 0; i < 50; i++) test.block(i); await test.hold(1)");
   until_held(&f, 1);
-  assert_int_equal(vow_runtime_close(f.rt), VOW_OK); /* queued ones, and some that run */
+  assert_int_equal(fixture_leave(&f, 2), VOW_OK); /* queued ones, and some that run */
   release_all_held(&f);
   assert_int_equal(atomic_load(&f.blocks), 0);
 }
