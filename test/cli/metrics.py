@@ -23,7 +23,7 @@ def need(condition, message):
 
 
 def evaluate(vow, engine, source):
-    command = [vow, "eval", "--engine", engine, "--allow", "notes.*", "--wall-ms", "300",
+    command = [vow, "eval", "--debug", "--engine", engine, "--allow", "notes.*", "--wall-ms", "300",
                "--report", "report", "--metrics", "metrics", "-"]
     subprocess.run(command, input=source.encode(), capture_output=True, check=False)
     with open("report", encoding="utf-8") as report, open("metrics", encoding="utf-8") as metrics:
