@@ -57,6 +57,8 @@ typedef struct run_fixture {
   void *user;
 } run_fixture;
 
+#define ANY_LEAKS "*"
+
 /* One run and what became of it. */
 typedef struct subject {
   run_fixture *f;
@@ -69,6 +71,9 @@ typedef struct subject {
   run_kind kind;
   char value[256], name[64], message[256], pending[64], log[256];
   run_report report; /* its pointers are not valid any more */
+  /* What may outlive the run: "timer test.hold"; NULL: nothing; ANY_LEAKS. Looked for
+   * in every run. */
+  const char *leaks;
   bool dispose_when_done;
   void (*when_done)(struct subject *s);
 } subject;
@@ -305,6 +310,16 @@ static inline void note_text(char *into, size_t size, const char *text) {
   snprintf(into, size, "%s", text ? text : "");
 }
 
+static inline void check_leaks(const subject *s, const run_report *report) {
+  char names[1024] = "";
+  for (size_t i = 0; i < report->leaks_count; i++) {
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", i ? " " : "", report->leaks[i].name);
+  }
+  if (!s->leaks || strcmp(s->leaks, ANY_LEAKS) != 0)
+    assert_string_equal(names, s->leaks ? s->leaks : "");
+}
+
 static inline void note_done(run *run, const run_report *report, void *user) {
   subject *s = user;
   s->done++;
@@ -327,6 +342,7 @@ static inline void note_done(run *run, const run_report *report, void *user) {
   assert_int_equal(s->settled[OP_TIMED_OUT], o->timed_out);
   assert_int_equal(s->settled[OP_CANCELLED], o->cancelled);
   assert_int_equal(report->wall_ns, report->guest_ns + report->host_wait_ns + report->ready_ns);
+  check_leaks(s, report);
   if (s->when_done)
     s->when_done(s);
   if (s->dispose_when_done) {
@@ -364,6 +380,7 @@ static inline bool subject_try(subject *s, const char *source, size_t len) {
                                .limits = s->limits,
                                .on_log = note_log,
                                .on_event = note_event,
+                               .debug = true,
                                .on_done = note_done,
                                .user = s};
   s->run = run_open(s->f->shard, &options);

@@ -96,6 +96,7 @@ static void open_one(chaos *c) {
     return;
   subject *s = &subjects[subjects_used];
   subject_init(s, &c->f);
+  s->leaks = ANY_LEAKS;
   s->when_done = act_when_done;
   s->limits.cpu_ms = 1 + pick(c, 2);
   s->limits.wall_ms = 1 + pick(c, 8);

@@ -28,6 +28,7 @@ static void perform(found *f, run_fixture *fixture, const char *source, bool deb
                     uint64_t wall_ms) {
   *f = (found){0};
   subject_init(&f->subject, fixture);
+  f->subject.leaks = ANY_LEAKS; /* the tests look at them */
   f->subject.limits.wall_ms = wall_ms;
   const run_options options = {.name = "test.js",
                                .source = source,

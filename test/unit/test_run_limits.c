@@ -7,17 +7,23 @@
 /* "Typed report within 100 ms of the limit, 500 ms at worst". */
 #define LATE_NS (500 * MS)
 
-static void run_to_kind(void **state, const run_limits *limits, const char *source, run_kind kind) {
+static void run_leaving(void **state, const run_limits *limits, const char *source, run_kind kind,
+                        const char *leaks) {
   run_fixture f;
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = leaks;
   s.limits = *limits;
   subject_open(&s, source);
   ends_with_kind(&s, kind);
   subject_close(&s);
   answer_all_held(&f);
   fixture_close(&f);
+}
+
+static void run_to_kind(void **state, const run_limits *limits, const char *source, run_kind kind) {
+  run_leaving(state, limits, source, kind, NULL);
 }
 
 /* ---- clocks ---- */
@@ -36,6 +42,7 @@ static void guest_time(void **state) {
   for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
     subject s;
     subject_init(&s, &f);
+    s.leaks = ANY_LEAKS;
     s.limits.cpu_ms = 20;
     s.limits.operations_max = 1000000;
     uint64_t begun = loop_now();
@@ -69,6 +76,7 @@ static void wall_while_waiting(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = "timer test.hold";
   s.limits.wall_ms = 10;
   subject_open(&s, "setTimeout(() => {}, 60000); await test.hold(1)");
   ends_with_kind(&s, RUN_KIND_TIMEOUT);
@@ -148,6 +156,7 @@ static void the_wall_can_be_moved(void **state) {
   subject_close(&s);
 
   subject_init(&s, &f);
+  s.leaks = "test.hold";
   subject_open(&s, "await test.hold(1)");
   until_started(&f, 1);
   run_set_wall(s.run, 0); /* it has passed already */
@@ -195,10 +204,10 @@ static void payloads_are_memory(void **state) {
   limits.memory_bytes = 24u << 20;
   limits.concurrent_max = 1;
   /* The arguments of queued calls. */
-  run_to_kind(state, &limits,
+  run_leaving(state, &limits,
               "const big = new Uint8Array(1 << 20); const all = [];"
               "for (let i = 0; i < 30; i++) all.push(test.hold(big)); await Promise.all(all)",
-              RUN_KIND_MEMORY);
+              RUN_KIND_MEMORY, ANY_LEAKS);
 }
 
 static void answers_are_memory(void **state) {
@@ -315,6 +324,7 @@ static void places_of_the_host(void **state) {
     subject_open(&first, "await Promise.all([test.hold(1), test.hold(2)]); 'both'");
     until_started(&f, 2 + i * 4);
     subject_init(&second, &f);
+    second.leaks = i ? "timer timer" : "test.hold test.hold";
     subject_open(&second, greedy[i]);
     ends_with_kind(&second, RUN_KIND_INTERNAL);
     assert_int_equal(second.outcome, RUN_ERROR);
@@ -332,10 +342,10 @@ static void operations(void **state) {
   run_limits limits = run_limits_default;
   limits.operations_max = 10;
   run_to_kind(state, &limits, "for (;;) await test.echo(1)", RUN_KIND_OPERATIONS);
-  run_to_kind(state, &limits, "for (let i = 0; i < 11; i++) test.hold(i).catch(() => {})",
-              RUN_KIND_OPERATIONS);
-  run_to_kind(state, &run_limits_default, "for (;;) setTimeout(() => {}, 1000)",
-              RUN_KIND_OPERATIONS);
+  run_leaving(state, &limits, "for (let i = 0; i < 11; i++) test.hold(i).catch(() => {})",
+              RUN_KIND_OPERATIONS, ANY_LEAKS);
+  run_leaving(state, &run_limits_default, "for (;;) setTimeout(() => {}, 1000)",
+              RUN_KIND_OPERATIONS, ANY_LEAKS);
 }
 
 static void as_many_operations_as_allowed(void **state) {
@@ -343,6 +353,7 @@ static void as_many_operations_as_allowed(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = ANY_LEAKS;
   s.limits.operations_max = 10;
   subject_open(&s, "for (let i = 0; i < 10; i++) await test.echo(i);"
                    "for (let i = 0; i < 1000; i++) setTimeout(() => {}, 1e6); 'all'");
@@ -467,6 +478,7 @@ static const char *report_of(void **state, const run_limits *limits, const char 
   fixture_open(&f, state);
   subject_init(&s, &f);
   s.limits = *limits;
+  s.leaks = ANY_LEAKS; /* they are in the report */
   s.when_done = keep_report;
   subject_open(&s, source);
   until_done(&s);

@@ -24,6 +24,7 @@ static bool start(subject *s, const run_template *template) {
                                .limits = s->limits,
                                .on_log = note_log,
                                .on_event = note_event,
+                               .debug = true,
                                .on_done = note_done,
                                .user = s};
   s->run = run_open(s->f->shard, &options);
