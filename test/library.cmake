@@ -26,7 +26,7 @@ add_test(NAME vow_exports COMMAND ${CMAKE_CURRENT_LIST_DIR}/exports_test.sh ${CM
   $<TARGET_FILE:vow_shared> ${CMAKE_BINARY_DIR}/libvow.a)
 set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)
 
-foreach(name test_vow test_vow_leaks test_vow_policies test_vow_threads test_vow_nested test_vow_chaos)
+foreach(name test_vow test_vow_ops test_vow_leaks test_vow_policies test_vow_threads test_vow_nested test_vow_chaos)
   vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
 endforeach()
 foreach(name test_fetch_lookup test_fetch_owner)

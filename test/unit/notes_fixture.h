@@ -219,4 +219,34 @@ static inline void run_sql(const char *file, const char *sql) {
   assert_int_equal(sqlite3_close(other), SQLITE_OK);
 }
 
+/* Calls notes.create with texts of these lengths; 0 leaves out. */
+static inline bool create_sized(fixture *f, size_t id, size_t title, size_t body, size_t tags,
+                                size_t tag) {
+  static char text[NOTES_BODY_MAX + 2];
+  memset(text, 'x', sizeof text);
+  cbor_out args;
+  cbor_out_init(&args, NULL, SIZE_MAX);
+  cbor_put_array(&args, 1);
+  cbor_put_map_open(&args);
+  const struct {
+    const char *key;
+    size_t len;
+  } fields[] = {{"id", id}, {"title", title}, {"body", body}};
+  for (size_t i = 0; i < 3; i++)
+    if (fields[i].len) {
+      cbor_put_cstring(&args, fields[i].key);
+      cbor_put_text(&args, text, fields[i].len);
+    }
+  cbor_put_cstring(&args, "tags");
+  cbor_put_array(&args, tags);
+  for (size_t i = 0; i < tags; i++)
+    cbor_put_text(&args, text, tag);
+  cbor_put_break(&args);
+  bool done = call_cbor(f, notes_create, &args);
+  cbor_out_free(&args);
+  return done;
+}
+
+#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup_db, teardown_db)
+
 #endif
