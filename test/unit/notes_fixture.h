@@ -193,17 +193,22 @@ static inline void refuse(fixture *f, api_handler *handler, const char *text, co
   assert_false(f->error.transient);
 }
 
-/* A database in a folder of its own, for each test. */
-static inline int setup_db(void **state) {
+/* A folder of its own for each test; and with a database in it. */
+static inline int setup_folder(void **state) {
   fixture *f = malloc(sizeof *f);
   assert_non_null(f);
   open_folder(f);
-  open_db(f);
   *state = f;
   return 0;
 }
 
-static inline int teardown_db(void **state) {
+static inline int setup_db(void **state) {
+  setup_folder(state);
+  open_db(*state);
+  return 0;
+}
+
+static inline int teardown(void **state) {
   close_fixture(*state);
   free(*state);
   return 0;
@@ -247,6 +252,7 @@ static inline bool create_sized(fixture *f, size_t id, size_t title, size_t body
   return done;
 }
 
-#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup_db, teardown_db)
+#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup_folder, teardown)
+#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup_db, teardown)
 
 #endif

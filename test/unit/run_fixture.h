@@ -16,16 +16,9 @@
 #include "core/cbor.h"
 #include "sandbox/run.h"
 #include "task/pool.h"
+#include "unit/both_engines.h"
 #include "unit/counting_alloc.h"
 #include "unit/keep_traps.h"
-
-/* One entry of a list of tests for each engine. */
-static const engine_kind fixture_engines[] = {ENGINE_WASM, ENGINE_NATIVE};
-#define ON_WASM(test)                                                                              \
-  { #test " (wasm)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[0] }
-#define ON_NATIVE(test)                                                                            \
-  { #test " (native)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[1] }
-#define ON_BOTH(test) ON_WASM(test), ON_NATIVE(test)
 
 #define HELD_MAX 1024u
 
@@ -369,20 +362,24 @@ static inline void subject_init(subject *s, run_fixture *f) {
   *s = (subject){.f = f, .limits = run_limits_default};
 }
 
+static inline run_options subject_options(subject *s, const char *source, size_t len) {
+  return (run_options){.name = "test.js",
+                       .source = source,
+                       .source_len = len,
+                       .context = s->context,
+                       .kinds = s->f->kinds,
+                       .kinds_count = KIND_COUNT,
+                       .limits = s->limits,
+                       .on_log = note_log,
+                       .on_event = note_event,
+                       .debug = true,
+                       .on_done = note_done,
+                       .user = s};
+}
+
 /* False when the run cannot be had. */
 static inline bool subject_try(subject *s, const char *source, size_t len) {
-  const run_options options = {.name = "test.js",
-                               .source = source,
-                               .source_len = len,
-                               .context = s->context,
-                               .kinds = s->f->kinds,
-                               .kinds_count = KIND_COUNT,
-                               .limits = s->limits,
-                               .on_log = note_log,
-                               .on_event = note_event,
-                               .debug = true,
-                               .on_done = note_done,
-                               .user = s};
+  const run_options options = subject_options(s, source, len);
   s->run = run_open(s->f->shard, &options);
   return s->run != NULL;
 }

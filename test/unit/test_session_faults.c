@@ -13,6 +13,7 @@
 #include "core/json_read.h"
 #include "core/op.h"
 #include "host/session.h"
+#include "unit/both_engines.h"
 #include "unit/counting_alloc.h"
 #include "unit/keep_traps.h"
 
@@ -224,8 +225,6 @@ static void scenario(fixture *f, engine_kind engine) {
   assert_int_equal(f->counting.blocks, 0);
 }
 
-static const engine_kind engines[] = {ENGINE_WASM, ENGINE_NATIVE};
-
 static void nothing_fails(void **state) {
   fixture f = {.calls = 0};
   scenario(&f, *(const engine_kind *)*state);
@@ -254,17 +253,11 @@ static void from_each_allocation_on_all_fail(void **state) {
   each_fails(*(const engine_kind *)*state, true);
 }
 
-#define ON(engine, test)                                                                           \
-  { #test " " #engine, test, NULL, NULL, (void *)(uintptr_t)&engines[engine] }
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      ON(ENGINE_WASM, nothing_fails),
-      ON(ENGINE_NATIVE, nothing_fails),
-      ON(ENGINE_WASM, each_allocation_fails_once),
-      ON(ENGINE_NATIVE, each_allocation_fails_once),
-      ON(ENGINE_WASM, from_each_allocation_on_all_fail),
-      ON(ENGINE_NATIVE, from_each_allocation_on_all_fail),
+      ON_BOTH(nothing_fails),
+      ON_BOTH(each_allocation_fails_once),
+      ON_BOTH(from_each_allocation_on_all_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

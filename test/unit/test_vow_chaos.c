@@ -32,12 +32,8 @@ static struct noted {
 } noted[SUBJECTS];
 static unsigned noted_used;
 
-/* xorshift64* */
 static unsigned pick(chaos *c, unsigned below) {
-  c->random ^= c->random >> 12;
-  c->random ^= c->random << 25;
-  c->random ^= c->random >> 27;
-  return (unsigned)((c->random * UINT64_C(2685821657736338717) >> 33) % below);
+  return seeds_pick(&c->random, below);
 }
 
 static const char *const sources[] = {
