@@ -358,8 +358,17 @@ static inline void note_log(void *user, int level, const char *text, size_t len)
   snprintf(s->log + used, sizeof s->log - used, "%d:%.*s\n", level, (int)len, text);
 }
 
+/* The command line's, with time enough for a busy machine under a sanitizer. */
+static inline const run_limits *fixture_limits(void) {
+  static run_limits limits;
+  limits = run_limits_default;
+  limits.cpu_ms = 100000;
+  limits.wall_ms = limits.op_timeout_ms = 150000;
+  return &limits;
+}
+
 static inline void subject_init(subject *s, run_fixture *f) {
-  *s = (subject){.f = f, .limits = run_limits_default};
+  *s = (subject){.f = f, .limits = *fixture_limits()};
 }
 
 static inline run_options subject_options(subject *s, const char *source, size_t len) {
