@@ -38,6 +38,28 @@ typedef enum vow_engine {
   VOW_ENGINE_NATIVE /* in this process, nothing isolates it: for code you trust */
 } vow_engine;
 
+typedef enum vow_leak_kind {
+  VOW_LEAK_OPERATION,
+  VOW_LEAK_TIMER,
+  VOW_LEAK_RUN,   /* not disposed */
+  VOW_LEAK_SCRIPT /* not closed */
+} vow_leak_kind;
+
+/* Something that outlived its owner: an operation, a timer or a handler its run, or
+ * what the program holds the runtime. Texts are valid as long as the struct. */
+typedef struct vow_leak {
+  vow_leak_kind kind;
+  uint64_t number;  /* of an operation in its run, of a run in its runtime, from 1; else 0 */
+  const char *name; /* of the operation; "timer", "run", "script" */
+  uint64_t age_ns;
+  const char *site; /* lines of a trace: where script created it; NULL: not known */
+  /* Where the program did: the call of vow_op_retain() (the last one; without any the
+   * handler itself), of vow_eval() or of vow_script_open(), as "FILE+0xOFFSET
+   * (SYMBOL+0xOFFSET)", of which the first offset is what addr2line -e FILE takes.
+   * Without a symbol that is exported the second part is absent; NULL: not known. */
+  const char *host_site;
+} vow_leak;
+
 typedef struct vow_runtime_options {
   size_t size; /* sizeof(vow_runtime_options) */
   vow_engine engine;
@@ -70,6 +92,12 @@ typedef struct vow_runtime_options {
   /* Operations of all runs that wait for a place; 1000000. One more is rejected
    * (ApiError, code RUNTIME_QUEUE_FULL, transient). */
   uint32_t queue_max;
+  /* Looks for leaks, which costs time for each operation: every run is one with
+   * `debug`, and vow_runtime_close() calls this for each run that was not disposed,
+   * each script that was not closed, and, when its last handler has ended, each
+   * operation that is still retained. Runtime's thread; must not call Vow. */
+  void (*on_leak)(const vow_leak *leak, void *user);
+  void *on_leak_user;
 } vow_runtime_options;
 
 /* Opens a runtime on this thread. `options` NULL: the defaults; what it points to

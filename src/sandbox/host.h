@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/mem.h"
 #include "core/op.h"
 #include "guest/wire.h"
 
@@ -55,6 +56,9 @@ typedef struct host_kind {
    * the handler. `code`: WIRE_CODE of any guest of the run; false: it is malformed. */
   void (*answer)(host_call *call, const wire_header *header, const void *body, void *user);
   bool (*code)(const uint8_t *body, size_t len, void *user);
+  /* With `debug`, of a call that is being handled: where in the program the handler
+   * is, or has taken it; one line, from `allocator`, or NULL. NULL: nobody can say. */
+  char *(*where)(const host_call *call, const vow_allocator *allocator);
   void *user;
   host_policy policy;
   op_kind *state; /* what its calls share; NULL: nothing, and no policy holds */
@@ -79,6 +83,8 @@ typedef struct host_error {
 
 /* The arguments: one CBOR array, checked and bounded; valid until answered. */
 const uint8_t *host_call_arguments(const host_call *call, size_t *len);
+/* Where script made the call: lines of a trace, valid until answered. NULL: not noted. */
+const char *host_call_site(const host_call *call);
 /* Cookie of the handler. */
 void host_call_set_data(host_call *call, void *data);
 void *host_call_data(const host_call *call);

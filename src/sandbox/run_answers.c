@@ -72,6 +72,10 @@ uint64_t host_call_remaining_ms(const host_call *call) {
   return at > now ? (at - now) / NS_PER_MS : 0;
 }
 
+const char *host_call_site(const host_call *call) {
+  return call->site;
+}
+
 const char *host_call_name(const host_call *call) {
   return call->kind->name;
 }

@@ -18,7 +18,9 @@ typedef struct run_leak {
   uint64_t number;  /* in its run */
   const char *name; /* "notes.get", "timer" */
   uint64_t age_ns;
-  const char *site; /* lines of a trace: where script created it; NULL: not noted */
+  const char *site;      /* lines of a trace: where script created it; NULL: not noted */
+  const char *host_site; /* where the program has it: host_kind.where; NULL: not known */
+  bool timer;
 } run_leak;
 
 #define SHARD_QUEUE_MAX 1000000u

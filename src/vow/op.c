@@ -23,6 +23,7 @@ void lib_op_drop(vow_op *op) {
   if (atomic_fetch_sub(&op->holders, 1) != 1)
     return;
   lib_gate *gate = op->gate;
+  lib_trace_close(op);
   mem_free(gate->allocator, op->args_json);
   mem_free(gate->allocator, op->answer.bytes);
   if (op->run)
@@ -32,6 +33,9 @@ void lib_op_drop(vow_op *op) {
 }
 
 vow_op *vow_op_retain(vow_op *op) {
+  if (op->trace)
+    atomic_store_explicit(&op->trace->taken_at, (uintptr_t)__builtin_return_address(0),
+                          memory_order_relaxed);
   atomic_fetch_add(&op->users, 1);
   return op;
 }
@@ -84,6 +88,7 @@ vow_op *lib_op_open(lib_kind *kind, host_call *call) {
   if (run)
     lib_run_hold(run);
   host_call_set_data(call, op);
+  lib_trace_open(op, call);
   link_op(op);
   return op;
 }
@@ -178,6 +183,7 @@ static void stop(host_call *call, void *user) {
 void lib_kind_init(lib_kind *kind) {
   kind->host.start = start;
   kind->host.stop = stop;
+  kind->host.where = lib_trace_where;
   kind->host.user = kind;
 }
 

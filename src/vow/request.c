@@ -125,7 +125,7 @@ vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_
   if (status == VOW_OK)
     status = check_context(runtime, request->context);
   read->options.context = request->context;
-  read->options.debug = request->debug;
+  read->options.debug = request->debug || runtime->on_leak;
   if (status == VOW_OK)
     status = request->script ? read_script(runtime, request, &read->options)
                              : read_source(runtime, request, read);

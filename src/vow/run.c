@@ -39,7 +39,7 @@ static void link_run(vow_runtime *runtime, vow_run *run) {
   if (run->next)
     run->next->previous = run;
   runtime->runs = run;
-  runtime->runs_begun++;
+  run->number = ++runtime->runs_begun;
   runtime->runs_live++;
 }
 
@@ -221,10 +221,12 @@ static void list_leaks(vow_run *run, const run_report *from) {
   if (!run->leaks)
     return;
   for (size_t i = 0; i < from->leaks_count; i++)
-    run->leaks[i] = (vow_leak){.number = from->leaks[i].number,
+    run->leaks[i] = (vow_leak){.kind = from->leaks[i].timer ? VOW_LEAK_TIMER : VOW_LEAK_OPERATION,
+                               .number = from->leaks[i].number,
                                .name = from->leaks[i].name,
                                .age_ns = from->leaks[i].age_ns,
-                               .site = from->leaks[i].site};
+                               .site = from->leaks[i].site,
+                               .host_site = from->leaks[i].host_site};
   run->report.leaks = run->leaks;
   run->report.leaks_count = from->leaks_count;
 }
@@ -343,6 +345,8 @@ static vow_status begin(vow_runtime *runtime, const vow_request *request, lib_re
   run->run = run_open(runtime->shard, &read->options);
   if (!run->run)
     return lib_fail(runtime, VOW_E_NOMEM, "no memory or address space for a sandbox");
+  run->debug = read->options.debug;
+  run->begun_ns = loop_now();
   if (run->script)
     lib_script_hold(run->script);
   link_run(runtime, run);
@@ -375,6 +379,7 @@ vow_status vow_eval(vow_runtime *runtime, const vow_request *given, vow_done_cal
       lib_run_drop(run);
     return status;
   }
+  run->begun_at = (uintptr_t)__builtin_return_address(0);
   run->by_itself = !begun;
   if (begun)
     *begun = run;

@@ -47,6 +47,8 @@ static vow_status open_shard(vow_runtime *runtime, const vow_runtime_options *op
                                .live_max = options->live_max,
                                .concurrent_max = options->concurrent_max,
                                .queue_max = options->queue_max,
+                               .on_leak = runtime->on_leak ? lib_tell_handler : NULL,
+                               .user = runtime,
                                .guest_folder = options->guest_dir};
   runtime->shard = shard_open(&shard, runtime->message, sizeof runtime->message);
   if (!runtime->shard)
@@ -148,6 +150,8 @@ static void close_parts(vow_runtime *runtime) {
   api_host_unbind(runtime->api);
   pool_close(runtime->workers); /* its last messages are for the loop */
   shard_close(runtime->shard);
+  if (runtime->gate)
+    lib_tell_operations(runtime);
   api_host_close(runtime->api);
   db_close(runtime->store);
   while (runtime->kinds) {
@@ -189,6 +193,8 @@ vow_status vow_runtime_open(const vow_runtime_options *given, vow_runtime **open
   }
   runtime->allocator = runtime->registry.allocator = options.allocator;
   runtime->audit_fd = -1;
+  runtime->on_leak = options.on_leak;
+  runtime->on_leak_user = options.on_leak_user;
   status = open_parts(runtime, &options);
   if (status == VOW_OK) {
     runtime->audit_made = NULL;
@@ -232,6 +238,7 @@ vow_status vow_runtime_close(vow_runtime *runtime) {
     return VOW_E_STATE;
   runtime->closing = true;
   runtime->depth++;
+  lib_tell_handles(runtime);
   end_runs(runtime);
   close_scripts(runtime);
   while (runtime->ops)

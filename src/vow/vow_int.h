@@ -33,13 +33,14 @@
 
 typedef struct lib_gate {
   const vow_allocator *allocator;
-  pthread_t thread;      /* the runtime's */
-  unsigned forks;        /* of the process, when it was opened */
-  atomic_size_t holders; /* the runtime, and its operations */
-  pthread_mutex_t lock;  /* guards what follows, and in operations what says so. Taken before
-                            the loop's own; no callback is called under it */
-  loop *loop;            /* NULL: the runtime is closed, or about to be */
-  size_t bytes;          /* in the mailbox */
+  pthread_t thread;         /* the runtime's */
+  unsigned forks;           /* of the process, when it was opened */
+  atomic_size_t holders;    /* the runtime, and its operations */
+  pthread_mutex_t lock;     /* guards what follows, and in operations what says so. Taken before
+                               the loop's own; no callback is called under it */
+  loop *loop;               /* NULL: the runtime is closed, or about to be */
+  size_t bytes;             /* in the mailbox */
+  struct lib_trace *traces; /* of its operations, the newest first */
   uint64_t repeated, abandoned;
 } lib_gate;
 
@@ -75,6 +76,16 @@ typedef struct lib_answer {
   const char *name, *code, *message; /* of an error */
 } lib_answer;
 
+/* Of an operation that is watched for leaks. */
+typedef struct lib_trace {
+  struct lib_trace *next, *previous; /* in the gate's list; under its lock */
+  vow_op *op;
+  uint64_t created_ns;
+  uintptr_t handler;
+  atomic_uintptr_t taken_at; /* where the last vow_op_retain() returned to; 0: there was none */
+  char *site;                /* where script called it; NULL: not known */
+} lib_trace;
+
 struct vow_op {
   loop_message message;    /* its answer, on its way to the loop */
   pool_work work;          /* of a handler that blocks */
@@ -82,6 +93,7 @@ struct vow_op {
   vow_run *run;            /* held; NULL: it had ended when this attempt began */
   lib_kind *kind;          /* valid while the runtime is open */
   host_call *call;         /* runtime's thread; NULL: answered */
+  lib_trace *trace;        /* constant; NULL: not watched */
   vow_op *next, *previous; /* in the runtime's list while `call`; its thread */
   atomic_size_t users, holders;
   atomic_bool cancelled; /* told so; set on the runtime's thread, under the gate's lock */
@@ -126,13 +138,28 @@ void lib_op_abandon(vow_op *op);
 /* The same for a kind with a batch handler, behind lib_kind_init(). */
 void lib_kind_init_batch(lib_kind *kind);
 
+/* ---- leaks.c ---- */
+
+/* Watches `op`, if its runtime or its run asks for that, until it is freed. */
+void lib_trace_open(vow_op *op, const host_call *call);
+void lib_trace_close(vow_op *op);
+/* Of host_kind. */
+char *lib_trace_where(const host_call *call, const vow_allocator *allocator);
+/* To on_leak: runs and scripts that the program has left; operations that it holds. */
+void lib_tell_handles(vow_runtime *runtime);
+/* Of shard_options; `user` is the runtime. */
+void lib_tell_handler(void *user, const run_leak *leak);
+void lib_tell_operations(vow_runtime *runtime);
+
 /* ---- runs and scripts ---- */
 
 struct vow_script {
   vow_runtime *runtime;
   vow_script *next, *previous;
-  size_t holders; /* the caller, until it closes it, and its runs */
-  bool closed;    /* by the caller */
+  size_t holders;      /* the caller, until it closes it, and its runs */
+  bool closed;         /* by the caller */
+  uintptr_t opened_at; /* where vow_script_open() returned to */
+  uint64_t opened_ns;
   run_template *template;
 };
 
@@ -145,6 +172,9 @@ struct vow_run {
   vow_runtime *runtime;           /* until it is disposed; its thread */
   vow_run *next, *previous;
   run *run; /* NULL: disposed */
+  bool debug;
+  uint64_t number, begun_ns;
+  uintptr_t begun_at; /* where vow_eval() returned to */
   vow_script *script;
   vow_done_callback *on_done;
   void (*on_log)(vow_run *run, int level, const char *text, size_t len, void *user);
@@ -221,6 +251,8 @@ struct vow_runtime {
   bool closing;
   uint32_t runs_max;
   uint64_t runs_begun, runs_live, outcomes[RUN_CANCELLED + 1];
+  void (*on_leak)(const vow_leak *leak, void *user); /* NULL: not looked for */
+  void *on_leak_user;
   recorder recorder;
   int audit_fd;           /* -1: none */
   const char *audit_made; /* its path, borrowed: while the runtime is opened, if it made it */

@@ -85,6 +85,7 @@ static void refused_calls_count(void **state) {
   subject s;
   open_with(&up, state, &(host_policy){.concurrent_max = 1, .queue_max = 1});
   subject_init(&s, &up.f);
+  s.leaks = "test.hold test.hold";
   s.limits.operations_max = 50;
   subject_open(&s, "test.hold(1); test.hold(2); for (;;) await test.hold(3).catch(() => 0);");
   ends_with_kind(&s, RUN_KIND_OPERATIONS);
@@ -212,6 +213,7 @@ static void a_follower_takes_over(void **state) {
   subject first, second;
   open_with(&up, state, &(host_policy){.single_flight = true});
   subject_init(&first, &up.f);
+  first.leaks = "test.hold";
   subject_init(&second, &up.f);
   subject_open(&first, "await test.hold(7)");
   until_started(&up.f, 1);
