@@ -81,7 +81,8 @@ static void run_batch(api_work *work) {
     work->items[i].fulfilled = calls[i].fulfilled && work->items[i].result.status == CBOR_OK;
 }
 
-static void run_work(pool_work *base) {
+static void run_work(pool_work *base, void *state) {
+  (void)state;
   api_work *work = (api_work *)base;
   api_item *item = &work->items[0];
   if (work->count > 1) {
@@ -118,7 +119,7 @@ static const host_error no_thread = {"ApiError", "NO_THREAD", "no worker thread 
 
 static bool submit(api_work *work) {
   return pool_submit(work->entry->host->pool, shard_loop(host_call_shard(work->items[0].call)),
-                     &work->work);
+                     &work->work) == POOL_OK;
 }
 
 /* Lets the next writes begin; `busy`: the one before found no turn. What is called

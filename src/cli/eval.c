@@ -31,7 +31,7 @@ enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CAN
 typedef struct eval_options {
   const char *engine, *allow, *context, *db, *vault, *report, *audit, *metrics;
   uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
-      max_concurrent;
+      max_concurrent, max_queued;
   bool debug, help;
 } eval_options;
 
@@ -63,6 +63,8 @@ static const option_spec specs[] = {
                   "operations in the whole run; default 10000"),
     OPTION_NUMBER(eval_options, max_concurrent, "max-concurrent", "N", 1, 65536,
                   "operations running at once, more wait; default 64"),
+    OPTION_NUMBER(eval_options, max_queued, "max-queued", "N", 1, 1000000,
+                  "operations waiting, more are rejected; default 10000"),
     OPTION_TEXT(eval_options, report, "report", "FILE|-",
                 "write the report as JSON; - puts it in place of the value"),
     OPTION_TEXT(eval_options, audit, "audit", "FILE",
@@ -251,7 +253,7 @@ static bool open_shard(evaluation *e) {
 static bool open_api(evaluation *e) {
   char message[512];
   bool needs_workers = e->needs_db || e->record.audit.path;
-  if (needs_workers && !(e->workers = pool_open(NULL, WORKERS_MAX))) {
+  if (needs_workers && !(e->workers = pool_open(&(pool_options){.threads_max = WORKERS_MAX}))) {
     usage("out of memory");
     return false;
   }
@@ -293,6 +295,9 @@ static void on_event(void *user, const run_event *event) {
   recorder_event(&e->record.recorder, &e->audit, event);
 }
 
+/* The evaluation outlives every handler. */
+static const run_late late = {.tell = on_event};
+
 static void on_done(run *run, const run_report *report, void *user) {
   (void)run;
   ((evaluation *)user)->report = report; /* until the run is disposed */
@@ -309,6 +314,8 @@ static int conclude(evaluation *e) {
   for (size_t i = 0; i < report->leaks_count; i++)
     tell_leak("eval", &report->leaks[i]);
   recorder_ended(&e->record.recorder, &e->audit, report);
+  if (e->record.audit.path)
+    shard_drain(e->shard); /* its end holds what came too late */
   bool written = record_end(&e->record, report, message, sizeof message);
   if (written && (fflush(stdout) != 0 || ferror(stdout))) {
     snprintf(message, sizeof message, "standard output cannot be written: %s", strerror(errno));
@@ -329,6 +336,7 @@ static run_limits limits_of(const eval_options *options) {
                       .log_bytes = options->log_kib << 10,
                       .operations_max = options->max_ops,
                       .concurrent_max = (uint32_t)options->max_concurrent,
+                      .queue_max = (uint32_t)options->max_queued,
                       .retries_max = run_limits_default.retries_max};
 }
 
@@ -342,6 +350,7 @@ static int evaluate(evaluation *e) {
                          .on_log = on_log,
                          .on_event =
                              e->record.audit.path || e->record.metrics.path ? on_event : NULL,
+                         .late = e->record.audit.path ? &late : NULL,
                          .debug = e->options.debug,
                          .on_done = on_done,
                          .user = e};
@@ -393,7 +402,8 @@ int cmd_eval(int argc, char **argv) {
                               .result_kib = 1024,
                               .log_kib = 256,
                               .max_ops = 10000,
-                              .max_concurrent = 64}};
+                              .max_concurrent = 64,
+                              .max_queued = 10000}};
   option_result given;
   int ended = options_begin(&table, argc, argv, &e.options, &given);
   if (ended != OPTIONS_GO)

@@ -19,6 +19,7 @@
 #include "cli/record.h"
 #include "cli/source.h"
 #include "cli/tell.h"
+#include "deferred/deferred.h"
 #include "sandbox/run.h"
 
 enum {
@@ -31,6 +32,7 @@ enum {
 
 #define ALLOWED_MAX 256u
 #define WORKERS_MAX 1024u
+#define BLOCKING_MAX 4u /* threads for the database and the audit */
 #define DAY_MS 86400000u
 #define CONCURRENT_MAX 65536u /* more operations wait */
 #define STACK_BYTES_MAX (4u << 20)
@@ -50,7 +52,7 @@ static const option_spec specs[] = {
     OPTION_TEXT(run_settings, vault, "vault", "NAME",
                 "the vault that notes.* and kv.* see; default " NOTES_VAULT_DEFAULT),
     OPTION_NUMBER(run_settings, workers, "workers", "N", 1, WORKERS_MAX,
-                  "worker threads; without it one for each core"),
+                  "threads that execute deferred functions; without it one for each core"),
     OPTION_NUMBER(run_settings, memory_mib, "memory-mib", "N", RUN_MEMORY_MIN >> 20, 1u << 20,
                   "memory of the program; default 2048"),
     OPTION_NUMBER(run_settings, op_timeout_ms, "op-timeout-ms", "N", 1, DAY_MS,
@@ -90,6 +92,9 @@ typedef struct program {
   db *store;
   pool *workers;
   api_host *api;
+  deferred *deferred;
+  host_kind kinds[ALLOWED_MAX + DEFERRED_KINDS];
+  size_t kinds_count;
   shard *shard;
   engine_counts at_start;
   run *run;
@@ -185,10 +190,6 @@ static bool check_settings(program *p) {
     usage("--vault: %s", message);
     return false;
   }
-  if (!p->settings.workers) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    p->settings.workers = cores < 1 ? 1 : cores > (long)WORKERS_MAX ? WORKERS_MAX : (uint64_t)cores;
-  }
   return check_allow(p);
 }
 
@@ -217,8 +218,8 @@ static void on_leak(void *user, const run_leak *leak) {
 }
 
 static bool open_shard(program *p) {
-  char message[512];
   static const engine_trust trust = {.read_module = read_module};
+  char message[512];
   shard_options options = {.engine = ENGINE_NATIVE, .on_leak = p->settings.debug ? on_leak : NULL};
   p->shard = shard_open(&options, message, sizeof message);
   if (!p->shard) {
@@ -236,7 +237,7 @@ static bool open_api(program *p) {
   char message[512];
   bool needs_workers = p->needs_db || p->record.audit.path;
   const char *url = p->settings.db ? p->settings.db : DB_URL_DEFAULT;
-  if (needs_workers && !(p->workers = pool_open(NULL, (uint32_t)p->settings.workers))) {
+  if (needs_workers && !(p->workers = pool_open(&(pool_options){.threads_max = BLOCKING_MAX}))) {
     usage("out of memory");
     return false;
   }
@@ -256,6 +257,25 @@ static bool open_api(program *p) {
   if (!ready)
     usage("out of memory");
   return ready;
+}
+
+/* Threads are started with the first task. */
+static bool open_deferred(program *p) {
+  const deferred_options options = {.workers = (uint32_t)p->settings.workers,
+                                    .trust = {.can_block = true, .read_module = read_module}};
+  const host_kind *kinds = api_host_kinds(p->api, &p->kinds_count);
+  if (p->kinds_count > 0)
+    memcpy(p->kinds, kinds, p->kinds_count * sizeof *kinds);
+  host_kind *own = p->kinds + p->kinds_count;
+  if ((p->deferred = deferred_open(&options, p->shard))) {
+    deferred_kinds(p->deferred, own);
+    if (host_kinds_open(p->shard, own, DEFERRED_KINDS)) {
+      p->kinds_count += DEFERRED_KINDS;
+      return true;
+    }
+  }
+  usage("out of memory");
+  return false;
 }
 
 /* ---- being interrupted ---- */
@@ -457,8 +477,9 @@ static run *open_run(program *p) {
                          .debug = p->settings.debug,
                          .on_done = on_done,
                          .user = p};
-  options.kinds = api_host_kinds(p->api, &options.kinds_count);
-  return run_open(p->shard, &options);
+  options.kinds = p->kinds;
+  options.kinds_count = p->kinds_count;
+  return deferred_prepare(p->deferred, &options) ? run_open(p->shard, &options) : NULL;
 }
 
 static int execute(program *p) {
@@ -483,6 +504,14 @@ static int execute(program *p) {
 static void close_parts(program *p) {
   unwatch_signals();
   api_host_unbind(p->api);
+  if (p->shard)
+    shard_drain(p->shard);
+  if (p->deferred) {
+    size_t others;
+    api_host_kinds(p->api, &others);
+    host_kinds_close(p->kinds + others, DEFERRED_KINDS);
+  }
+  deferred_close(p->deferred);
   shard_close(p->shard);
   pool_close(p->workers);
   api_host_close(p->api);
@@ -504,7 +533,8 @@ int cmd_run(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   int status = EXIT_USAGE;
   if (check_settings(&p) && find_script(&p) && make_arguments(&p, given.arguments, given.count) &&
-      open_outputs(&p) && open_shard(&p) && watch_signals(&p) && open_api(&p))
+      open_outputs(&p) && open_shard(&p) && watch_signals(&p) && open_api(&p) &&
+      open_deferred(&p))
     status = execute(&p);
   close_parts(&p);
   return status;

@@ -12,4 +12,8 @@ extern const size_t bundle_source_len;
 extern const unsigned char bundle_code[];
 extern const size_t bundle_code_len;
 
+/* js/deferred.js, natively only. */
+extern const unsigned char deferred_source[];
+extern const size_t deferred_source_len;
+
 #endif

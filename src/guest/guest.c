@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "guest/bundle.h"
+#include "guest/deferred.h"
 #include "guest/program.h"
+#include "guest/shared.h"
+#include "guest/task.h"
 #include "guest/web.h"
 
 /* Recursion ends in a JavaScript error well before the stack does. Each run
@@ -168,6 +171,21 @@ static void unhandled_remove(guest *g, JSValueConst promise) {
   JS_FreeValue(g->ctx, gone[1]);
 }
 
+#ifndef __wasm__
+JSValue guest_first_unhandled(guest *g) {
+  return g->unhandled_live ? JS_DupValue(g->ctx, g->unhandled[2 * g->unhandled_head + 1])
+                           : JS_UNINITIALIZED;
+}
+
+void guest_forget_unhandled(guest *g) {
+  while (g->unhandled_live) {
+    JSValue promise = JS_DupValue(g->ctx, g->unhandled[2 * g->unhandled_head]);
+    unhandled_remove(g, promise);
+    JS_FreeValue(g->ctx, promise);
+  }
+}
+#endif
+
 static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, bool is_handled,
                          void *opaque) {
   (void)opaque;
@@ -233,6 +251,9 @@ static bool take_internals(guest *g, JSValueConst internals) {
       {"signalReason", &g->internals.signal_reason},
       {"deepFreeze", &g->internals.deep_freeze},
       {"installFetch", &g->internals.install_fetch},
+#ifndef __wasm__
+      {"clearTimers", &g->internals.clear_timers},
+#endif
       {"inspect", &g->internals.inspect},
   };
   bool ok = JS_IsObject(internals);
@@ -295,6 +316,9 @@ static void clear_values(guest *g) {
                        &g->internals.signal_reason,
                        &g->internals.deep_freeze,
                        &g->internals.install_fetch,
+#ifndef __wasm__
+                       &g->internals.clear_timers,
+#endif
                        &g->internals.inspect};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     if (g->ctx)
@@ -340,6 +364,10 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
 
 void guest_free(guest *g) {
   if (g->ctx) {
+#ifndef __wasm__
+    task_free(g);
+    deferred_free(g);
+#endif
     call_free_all(g);
     for (uint32_t i = 2 * g->unhandled_head; i < 2 * g->unhandled_end; i++)
       JS_FreeValue(g->ctx, g->unhandled[i]);
@@ -375,6 +403,10 @@ bool guest_reserve(guest *g, size_t size) {
 void guest_uncaught(guest *g) {
   if (g->dead)
     return; /* by process.exit(): what was thrown is no error */
+#ifndef __wasm__
+  if (task_uncaught(g))
+    return;
+#endif
   JSValue thrown = JS_GetException(g->ctx);
   describe_send(g, WIRE_ERROR, thrown);
   JS_FreeValue(g->ctx, thrown);
@@ -418,6 +450,30 @@ static void tell_unhandled(guest *g) {
   JS_FreeValue(g->ctx, reason);
 }
 
+#ifndef __wasm__
+static void handle_deferred(guest *g, const wire_header *header, cbor_in *in) {
+  switch (header->type) {
+  case WIRE_REJECT_VALUE:
+    call_reject_value(g, header->id, in);
+    break;
+  case WIRE_PROGRESS:
+    deferred_progress(g, header->id, in);
+    break;
+  case WIRE_CODE:
+    task_code(g, in);
+    break;
+  case WIRE_CODE_DROP:
+    task_code_drop(g, in);
+    break;
+  case WIRE_TASK:
+    task_start(g, header->id, in);
+    break;
+  default:
+    break;
+  }
+}
+#endif
+
 static void handle(guest *g, const wire_header *header, const uint8_t *body) {
   cbor_in in;
   cbor_in_init(&in, body, header->len);
@@ -449,6 +505,9 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
     script_tell_stuck(g);
     break;
   default:
+#ifndef __wasm__
+    handle_deferred(g, header, &in);
+#endif
     break;
   }
 }
@@ -467,5 +526,10 @@ void guest_turn(guest *g, size_t len) {
     at += WIRE_ALIGN(header.len);
   }
   guest_run_jobs(g);
+#ifndef __wasm__
+  task_after_jobs(g);
+  /* What nobody waited for, or could not be read. */
+  value_release(g->inbox, len <= g->shared.inbox_size ? len : 0);
+#endif
   g->shared.unhandled = g->unhandled_live;
 }

@@ -25,12 +25,18 @@ typedef struct guest_call {
   engine_site site;
   uint32_t generation;
   uint32_t next_free; /* index + 1 */
+#ifndef __wasm__
+  bool progressed; /* somebody reads its progress, and is told of the end */
+#endif
 } guest_call;
 
 /* Functions of the JavaScript bundle (guest/js), captured before guest code. */
 typedef struct guest_internals {
   JSValue fire_timer, make_error, error_operation, watch_signal, unwatch_signal, signal_reason,
       deep_freeze, install_fetch, inspect;
+#ifndef __wasm__
+  JSValue clear_timers;
+#endif
 } guest_internals;
 
 /* What follows when the promise that a run waits for is settled. */
@@ -65,6 +71,11 @@ typedef struct guest {
   bool debug;               /* each call tells where it was made */
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
 
+#ifndef __wasm__
+  bool stopped;                    /* by the interrupt handler: no script runs any more */
+  struct guest_deferred *deferred; /* deferred.c; NULL: there is no Deferred */
+  struct guest_task *task;         /* task.c; NULL: no task was ever given */
+#endif
   bool program;        /* WIRE_PROCESS came: it ends when nothing is pending, and has no value */
   bool exit_told;      /* process.exitCode was set */
   uint8_t exit_status; /* what it was set to */
@@ -92,6 +103,11 @@ bool guest_reserve(guest *g, size_t size);
 void guest_run_jobs(guest *g);
 /* A microtask or a timer callback threw: the run ends with it. */
 void guest_uncaught(guest *g);
+#ifndef __wasm__
+/* The reason of the oldest rejection that nobody handled; JS_UNINITIALIZED: none. */
+JSValue guest_first_unhandled(guest *g);
+void guest_forget_unhandled(guest *g);
+#endif
 
 /* ---- outbox.c ---- */
 
@@ -114,7 +130,7 @@ void put_clean_text(cbor_out *out, const char *text, size_t len, size_t max);
 void platform_flush(guest *g);
 /* The host reads `bytes` as one message body right now, without the outbox. */
 void platform_send(guest *g, const wire_header *header, const void *bytes);
-/* Coarse monotonic milliseconds. */
+/* Monotonic milliseconds: whole ones, but for trusted code, which may measure. */
 double platform_now_ms(guest *g);
 /* Fills `bytes` with the system's randomness, new ones at every call; false when
  * there is none. */
@@ -127,7 +143,10 @@ char *platform_read_module(guest *g, const char *name, size_t *len, char *messag
 
 typedef enum {
   VALUE_ARGUMENT, /* all of a value or a TypeError that names the path */
-  VALUE_RESULT,   /* as JSON.stringify sees it: toJSON is called, functions are left out */
+#ifndef __wasm__
+  VALUE_TASK, /* as an argument; errors with their stack, shared memory of trusted code */
+#endif
+  VALUE_RESULT, /* as JSON.stringify sees it: toJSON is called, functions are left out */
 } value_mode;
 
 /* Appends `value` to `out`. `root` and, unless 0, `root_number` name it in
@@ -145,6 +164,9 @@ int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
                 uint32_t kind);
 void call_fulfil(guest *g, uint64_t id, cbor_in *value);
 void call_reject(guest *g, uint64_t id, cbor_in *fields);
+#ifndef __wasm__
+void call_reject_value(guest *g, uint64_t id, cbor_in *value);
+#endif
 void call_free_all(guest *g);
 
 /* ---- script.c: from source to settlement ---- */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guest/deferred.h"
 #include "guest/guest.h"
 #include "guest/program.h"
 
@@ -370,7 +371,11 @@ static bool define_kinds(guest *g, cbor_in *fields) {
         cbor_get_uint(fields, &kind) != CBOR_OK ||
         call_define(g, name, len, (uint32_t)arguments, options_last, (uint32_t)kind) < 0)
       return false;
+#ifndef __wasm__
+  return deferred_seal(g) == 0;
+#else
   return true;
+#endif
 }
 
 typedef struct start_fields {

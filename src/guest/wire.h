@@ -47,6 +47,18 @@ enum {
   WIRE_UNHANDLED,   /* likewise: answer to WIRE_FINISH, when there is one */
   WIRE_STUCK_AT,    /* text: lines of a trace; answer to WIRE_STUCK, when there are any */
   WIRE_EXIT,        /* array: exit status, bool: now; of a program */
+
+  /* Deferred: functions that a worker's guest runs (natively only). The main guest
+   * tells the host, and the host its workers. */
+  WIRE_CODE, /* both ways, array: hash (bytes, 16), bytecode (bytes), source (text), function
+              * name (text), file (text); before the first call or task that names it */
+  WIRE_REJECT_VALUE, /* to the main guest: the thrown value; the call is rejected with exactly that
+                      */
+  WIRE_PROGRESS,     /* both ways, a value: progress of the call or task `id` */
+  WIRE_CODE_DROP,    /* to a worker, bytes: the hash to forget */
+  WIRE_TASK,         /* to a worker, array: hash, [arguments]; `id` is the task's. One at a time */
+  WIRE_TASK_VALUE,   /* from a worker: the value that the task `id` is fulfilled with */
+  WIRE_TASK_ERROR,   /* from a worker: the value that the task `id` is rejected with */
 };
 
 /* A program writes to standard output and error as it is: no line ends are added. */

@@ -233,6 +233,7 @@ static void put_leaks(cbor_out *out, const run_report *report) {
     put_string(out, "\"name\":", leak->name, &comma);
     put_ms(out, ",\"age_ms\":", leak->age_ns);
     put_string(out, "\"site\":", leak->site, &comma);
+    put_string(out, "\"host_site\":", leak->host_site, &comma);
     put(out, "}");
   }
   put(out, "]");

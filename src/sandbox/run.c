@@ -19,6 +19,7 @@ const run_limits run_limits_default = {
     .log_bytes = 256u << 10,
     .operations_max = 10000,
     .concurrent_max = 64,
+    .queue_max = 10000,
     .retries_max = 100,
 };
 
@@ -79,6 +80,7 @@ static void note_memory(run *run) {
 static bool open_parts(run *run, const run_options *options) {
   op_scope_limits limits = {.operations_max = options->limits.operations_max,
                             .concurrent_max = options->limits.concurrent_max,
+                            .queue_max = options->limits.queue_max,
                             .timers_max = options->program ? 0 : RUN_TIMERS_MAX,
                             .retries_max = options->limits.retries_max};
   uint64_t wall = wall_deadline(run, options->limits.wall_ms);

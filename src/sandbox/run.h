@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cbor.h"
 #include "core/op.h"
 #include "sandbox/host.h"
 #include "sandbox/shard.h"
@@ -31,6 +32,7 @@ typedef struct run_limits {
   uint64_t log_bytes;      /* console output */
   uint64_t operations_max; /* created in the whole run */
   uint32_t concurrent_max; /* running at once; more wait */
+  uint32_t queue_max;      /* waiting; one more is rejected, the run goes on */
   uint64_t retries_max;    /* attempts after the first, of all its operations */
 } run_limits;
 
@@ -110,7 +112,7 @@ char *run_report_json(const run_report *report, const run_report_audit *audit,
 /* What happens to an operation, as it happens. */
 typedef enum {
   RUN_EVENT_CREATED,
-  RUN_EVENT_QUEUED,    /* it waits for a place among the running ones */
+  RUN_EVENT_QUEUED,    /* it waits for a place among the running ones; for each attempt anew */
   RUN_EVENT_STARTED,   /* its handler begins */
   RUN_EVENT_RETRIED,   /* an attempt failed, another one follows */
   RUN_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */
@@ -141,6 +143,15 @@ typedef struct run_program {
   uint64_t pid;
 } run_program;
 
+/* Who is told of answers that come when their run has finished, which on_event never
+ * is. `user` is that of the run: hold() says that it must stay, release() that it need
+ * not any more; both NULL: it stays until the shard is closed. */
+typedef struct run_late {
+  void (*tell)(void *user, const run_event *event);
+  void (*hold)(void *user);
+  void (*release)(void *user);
+} run_late;
+
 typedef struct run_options {
   const run_template *template; /* borrowed until disposal; its name, source, module and kinds
                                    are the run's then. NULL: none */
@@ -163,12 +174,17 @@ typedef struct run_options {
    * be called in run_dispose() of a run that has not finished. As on_log, it must
    * not call the run. */
   void (*on_event)(void *user, const run_event *event);
-  bool debug; /* note where each operation was created: costs time for each call */
+  const run_late *late; /* borrowed until shard_close(); NULL: nobody */
+  bool debug;           /* note where each operation was created: costs time for each call */
   /* The run has finished. The report is valid until run_dispose(), which may be
    * called here. */
   void (*on_done)(run *run, const run_report *report, void *user);
   void *user;
 } run_options;
+
+/* The body of WIRE_START or WIRE_LOAD (guest/wire.h) for a guest with these options;
+ * `loaded`: it has source and kinds already. */
+void run_put_start(const uint8_t seeds[12], const run_options *options, bool loaded, cbor_out *out);
 
 /* A script that many runs execute, with its operations defined and its source
  * compiled once: each run starts from a copy of that. Nothing of the script is

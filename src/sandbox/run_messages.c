@@ -77,11 +77,10 @@ static void put_kinds(const run_options *options, cbor_out *out) {
   }
 }
 
-void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_out *out) {
-  uint8_t seeds[12];
-  shard_seeds(shard, seeds);
+void run_put_start(const uint8_t seeds[12], const run_options *options, bool loaded,
+                   cbor_out *out) {
   cbor_put_array(out, WIRE_START_FIELDS);
-  cbor_put_bytes(out, seeds, sizeof seeds);
+  cbor_put_bytes(out, seeds, 12);
   cbor_put_uint(out, options->limits.stack_bytes);
   cbor_put_bool(out, options->module);
   cbor_put_cstring(out, options->name);
@@ -121,7 +120,9 @@ bool run_start_message(run *run) {
       !run_has_room(run, source_len + context_len))
     return refuse_start(run, context_len);
   cbor_out_init(&out, shard_allocator(run->shard), RUN_START_BYTES_MAX);
-  run_put_start(run->shard, &run->options, loaded, &out);
+  uint8_t seeds[12];
+  shard_seeds(run->shard, seeds);
+  run_put_start(seeds, &run->options, loaded, &out);
   bool sent;
   if (out.status == CBOR_E_SIZE || (out.status == CBOR_OK && !run_has_room(run, out.len)))
     sent = refuse_start(run, context_len);
@@ -286,7 +287,7 @@ static bool get_output(const run *run, cbor_in *body, uint64_t level, const char
   return true;
 }
 
-static bool on_log(run *run, cbor_in *body) {
+bool run_on_log(run *run, cbor_in *body) {
   uint64_t count, level;
   const char *text;
   size_t len;
@@ -301,6 +302,15 @@ static bool on_log(run *run, cbor_in *body) {
   if (run->options.on_log)
     run->options.on_log(run->options.user, (int)level, text, len);
   return true;
+}
+
+bool run_on_code(run *run, const uint8_t *bytes, size_t len) {
+  for (size_t i = 0; i < run->options.kinds_count; i++) {
+    const host_kind *kind = &run->options.kinds[i];
+    if (kind->code)
+      return kind->code(bytes, len, kind->user);
+  }
+  return false;
 }
 
 /* Only an answer, and only one. */
@@ -325,7 +335,7 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     return false;
   switch (header->type) {
   case WIRE_CALL:
-    return run_call(run, header, &body);
+    return run_call(run, NULL, header, &body);
   case WIRE_CANCEL:
     run_call_cancel(run, header->id);
     return true;
@@ -335,7 +345,9 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     run_timer_stop(run, header->id);
     return true;
   case WIRE_LOG:
-    return on_log(run, &body);
+    return run_on_log(run, &body);
+  case WIRE_CODE:
+    return run_on_code(run, bytes, header->len);
   case WIRE_VALUE:
     on_settled(run);
     on_value(run, bytes, header->len);
