@@ -96,6 +96,7 @@ static double seconds_of(library *l, const char *source) {
   run_options options = stage_options(&none, &script);
   options.kinds = api_host_kinds(l->host, &options.kinds_count);
   options.limits.operations_max = 0;
+  options.limits.queue_max = 0;
   options.on_done = on_done;
   options.user = l;
   l->done_ns = 0;

@@ -1,7 +1,12 @@
-# cmake -DLIST=bundle.txt -DOUT=bundle.c -P bundle.cmake
-# Joins the JavaScript of the web globals into one function expression, as C.
+# cmake -DLIST=bundle.txt -DNAME=bundle -DOUT=bundle.c -P bundle.cmake
+# Joins JavaScript files, or takes one, as one function expression, which is written as
+# NAME_source in C.
 get_filename_component(folder ${LIST} DIRECTORY)
-file(STRINGS ${LIST} names)
+if(LIST MATCHES "[.]js$")
+  get_filename_component(names ${LIST} NAME)
+else()
+  file(STRINGS ${LIST} names)
+endif()
 set(text "(function (vow) { \"use strict\";\n")
 foreach(name ${names})
   file(READ ${folder}/${name} part)
@@ -14,4 +19,4 @@ string(LENGTH "${hex}" digits)
 math(EXPR len "${digits} / 2")
 string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
 string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" hex "${hex}")
-file(WRITE ${OUT} "#include \"guest/bundle.h\"\n\nconst unsigned char bundle_source[] = {\n${hex}0};\nconst size_t bundle_source_len = ${len};\n")
+file(WRITE ${OUT} "#include \"guest/bundle.h\"\n\nconst unsigned char ${NAME}_source[] = {\n${hex}0};\nconst size_t ${NAME}_source_len = ${len};\n")

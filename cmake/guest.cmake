@@ -2,6 +2,8 @@
 # WebAssembly, compiled ahead and initialised once (TEMPLATE_HEADER names the files).
 set(guest_sources
   value value_decode call describe script outbox guest web web_text web_url web_crypto)
+# Deferred: the guests of vow run and of its workers.
+set(guest_native_sources deferred deferred_names deferred_progress task shared)
 set(guest_core mem utf8 cbor_write cbor_read cbor_check)
 set(guest_engine quickjs/libregexp.c quickjs/libunicode.c quickjs/dtoa.c)
 
@@ -10,11 +12,17 @@ file(STRINGS ${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt bundle_names)
 list(TRANSFORM bundle_names PREPEND ${CMAKE_SOURCE_DIR}/src/guest/js/)
 set(bundle ${CMAKE_BINARY_DIR}/bundle.c)
 add_custom_command(OUTPUT ${bundle}
-  COMMAND ${CMAKE_COMMAND} -DLIST=${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt -DOUT=${bundle}
+  COMMAND ${CMAKE_COMMAND} -DLIST=${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt -DNAME=bundle -DOUT=${bundle}
           -P ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake
   DEPENDS ${bundle_names} ${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake
   VERBATIM)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/guest/js/bundle.txt)
+set(deferred_js ${CMAKE_SOURCE_DIR}/src/guest/js/deferred.js)
+set(deferred_bundle ${CMAKE_BINARY_DIR}/deferred_bundle.c)
+add_custom_command(OUTPUT ${deferred_bundle}
+  COMMAND ${CMAKE_COMMAND} -DLIST=${deferred_js} -DNAME=deferred -DOUT=${deferred_bundle}
+          -P ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake
+  DEPENDS ${deferred_js} ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake VERBATIM)
 
 # ---- natively ----
 list(TRANSFORM guest_engine PREPEND ${VOW_DEPS_DIR}/ OUTPUT_VARIABLE engine_files)
@@ -27,9 +35,21 @@ endif()
 target_include_directories(vow_quickjs PRIVATE ${CMAKE_SOURCE_DIR}/src SYSTEM PUBLIC ${QUICKJS_DIR})
 target_link_libraries(vow_quickjs PUBLIC m Threads::Threads)
 
+# Its bytecode, by the engine that will read it.
+add_executable(bundle_tool ${CMAKE_SOURCE_DIR}/src/guest/bundle_tool.c ${bundle})
+target_compile_options(bundle_tool PRIVATE ${VOW_WARNINGS})
+target_include_directories(bundle_tool PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(bundle_tool PRIVATE vow_quickjs)
+set(bundle_code ${CMAKE_BINARY_DIR}/bundle_code.c)
+add_custom_command(OUTPUT ${bundle_code} COMMAND bundle_tool ${bundle_code}
+  DEPENDS bundle_tool VERBATIM)
+
 list(TRANSFORM guest_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_files)
 list(TRANSFORM guest_files APPEND .c)
-add_library(vow_guest STATIC ${guest_files} ${bundle})
+list(TRANSFORM guest_native_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_native_files)
+list(TRANSFORM guest_native_files APPEND .c)
+add_library(vow_guest STATIC ${guest_files} ${guest_native_files} ${CMAKE_SOURCE_DIR}/src/guest/modules.c
+  ${CMAKE_SOURCE_DIR}/src/guest/process.c ${bundle_code} ${deferred_bundle})
 target_compile_options(vow_guest PRIVATE ${VOW_WARNINGS})
 target_include_directories(vow_guest PUBLIC ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)
@@ -82,7 +102,7 @@ endfunction()
 foreach(source ${engine_files} ${CMAKE_SOURCE_DIR}/src/guest/engine_unit.c)
   wasm_object(${source} -w)
 endforeach()
-foreach(source ${guest_files} ${bundle} ${CMAKE_SOURCE_DIR}/src/guest/platform_wasm.c
+foreach(source ${guest_files} ${bundle_code} ${CMAKE_SOURCE_DIR}/src/guest/platform_wasm.c
                ${CMAKE_SOURCE_DIR}/src/guest/heap_wasm.c)
   wasm_object(${source} -Wall -Wextra -Werror)
 endforeach()

@@ -255,11 +255,9 @@ api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db 
   return host;
 }
 
-bool api_host_open_fetch(api_host *host, const char *allow_list) {
+static bool add_fetch(api_host *host, const char *allow_list) {
   size_t all;
   const api_kind *kind = api_kinds(&all);
-  if (!allow_list || !fetch_allow_names(allow_list))
-    return true;
   while (kind->handler)
     kind++;
   host->fetch = fetch_client_open(host->allocator, allow_list);
@@ -272,6 +270,14 @@ bool api_host_open_fetch(api_host *host, const char *allow_list) {
                                            .stop = fetch_stop,
                                            .user = host->fetch};
   return true;
+}
+
+bool api_host_open_fetch(api_host *host, const char *allow_list) {
+  return !allow_list || !fetch_allow_names(allow_list) || add_fetch(host, allow_list);
+}
+
+bool api_host_open_fetch_everywhere(api_host *host) {
+  return add_fetch(host, NULL);
 }
 
 void api_host_close(api_host *host) {

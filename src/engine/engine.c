@@ -34,6 +34,11 @@ engine_kind engine_kind_of_engine(const engine *engine) {
   return engine->class->kind;
 }
 
+void engine_set_trust(engine *engine, const engine_trust *trust) {
+  if (engine->class->set_trust)
+    engine->class->set_trust(engine, trust);
+}
+
 engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,
                                       engine_drain *drain, void *user) {
   engine_instance *instance =
@@ -75,12 +80,21 @@ engine_turn_result engine_resume(engine_instance *instance) {
   return instance->engine->class->resume(instance);
 }
 
+void engine_stop(engine_instance *instance) {
+  if (instance->engine->class->stop)
+    instance->engine->class->stop(instance);
+}
+
 engine_fault engine_fault_of(const engine_instance *instance) {
   return instance->fault;
 }
 
 size_t engine_memory(const engine_instance *instance) {
   return instance->engine->class->memory(instance);
+}
+
+void engine_set_memory_max(engine_instance *instance, size_t memory_max) {
+  instance->memory_max = memory_max;
 }
 
 const uint8_t *engine_memory_bytes(const engine_instance *instance, size_t *len) {

@@ -1,17 +1,28 @@
 /* Engine native: the guest in this process, for code that is trusted. Script is
  * stopped by the engine's interrupt handler; natives stop late. */
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "engine/engine_int.h"
+#include "guest/engine_function.h"
 #include "guest/guest.h"
+#include "guest/program.h"
+#include "guest/shared.h"
+
+/* Calls and turns of loops between two looks at whether to stop: 1 ms when each is a
+ * native that takes 100 us, such as a search through 100 KB. The clock, which costs more
+ * than to look at a flag, is asked at every 100th look. */
+#define POLL_EVERY 10
+#define CLOCK_EVERY 100u
 
 typedef struct native_engine {
   engine base;
-  guest_bundle bundle;
+  bool trusted;
+  engine_trust trust; /* with `trusted` */
 } native_engine;
 
 typedef struct native_guest {
@@ -19,8 +30,9 @@ typedef struct native_guest {
   guest guest;
   size_t memory_used; /* bytes the JavaScript engine holds */
   uint64_t opened_ns, stop_at;
-  uint32_t drained;
+  uint32_t drained, polls;
   bool limit_hit, host_full;
+  atomic_bool stop; /* set by any thread */
 } native_guest;
 
 static uint64_t clock_ns(clockid_t id) {
@@ -89,6 +101,36 @@ static size_t usable_size(const void *block) {
 static const JSMallocFunctions limited = {limited_calloc, limited_malloc, limited_free,
                                           limited_realloc, usable_size};
 
+/* ---- shared memory: counted in each guest that holds it ---- */
+
+static void *block_new(void *opaque, size_t size) {
+  native_guest *native = opaque;
+  if (!admit(native, size))
+    return NULL;
+  void *block = shared_new(size);
+  if (block)
+    native->memory_used += size;
+  else
+    native->host_full = true;
+  return block;
+}
+
+/* The engine cannot be told no here: a limit that is passed ends the guest at its next
+ * poll, as every other. */
+static void block_hold(void *opaque, void *block) {
+  native_guest *native = opaque;
+  size_t size = shared_size(block);
+  admit(native, size);
+  native->memory_used += size;
+  shared_hold(block);
+}
+
+static void block_drop(void *opaque, void *block) {
+  native_guest *native = opaque;
+  native->memory_used -= shared_size(block);
+  shared_drop(block);
+}
+
 /* ---- stopping ---- */
 
 static void fail(native_guest *native, engine_fault fault) {
@@ -103,13 +145,23 @@ static void fail_for_memory(native_guest *native) {
     fail(native, ENGINE_FAULT_HOST_MEMORY);
 }
 
+static bool stop_is_asked(const native_guest *native) {
+  return atomic_load_explicit(&native->stop, memory_order_relaxed);
+}
+
 static int should_stop(JSContext *ctx, void *opaque) {
-  (void)ctx;
   native_guest *native = opaque;
+  engine_poll_after(ctx, POLL_EVERY);
   fail_for_memory(native);
-  if (native->base.fault == ENGINE_FAULT_NONE && clock_ns(CLOCK_MONOTONIC) >= native->stop_at)
+  if (stop_is_asked(native) ||
+      (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
     fail(native, ENGINE_FAULT_TIME);
-  return native->base.fault != ENGINE_FAULT_NONE;
+  native->guest.stopped = native->base.fault != ENGINE_FAULT_NONE;
+  return native->guest.stopped;
+}
+
+static void native_stop(engine_instance *instance) {
+  atomic_store_explicit(&((native_guest *)instance)->stop, true, memory_order_relaxed);
 }
 
 /* ---- the guest's platform ---- */
@@ -118,8 +170,12 @@ static void drain(native_guest *native) {
   guest *g = &native->guest;
   uint32_t from = native->drained;
   native->drained = g->shared.outbox_len;
-  if (native->base.fault == ENGINE_FAULT_STOPPED || from == g->shared.outbox_len)
+  if (from == g->shared.outbox_len)
     return;
+  if (native->base.fault == ENGINE_FAULT_STOPPED) {
+    value_release(g->outbox + from, g->shared.outbox_len - from);
+    return;
+  }
   if (!native->base.drain(native->base.user, g->outbox + from, g->shared.outbox_len - from))
     fail(native, ENGINE_FAULT_STOPPED);
 }
@@ -134,15 +190,14 @@ void platform_flush(guest *g) {
 void platform_send(guest *g, const wire_header *header, const void *bytes) {
   native_guest *native = g->host;
   size_t len = sizeof *header + WIRE_ALIGN(header->len);
-  if (native->base.fault != ENGINE_FAULT_NONE)
-    return;
-  if (header->len > WIRE_MESSAGE_MAX) {
+  uint8_t *message = NULL;
+  if (header->len > WIRE_MESSAGE_MAX)
     fail(native, ENGINE_FAULT_MEMORY);
-    return;
-  }
-  uint8_t *message = mem_new(native->base.engine->allocator, len, 1);
-  if (!message) {
+  else if (native->base.fault == ENGINE_FAULT_NONE &&
+           !(message = mem_new(native->base.engine->allocator, len, 1)))
     fail(native, ENGINE_FAULT_HOST_MEMORY);
+  if (!message) {
+    value_release(bytes, header->len);
     return;
   }
   memcpy(message, header, sizeof *header);
@@ -154,7 +209,18 @@ void platform_send(guest *g, const wire_header *header, const void *bytes) {
 
 double platform_now_ms(guest *g) {
   const native_guest *native = g->host;
-  return (double)((clock_ns(CLOCK_MONOTONIC) - native->opened_ns) / 1000000);
+  uint64_t ns = clock_ns(CLOCK_MONOTONIC) - native->opened_ns;
+  return g->trusted ? (double)ns / 1e6 : (double)(ns / 1000000);
+}
+
+char *platform_read_module(guest *g, const char *name, size_t *len, char *message,
+                           size_t message_size) {
+  native_guest *native = g->host;
+  const engine_trust *trust = &((const native_engine *)native->base.engine)->trust;
+  if (trust->read_module)
+    return trust->read_module(trust->user, name, len, message, message_size);
+  snprintf(message, message_size, "there are no files to import from");
+  return NULL;
 }
 
 bool platform_random(guest *g, void *bytes, uint32_t len) {
@@ -175,19 +241,27 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
                                              size_t memory_max, engine_drain *drain_user,
                                              void *user) {
   (void)template; /* there is none */
+  native_engine *of = (native_engine *)engine;
   native_guest *native = mem_new(engine->allocator, 1, sizeof *native);
   if (!native)
     return NULL;
   native->base = (engine_instance){
       .engine = engine, .drain = drain_user, .user = user, .memory_max = memory_max};
   native->guest.host = native;
+  native->guest.trusted = of->trusted;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;
-  if (!guest_init(&native->guest, &limited, native, &((native_engine *)engine)->bundle)) {
+  if (!guest_init(&native->guest, &limited, native)) {
     native_instance_close(&native->base, false);
     return NULL;
   }
   JS_SetInterruptHandler(native->guest.rt, should_stop, native);
+  engine_poll_after(native->guest.ctx, POLL_EVERY);
+  JS_SetSharedArrayBufferFunctions(
+      native->guest.rt, &(JSSharedArrayBufferFunctions){block_new, block_drop, block_hold, native});
+  JS_SetCanBlock(native->guest.rt, of->trusted && of->trust.can_block);
+  if (of->trusted && of->trust.read_module)
+    modules_open(&native->guest);
   return &native->base;
 }
 
@@ -207,13 +281,19 @@ static uint8_t *native_inbox(engine_instance *instance, size_t size) {
 
 static engine_turn_result native_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
   native_guest *native = (native_guest *)instance;
-  if (instance->fault != ENGINE_FAULT_NONE)
+  if (stop_is_asked(native))
+    fail(native, ENGINE_FAULT_TIME); /* a short turn may not poll */
+  if (instance->fault != ENGINE_FAULT_NONE) {
+    value_release(native->guest.inbox, len);
     return ENGINE_FAULT;
+  }
   native->stop_at = stop_at;
   native->drained = 0;
   guest_turn(&native->guest, len);
   fail_for_memory(native);
   drain(native);
+  if (stop_is_asked(native)) /* too late for what has just ended, which was told; no more */
+    fail(native, ENGINE_FAULT_TIME);
   instance->unhandled = native->guest.shared.unhandled;
   return instance->fault == ENGINE_FAULT_NONE ? ENGINE_DONE : ENGINE_FAULT;
 }
@@ -238,7 +318,6 @@ static const uint8_t *native_memory_bytes(const engine_instance *instance, size_
 }
 
 static void native_close(engine *engine) {
-  free(((native_engine *)engine)->bundle.code);
   mem_free(engine->allocator, engine);
 }
 
@@ -253,6 +332,12 @@ static engine *native_open(const vow_allocator *allocator, const char *folder, c
   native->base.class = &engine_native_class;
   native->base.allocator = allocator;
   return &native->base;
+}
+
+static void native_set_trust(engine *engine, const engine_trust *trust) {
+  native_engine *native = (native_engine *)engine;
+  native->trusted = trust != NULL;
+  native->trust = trust ? *trust : (engine_trust){0};
 }
 
 static void native_trim(engine *engine) {
@@ -277,10 +362,12 @@ const engine_class engine_native_class = {
     .inbox = native_inbox,
     .turn = native_turn,
     .resume = native_resume,
+    .stop = native_stop,
     .idle = native_idle,
     .memory = native_memory,
     .memory_bytes = native_memory_bytes,
     .trim = native_trim,
+    .set_trust = native_set_trust,
     .counts = native_counts,
     .verify = native_verify,
 };

@@ -5,17 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guest/guest.h"
+#include "guest/call.h"
+#include "guest/deferred.h"
 
 #define CALLS_FIRST 8u
 #define NAME_SIZE 64
-
-/* What follows the arguments: {timeout, signal, priority}. */
-typedef struct call_options {
-  double timeout_ms; /* < 0: none */
-  int priority;      /* 0 normal, -1 low */
-  JSValue signal;    /* owned; JS_UNDEFINED: none */
-} call_options;
 
 /* ---- slots ---- */
 
@@ -23,7 +17,7 @@ static uint64_t call_id(const guest *g, const guest_call *call) {
   return (uint64_t)call->generation << 32 | (uint64_t)(call - g->calls + 1);
 }
 
-static guest_call *call_find(guest *g, uint64_t id) {
+guest_call *call_find(guest *g, uint64_t id) {
   uint32_t index = (uint32_t)id, generation = (uint32_t)(id >> 32);
   if (index == 0 || index > g->calls_size)
     return NULL;
@@ -48,15 +42,16 @@ static bool calls_grow(guest *g) {
   return true;
 }
 
-static guest_call *call_new(guest *g) {
+/* Takes `promise`. */
+static guest_call *call_new(guest *g, JSValue promise) {
+  if (JS_IsException(promise))
+    return NULL;
   if (!g->calls_free && !calls_grow(g)) {
+    JS_FreeValue(g->ctx, promise);
     JS_ThrowOutOfMemory(g->ctx);
     return NULL;
   }
   guest_call *call = &g->calls[g->calls_free - 1];
-  JSValue promise = engine_promise_new(g->ctx);
-  if (JS_IsException(promise))
-    return NULL;
   g->calls_free = call->next_free;
   call->generation++;
   call->promise = promise;
@@ -66,7 +61,7 @@ static guest_call *call_new(guest *g) {
 }
 
 /* Frees the slot and hands its promise to the caller. */
-static JSValue call_end(guest *g, guest_call *call) {
+JSValue call_end(guest *g, guest_call *call) {
   JSContext *ctx = g->ctx;
   JSValue promise = call->promise, signal = call->signal, watch = call->watch;
   call->promise = call->signal = call->watch = JS_UNDEFINED;
@@ -82,8 +77,43 @@ static JSValue call_end(guest *g, guest_call *call) {
   }
   JS_FreeValue(ctx, watch);
   JS_FreeValue(ctx, signal);
+#ifndef __wasm__
+  if (call->progressed)
+    deferred_ended(g, promise);
+#endif
   return promise;
 }
+
+#ifndef __wasm__
+void call_give_up(guest *g, uint64_t id, JSValueConst reason) {
+  JSValue promise = call_end(g, call_find(g, id));
+  outbox_put(g, WIRE_CANCEL, id, NULL, 0);
+  engine_promise_settle(g->ctx, promise, reason, true);
+  JS_FreeValue(g->ctx, promise);
+}
+
+void call_drop_all(guest *g) {
+  for (uint32_t i = 0; i < g->calls_size; i++) {
+    uint64_t id = call_id(g, &g->calls[i]);
+    if (!call_find(g, id))
+      continue;
+    outbox_put(g, WIRE_CANCEL, id, NULL, 0);
+    JS_FreeValue(g->ctx, call_end(g, &g->calls[i]));
+  }
+}
+
+void call_reject_value(guest *g, uint64_t id, cbor_in *value) {
+  if (!call_find(g, id))
+    return;
+  JSValue thrown = value_decode(g, value);
+  if (JS_IsException(thrown))
+    thrown = JS_GetException(g->ctx);
+  JSValue promise = call_end(g, call_find(g, id));
+  engine_promise_settle(g->ctx, promise, thrown, true);
+  JS_FreeValue(g->ctx, thrown);
+  JS_FreeValue(g->ctx, promise);
+}
+#endif
 
 void call_free_all(guest *g) {
   for (uint32_t i = 0; i < g->calls_size; i++) {
@@ -136,7 +166,7 @@ static int read_priority(JSContext *ctx, JSValueConst options, call_options *rea
   return 0;
 }
 
-static int read_options(JSContext *ctx, JSValueConst options, call_options *read) {
+int call_read_options(JSContext *ctx, JSValueConst options, call_options *read) {
   *read = (call_options){-1, 0, JS_UNDEFINED};
   if (JS_IsUndefined(options))
     return 0;
@@ -196,7 +226,7 @@ static int watch_signal(guest *g, uint64_t id, JSValueConst signal) {
 }
 
 /* The reason of an aborted signal; undefined when it is not aborted. */
-static JSValue abort_reason(guest *g, JSValueConst signal) {
+JSValue call_abort_reason(guest *g, JSValueConst signal) {
   JSValueConst arguments[1] = {signal};
   JSValue reason = JS_Call(g->ctx, g->internals.signal_reason, JS_UNDEFINED, 1, arguments);
   if (!JS_IsException(reason))
@@ -218,8 +248,7 @@ static void put_site(guest *g, cbor_out *out) {
   put_clean_text(out, text, len, sizeof text);
 }
 
-static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_options *options,
-                            int argc, JSValueConst *argv) {
+void call_put_head(guest *g, cbor_out *out, uint32_t kind, const call_options *options) {
   cbor_put_array(out, 5);
   cbor_put_uint(out, kind);
   if (options->timeout_ms < 0)
@@ -228,11 +257,9 @@ static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_o
     cbor_put_double(out, options->timeout_ms);
   cbor_put_int(out, options->priority);
   put_site(g, out);
-  cbor_put_array(out, (uint64_t)argc);
-  for (int i = 0; i < argc; i++) {
-    if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, "argument", (unsigned)i + 1) < 0)
-      break;
-  }
+}
+
+int call_check_encoded(guest *g, const cbor_out *out) {
   if (JS_HasException(g->ctx))
     return -1;
   if (out->status == CBOR_E_SIZE)
@@ -242,22 +269,31 @@ static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_o
   return out->status == CBOR_OK ? 0 : -1;
 }
 
-/* A promise that is rejected with the pending exception: whatever goes wrong
- * before the host has the call. */
-static JSValue rejected(guest *g) {
+static int encode_arguments(guest *g, cbor_out *out, uint32_t kind, const call_options *options,
+                            int argc, JSValueConst *argv) {
+  call_put_head(g, out, kind, options);
+  cbor_put_array(out, (uint64_t)argc);
+  for (int i = 0; i < argc; i++) {
+    if (value_encode(g->ctx, out, argv[i], VALUE_ARGUMENT, "argument", (unsigned)i + 1) < 0)
+      break;
+  }
+  return call_check_encoded(g, out);
+}
+
+JSValue call_rejected(guest *g, JSValue promise) {
   JSValue reason = JS_GetException(g->ctx);
-  JSValue promise = engine_promise_new(g->ctx);
   if (!JS_IsException(promise))
     engine_promise_settle(g->ctx, promise, reason, true);
   JS_FreeValue(g->ctx, reason);
   return promise;
 }
 
-static JSValue submit(guest *g, const cbor_out *message, JSValueConst signal) {
-  guest_call *call = call_new(g);
+JSValue call_submit(guest *g, const cbor_out *message, JSValueConst signal, JSValue pending,
+                    uint64_t *number) {
+  guest_call *call = call_new(g, pending);
   if (!call)
     return JS_EXCEPTION;
-  uint64_t id = call_id(g, call);
+  uint64_t id = *number = call_id(g, call);
   JSValue promise = JS_DupValue(g->ctx, call->promise);
   int watching = JS_IsUndefined(signal) ? 1 : watch_signal(g, id, signal);
   if (watching == 1) {
@@ -266,7 +302,7 @@ static JSValue submit(guest *g, const cbor_out *message, JSValueConst signal) {
   }
   JS_FreeValue(g->ctx, call_end(g, call_find(g, id)));
   JS_FreeValue(g->ctx, promise);
-  return watching < 0 ? JS_EXCEPTION : JS_Throw(g->ctx, abort_reason(g, signal));
+  return watching < 0 ? JS_EXCEPTION : JS_Throw(g->ctx, call_abort_reason(g, signal));
 }
 
 /* {timeout, signal, priority}: behind the declared arguments, or in the last of
@@ -286,20 +322,21 @@ static JSValue call_host(JSContext *ctx, JSValueConst this_value, int argc, JSVa
   int declared = JS_VALUE_GET_INT(data[0]);
   call_options options;
   JSValue promise = JS_EXCEPTION, reason = JS_UNDEFINED;
-  if (read_options(ctx, find_options(argc, argv, declared, JS_VALUE_GET_BOOL(data[1])), &options) ==
-          0 &&
+  uint64_t number;
+  if (call_read_options(ctx, find_options(argc, argv, declared, JS_VALUE_GET_BOOL(data[1])),
+                        &options) == 0 &&
       (JS_IsUndefined(options.signal) ||
-       JS_IsUndefined(reason = abort_reason(g, options.signal)))) {
+       JS_IsUndefined(reason = call_abort_reason(g, options.signal)))) {
     cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
     int given = argc < declared ? argc : declared;
     if (encode_arguments(g, out, (uint32_t)magic, &options, given, argv) == 0)
-      promise = submit(g, out, options.signal);
+      promise = call_submit(g, out, options.signal, engine_promise_new(ctx), &number);
     scratch_release(g, out);
   } else if (!JS_IsUndefined(reason) && !JS_IsException(reason)) {
     JS_Throw(ctx, reason);
   }
   JS_FreeValue(ctx, options.signal);
-  return JS_IsException(promise) ? rejected(g) : promise;
+  return JS_IsException(promise) ? call_rejected(g, engine_promise_new(ctx)) : promise;
 }
 
 /* ---- answers ---- */
@@ -384,6 +421,11 @@ int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
                 uint32_t kind) {
   JSContext *ctx = g->ctx;
   JSValueConst data[2] = {JS_NewInt32(ctx, (int32_t)arguments), JS_NewBool(ctx, options_last)};
+#ifndef __wasm__
+  int taken = deferred_define(g, name, name_len, kind);
+  if (taken)
+    return taken < 0 ? -1 : 0;
+#endif
   if (name_len == 5 && memcmp(name, "fetch", 5) == 0)
     return define_fetch(g, JS_NewCFunctionData(ctx, call_host, 2, (int)kind, 2, data));
   const char *dot = memchr(name, '.', name_len);

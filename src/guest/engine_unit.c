@@ -32,7 +32,11 @@ _Static_assert(sizeof(engine_block_head) == sizeof(JSMallocBlockHeader) &&
 /* ---- promises ---- */
 
 JSValue engine_promise_new(JSContext *ctx) {
-  JSValue promise = JS_NewObjectClass(ctx, JS_CLASS_PROMISE);
+  return engine_promise_new_proto(ctx, ctx->class_proto[JS_CLASS_PROMISE]);
+}
+
+JSValue engine_promise_new_proto(JSContext *ctx, JSValueConst prototype) {
+  JSValue promise = JS_NewObjectProtoClass(ctx, prototype, JS_CLASS_PROMISE);
   if (JS_IsException(promise))
     return promise;
   JSPromiseData *data = js_mallocz(ctx, sizeof *data);
@@ -444,3 +448,7 @@ JSValue engine_bigint_new(JSContext *ctx, bool negative, const uint8_t *bytes, s
   big = js_bigint_normalize(ctx, big);
   return big ? JS_CompactBigInt(ctx, big) : JS_EXCEPTION;
 }
+
+#ifndef __wasm__
+#include "guest/engine_function.c"
+#endif

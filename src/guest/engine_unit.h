@@ -23,6 +23,8 @@ extern const size_t engine_held_offset;
 
 /* A pending intrinsic promise without resolving functions. */
 JSValue engine_promise_new(JSContext *ctx);
+/* The same with a prototype of its own. */
+JSValue engine_promise_new_proto(JSContext *ctx, JSValueConst prototype);
 /* Settles it with exactly `value` (borrowed): no look at `value.then`, nothing
  * the guest has replaced is seen. No effect on a settled promise. */
 void engine_promise_settle(JSContext *ctx, JSValueConst promise, JSValueConst value,

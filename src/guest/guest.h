@@ -25,20 +25,19 @@ typedef struct guest_call {
   engine_site site;
   uint32_t generation;
   uint32_t next_free; /* index + 1 */
+#ifndef __wasm__
+  bool progressed; /* somebody reads its progress, and is told of the end */
+#endif
 } guest_call;
 
 /* Functions of the JavaScript bundle (guest/js), captured before guest code. */
 typedef struct guest_internals {
   JSValue fire_timer, make_error, error_operation, watch_signal, unwatch_signal, signal_reason,
-      deep_freeze, install_fetch;
+      deep_freeze, install_fetch, inspect;
+#ifndef __wasm__
+  JSValue clear_timers;
+#endif
 } guest_internals;
-
-/* The bundle of web globals as the engine's bytecode. Compiling it takes far
- * longer than reading it back, so guests of one engine share it. */
-typedef struct guest_bundle {
-  uint8_t *code; /* malloc'ed; NULL: not compiled yet */
-  size_t len;
-} guest_bundle;
 
 /* What follows when the promise that a run waits for is settled. */
 enum { ON_EVALUATED, ON_VALUE, ON_FAILED, ON_COUNT };
@@ -46,7 +45,8 @@ enum { ON_EVALUATED, ON_VALUE, ON_FAILED, ON_COUNT };
 typedef struct guest {
   JSRuntime *rt;
   JSContext *ctx;
-  void *host; /* the native engine's instance; NULL in wasm */
+  void *host;   /* the native engine's instance; NULL in wasm */
+  bool trusted; /* native only: script has what `vow run` gives; set before guest_init() */
   guest_internals internals;
   JSValue promise_ctor, promise_resolve, map_ctor, map_set, set_ctor, set_add;
   JSValue on_settled[ON_COUNT];
@@ -71,6 +71,17 @@ typedef struct guest {
   bool debug;               /* each call tells where it was made */
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
 
+#ifndef __wasm__
+  bool stopped;                    /* by the interrupt handler: no script runs any more */
+  struct guest_deferred *deferred; /* deferred.c; NULL: there is no Deferred */
+  struct guest_task *task;         /* task.c; NULL: no task was ever given */
+#endif
+  bool program;        /* WIRE_PROCESS came: it ends when nothing is pending, and has no value */
+  bool exit_told;      /* process.exitCode was set */
+  uint8_t exit_status; /* what it was set to */
+  bool import_failed;  /* the last import that failed did not for the importing file's syntax */
+  char *importer, *specifier; /* of the import that is resolved; the engine's memory */
+
   wire_shared shared;
   uint8_t *inbox, *outbox;
 } guest;
@@ -78,9 +89,8 @@ typedef struct guest {
 /* ---- guest.c: life and turns ---- */
 
 /* Makes runtime, context and web globals. False when memory is short. The
- * caller zeroed `g` (and set `host`). `bundle` is filled by the first guest. */
-bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
-                guest_bundle *bundle);
+ * caller zeroed `g` (and set `host` and `trusted`). */
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque);
 /* Only the native engine ends a guest so; wasm memory is simply dropped. */
 void guest_free(guest *g);
 /* Handles `len` bytes of messages in the inbox and runs until no job is left. */
@@ -93,6 +103,11 @@ bool guest_reserve(guest *g, size_t size);
 void guest_run_jobs(guest *g);
 /* A microtask or a timer callback threw: the run ends with it. */
 void guest_uncaught(guest *g);
+#ifndef __wasm__
+/* The reason of the oldest rejection that nobody handled; JS_UNINITIALIZED: none. */
+JSValue guest_first_unhandled(guest *g);
+void guest_forget_unhandled(guest *g);
+#endif
 
 /* ---- outbox.c ---- */
 
@@ -115,17 +130,23 @@ void put_clean_text(cbor_out *out, const char *text, size_t len, size_t max);
 void platform_flush(guest *g);
 /* The host reads `bytes` as one message body right now, without the outbox. */
 void platform_send(guest *g, const wire_header *header, const void *bytes);
-/* Coarse monotonic milliseconds. */
+/* Monotonic milliseconds: whole ones, but for trusted code, which may measure. */
 double platform_now_ms(guest *g);
 /* Fills `bytes` with the system's randomness, new ones at every call; false when
  * there is none. */
 bool platform_random(guest *g, void *bytes, uint32_t len);
+/* Native only, for trusted guests: as engine_trust's read_module. */
+char *platform_read_module(guest *g, const char *name, size_t *len, char *message,
+                           size_t message_size);
 
 /* ---- value.c: JavaScript values as CBOR (docs/values.md) ---- */
 
 typedef enum {
   VALUE_ARGUMENT, /* all of a value or a TypeError that names the path */
-  VALUE_RESULT,   /* as JSON.stringify sees it: toJSON is called, functions are left out */
+#ifndef __wasm__
+  VALUE_TASK, /* as an argument; errors with their stack, shared memory of trusted code */
+#endif
+  VALUE_RESULT, /* as JSON.stringify sees it: toJSON is called, functions are left out */
 } value_mode;
 
 /* Appends `value` to `out`. `root` and, unless 0, `root_number` name it in
@@ -143,6 +164,9 @@ int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
                 uint32_t kind);
 void call_fulfil(guest *g, uint64_t id, cbor_in *value);
 void call_reject(guest *g, uint64_t id, cbor_in *fields);
+#ifndef __wasm__
+void call_reject_value(guest *g, uint64_t id, cbor_in *value);
+#endif
 void call_free_all(guest *g);
 
 /* ---- script.c: from source to settlement ---- */

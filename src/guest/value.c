@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guest/engine_function.h"
 #include "guest/guest.h"
+#include "guest/shared.h"
 
 #define PATH_MAX_TEXT 200
 
@@ -144,6 +146,45 @@ static int encode_buffer(encoder *e, JSValueConst value, const step *at) {
   return 0;
 }
 
+#ifndef __wasm__
+/* By a ticket (shared.h), and only where both sides run trusted code. */
+static int encode_shared(encoder *e, JSValueConst value, const step *at) {
+  guest *g = guest_of(e->ctx);
+  uint8_t ticket[SHARED_TICKET];
+  size_t len;
+  if (e->mode != VALUE_TASK || !g->trusted)
+    return refuse(e, at, "is a SharedArrayBuffer");
+  if (engine_buffer_may_grow(value))
+    return refuse(e, at, "is a SharedArrayBuffer that may grow; make it of a fixed length");
+  uint8_t *block = JS_GetArrayBuffer(e->ctx, &len, value);
+  if (!block || !platform_random(g, ticket, sizeof ticket) ||
+      !shared_ticket_put(ticket, block, len)) {
+    JS_ThrowOutOfMemory(e->ctx);
+    return -1;
+  }
+  cbor_put_tag(e->out, SHARED_TAG);
+  cbor_put_bytes(e->out, ticket, sizeof ticket);
+  if (e->out->status != CBOR_OK) /* the ticket is not in the message */
+    shared_drop(shared_ticket_take(ticket, &len));
+  return 0;
+}
+
+static int encode_shared_view(encoder *e, JSValueConst view, JSValueConst buffer, const step *at) {
+  size_t offset, len, width;
+  JS_FreeValue(e->ctx, JS_GetTypedArrayBuffer(e->ctx, view, &offset, &len, &width));
+  cbor_put_tag(e->out, SHARED_VIEW_TAG);
+  cbor_put_array(e->out, 4);
+  cbor_put_uint(e->out, (uint64_t)JS_GetTypedArrayType(view));
+  cbor_put_uint(e->out, offset);
+  cbor_put_uint(e->out, len / width);
+  return encode_shared(e, buffer, at);
+}
+
+static bool is_shared_view(const encoder *e, JSValueConst buffer) {
+  return e->mode == VALUE_TASK && engine_kind_of(e->ctx, buffer) == ENGINE_SHARED_ARRAY_BUFFER;
+}
+#endif
+
 static int encode_typed(encoder *e, JSValueConst value, const step *at) {
   int type = JS_GetTypedArrayType(value);
   size_t offset, len, width, size;
@@ -152,6 +193,13 @@ static int encode_typed(encoder *e, JSValueConst value, const step *at) {
     JS_FreeValue(e->ctx, JS_GetException(e->ctx));
     return refuse(e, at, "is a typed array whose buffer is detached");
   }
+#ifndef __wasm__
+  if (is_shared_view(e, buffer)) {
+    int failed = encode_shared_view(e, value, buffer, at);
+    JS_FreeValue(e->ctx, buffer);
+    return failed;
+  }
+#endif
   uint8_t *bytes = JS_GetArrayBuffer(e->ctx, &size, buffer);
   JS_FreeValue(e->ctx, buffer); /* `value` still holds it */
   if (type < 0 || (size_t)type >= sizeof typed_tags || (len && !bytes) || offset > size ||
@@ -203,7 +251,7 @@ static int encode_member(encoder *e, JSValueConst object, JSAtom key, const step
   if (JS_IsException(member))
     return -1;
   int failed = 0;
-  if (e->mode == VALUE_ARGUMENT || !is_nothing(e->ctx, member)) {
+  if (e->mode != VALUE_RESULT || !is_nothing(e->ctx, member)) {
     size_t len;
     const char *name = JS_AtomToCStringLen(e->ctx, &len, key);
     failed = name ? 0 : -1;
@@ -223,7 +271,7 @@ static int encode_object(encoder *e, JSValueConst object, const step *at, unsign
   if (JS_GetOwnPropertyNames(e->ctx, &keys, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) <
       0)
     return -1;
-  bool counted = e->mode == VALUE_ARGUMENT;
+  bool counted = e->mode != VALUE_RESULT;
   if (counted)
     cbor_put_map(e->out, count);
   else
@@ -268,17 +316,45 @@ static void put_own_text(encoder *e, JSValueConst object, const char *key, const
   JS_FreeValue(e->ctx, value);
 }
 
+#ifndef __wasm__
+/* Where it was thrown: of use to whoever awaits the task. */
+static bool has_stack(encoder *e, JSValueConst error) {
+  if (e->mode != VALUE_TASK)
+    return false;
+  JSValue stack = JS_GetPropertyStr(e->ctx, error, "stack");
+  if (JS_IsException(stack))
+    JS_FreeValue(e->ctx, JS_GetException(e->ctx));
+  bool has = JS_IsString(stack);
+  JS_FreeValue(e->ctx, stack);
+  return has;
+}
+
+static void put_stack(encoder *e, JSValueConst error) {
+  cbor_put_cstring(e->out, "stack");
+  put_own_text(e, error, "stack", "");
+}
+#endif
+
 static int encode_error(encoder *e, JSValueConst object, const step *at, unsigned depth) {
+  unsigned members = 1;
   cbor_put_tag(e->out, CBOR_TAG_OBJECT);
   cbor_put_array(e->out, 2);
   put_own_text(e, object, "name", "Error");
   JSAtom cause = JS_NewAtom(e->ctx, "cause");
-  int has_cause = e->mode == VALUE_ARGUMENT ? JS_GetOwnProperty(e->ctx, NULL, object, cause) : 0;
+  int has_cause = e->mode != VALUE_RESULT ? JS_GetOwnProperty(e->ctx, NULL, object, cause) : 0;
   int failed = has_cause < 0 ? -1 : 0;
   if (!failed) {
-    cbor_put_map(e->out, has_cause ? 2 : 1);
+#ifndef __wasm__
+    bool stack = has_stack(e, object);
+    members += stack;
+#endif
+    cbor_put_map(e->out, members + (has_cause != 0));
     cbor_put_cstring(e->out, "message");
     put_own_text(e, object, "message", "");
+#ifndef __wasm__
+    if (stack)
+      put_stack(e, object);
+#endif
     if (has_cause)
       failed = encode_member(e, object, cause, at, depth);
   }
@@ -309,7 +385,11 @@ static int encode_by_kind(encoder *e, JSValueConst value, const step *at, unsign
   case ENGINE_REVOKED_PROXY:
     return refuse(e, at, "is a revoked proxy");
   case ENGINE_SHARED_ARRAY_BUFFER:
+#ifndef __wasm__
+    return encode_shared(e, value, at);
+#else
     return refuse(e, at, "is a SharedArrayBuffer");
+#endif
   case ENGINE_DATA_VIEW:
     return refuse(e, at, "is a DataView; pass its buffer or a Uint8Array");
   case ENGINE_DATE:

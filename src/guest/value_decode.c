@@ -5,7 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "guest/engine_function.h"
 #include "guest/guest.h"
+#include "guest/shared.h"
 
 static JSValue decode(guest *g, cbor_in *in, unsigned depth);
 
@@ -200,6 +202,57 @@ static JSValue decode_typed(guest *g, uint64_t tag, cbor_in *in) {
   return array;
 }
 
+#ifndef __wasm__
+/* What a ticket stands for: for trusted code, and once. */
+static JSValue decode_shared(guest *g, cbor_in *in) {
+  const uint8_t *ticket;
+  size_t len, bytes;
+  if (!g->trusted || cbor_get_bytes(in, &ticket, &len) != CBOR_OK || len != SHARED_TICKET)
+    return malformed(g);
+  void *block = shared_ticket_take(ticket, &bytes);
+  if (!block)
+    return JS_ThrowTypeError(g->ctx, "the shared memory was given to another already");
+  JSValue buffer = JS_NewArrayBuffer(g->ctx, block, bytes, 0, NULL, NULL, true);
+  shared_drop(block); /* the buffer has its own reference */
+  return buffer;
+}
+
+static JSValue decode_shared_view(guest *g, cbor_in *in) {
+  uint64_t count, type, offset, len;
+  cbor_item tag;
+  if (cbor_get_array(in, &count) != CBOR_OK || count != 4 || cbor_get_uint(in, &type) != CBOR_OK ||
+      cbor_get_uint(in, &offset) != CBOR_OK || cbor_get_uint(in, &len) != CBOR_OK ||
+      cbor_next(in, &tag) != CBOR_OK || tag.kind != CBOR_TAG || tag.n != SHARED_TAG ||
+      type > JS_TYPED_ARRAY_FLOAT64)
+    return malformed(g);
+  JSValue buffer = decode_shared(g, in);
+  if (JS_IsException(buffer))
+    return buffer;
+  JSValueConst arguments[3] = {buffer, JS_NewInt64(g->ctx, (int64_t)offset),
+                               JS_NewInt64(g->ctx, (int64_t)len)};
+  JSValue view = JS_NewTypedArray(g->ctx, 3, arguments, (JSTypedArrayEnum)type);
+  JS_FreeValue(g->ctx, buffer);
+  return view;
+}
+#endif
+
+/* An error of the kind its name says, where tasks bring them. */
+static JSValue new_error(guest *g, const char *name, size_t len) {
+  JSValue error = JS_NewError(g->ctx);
+#ifndef __wasm__
+  if (!JS_IsException(error) && (g->deferred || g->task) &&
+      engine_error_take_kind(g->ctx, error, name, len))
+    return error;
+#endif
+  if (!JS_IsException(error) &&
+      JS_DefinePropertyValueStr(g->ctx, error, "name", JS_NewStringLen(g->ctx, name, len),
+                                JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE) < 0) {
+    JS_FreeValue(g->ctx, error);
+    return JS_EXCEPTION;
+  }
+  return error;
+}
+
 /* [name, {message, ...}] as an Error whose own properties these are. */
 static JSValue decode_error(guest *g, cbor_in *in, unsigned depth) {
   uint64_t count, members;
@@ -208,12 +261,11 @@ static JSValue decode_error(guest *g, cbor_in *in, unsigned depth) {
   if (cbor_get_array(in, &count) != CBOR_OK || count != 2 ||
       cbor_get_text(in, &name, &len) != CBOR_OK || cbor_get_map(in, &members) != CBOR_OK)
     return malformed(g);
-  JSValue error = JS_NewError(g->ctx);
+  JSValue error = new_error(g, name, len);
   if (JS_IsException(error))
     return error;
   const int hidden = JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE;
-  bool failed = JS_DefinePropertyValueStr(g->ctx, error, "name", JS_NewStringLen(g->ctx, name, len),
-                                          hidden) < 0;
+  bool failed = false;
   for (uint64_t i = 0; i < members && !failed; i++) {
     JSAtom key = decode_key(g, in, depth + 1);
     JSValue value = key == JS_ATOM_NULL ? JS_EXCEPTION : decode(g, in, depth + 1);
@@ -248,6 +300,12 @@ static JSValue decode_tagged(guest *g, uint64_t tag, cbor_in *in, unsigned depth
     if (cbor_get_bytes(in, &bytes, &len) != CBOR_OK)
       return malformed(g);
     return decode_wtf8(g->ctx, bytes, len);
+#ifndef __wasm__
+  case SHARED_TAG:
+    return decode_shared(g, in);
+  case SHARED_VIEW_TAG:
+    return decode_shared_view(g, in);
+#endif
   default:
     return decode(g, in, depth); /* a tag that adds nothing we know */
   }

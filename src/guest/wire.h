@@ -34,30 +34,47 @@ enum {
   WIRE_FINISH,    /* empty: tell the first rejection that nobody handled */
   WIRE_STUCK,     /* empty: tell what the run's promise waits for */
   WIRE_LOAD,      /* as WIRE_START: define and compile only; silence means success */
+  WIRE_PROCESS, /* array: argv, env, cwd, pid; before WIRE_START, whose source is a program then */
 
   /* guest to host */
   WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, site or null, [arguments] */
   WIRE_CANCEL,      /* empty: the call's caller wants no answer any more */
   WIRE_TIMER_START, /* number: delay in ms; or array: that and the site */
   WIRE_TIMER_STOP,  /* empty */
-  WIRE_LOG,         /* array: level, text */
+  WIRE_LOG,         /* array: level, text; of a program also WIRE_LEVEL_*, text or bytes */
   WIRE_VALUE,       /* the value the run settled with */
   WIRE_ERROR,       /* wire_error_field map; the run settled with it */
   WIRE_UNHANDLED,   /* likewise: answer to WIRE_FINISH, when there is one */
   WIRE_STUCK_AT,    /* text: lines of a trace; answer to WIRE_STUCK, when there are any */
+  WIRE_EXIT,        /* array: exit status, bool: now; of a program */
+
+  /* Deferred: functions that a worker's guest runs (natively only). The main guest
+   * tells the host, and the host its workers. */
+  WIRE_CODE, /* both ways, array: hash (bytes, 16), bytecode (bytes), source (text), function
+              * name (text), file (text); before the first call or task that names it */
+  WIRE_REJECT_VALUE, /* to the main guest: the thrown value; the call is rejected with exactly that
+                      */
+  WIRE_PROGRESS,     /* both ways, a value: progress of the call or task `id` */
+  WIRE_CODE_DROP,    /* to a worker, bytes: the hash to forget */
+  WIRE_TASK,         /* to a worker, array: hash, [arguments]; `id` is the task's. One at a time */
+  WIRE_TASK_VALUE,   /* from a worker: the value that the task `id` is fulfilled with */
+  WIRE_TASK_ERROR,   /* from a worker: the value that the task `id` is rejected with */
 };
+
+/* A program writes to standard output and error as it is: no line ends are added. */
+enum { WIRE_LEVEL_OUT = 4, WIRE_LEVEL_ERR };
 
 /* WIRE_START, an array in this order. */
 enum {
-  WIRE_START_SEEDS,     /* bytes: random state (8), hash seed (4) */
-  WIRE_START_STACK,     /* JavaScript stack, bytes */
-  WIRE_START_MODULE,    /* bool: the source is a module by its name */
-  WIRE_START_NAME,      /* text: file name for traces */
-  WIRE_START_SOURCE,    /* text, or bytes when it is not UTF-8; null: it was loaded */
-  WIRE_START_CONTEXT,   /* text: JSON of `context` */
-  WIRE_START_KINDS,     /* array of [name, number of arguments, the last is options, kind] */
-  WIRE_START_RESULT,    /* result limit, bytes */
-  WIRE_START_DEBUG,     /* bool: tell the site of each call */
+  WIRE_START_SEEDS,   /* bytes: random state (8), hash seed (4) */
+  WIRE_START_STACK,   /* JavaScript stack, bytes */
+  WIRE_START_MODULE,  /* bool: the source is a module by its name */
+  WIRE_START_NAME,    /* text: file name for traces */
+  WIRE_START_SOURCE,  /* text, or bytes when it is not UTF-8; null: it was loaded */
+  WIRE_START_CONTEXT, /* text: JSON of `context` */
+  WIRE_START_KINDS,   /* array of [name, number of arguments, the last is options, kind] */
+  WIRE_START_RESULT,  /* result limit, bytes */
+  WIRE_START_DEBUG,   /* bool: tell the site of each call */
   WIRE_START_FIELDS,
 };
 
@@ -66,6 +83,7 @@ enum {
 #define WIRE_ERROR_NAME "name"
 #define WIRE_ERROR_MESSAGE "message"
 #define WIRE_ERROR_STACK "stack"
+#define WIRE_ERROR_SHOWN "shown"         /* all of it as the console shows it; of a program */
 #define WIRE_ERROR_OPERATION "operation" /* array: id, name, attempts */
 
 /* Shared words at a fixed place in the guest's memory. */

@@ -12,6 +12,14 @@
 static unsigned first_seed = 1, seed_count; /* set by seeds_begin() */
 static unsigned current_seed;               /* 0: none is going on */
 
+/* xorshift64* */
+static inline unsigned seeds_pick(uint64_t *random, unsigned below) {
+  *random ^= *random >> 12;
+  *random ^= *random << 25;
+  *random ^= *random >> 27;
+  return (unsigned)((*random * UINT64_C(2685821657736338717) >> 33) % below);
+}
+
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
 static void tell_seed(void) {

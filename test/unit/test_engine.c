@@ -294,6 +294,50 @@ static void natively_a_turn_ends_at_its_time(void **state) {
   engine_fixture_close(&f);
 }
 
+/* What is for trusted code goes with engine_set_trust() and comes with nothing else. */
+static void trusted_guests_share_memory(void **state) {
+  static const char source[] = "const words = new Int32Array(new SharedArrayBuffer(8));"
+                               "let waited; try { waited = Atomics.wait(words, 0, 0, 1) }"
+                               "catch (error) { waited = error.name } waited";
+  static const engine_trust steps[] = {{.can_block = false}, {.can_block = true}};
+  static const char *const values[] = {"\"TypeError\"", "\"timed-out\""};
+  engine_fixture f;
+  speaker s;
+  engine_fixture_open(&f, state);
+  for (size_t i = 0; i < 2; i++) {
+    engine_set_trust(f.engine, &steps[i]);
+    speaker_open(&s, &f, MEMORY_MAX);
+    says(&s, source, values[i]);
+    speaker_close(&s, true);
+  }
+  engine_set_trust(f.engine, NULL);
+  speaker_open(&s, &f, MEMORY_MAX);
+  says(&s, "typeof SharedArrayBuffer + typeof Atomics", "\"undefinedundefined\"");
+  speaker_close(&s, true);
+  engine_fixture_close(&f);
+}
+
+/* Others get whole milliseconds, which tell little of what runs beside them. */
+static void trusted_guests_have_a_fine_clock(void **state) {
+  static const char source[] = "let fine = false, last = performance.now();"
+                               "for (let i = 0; i < 10000 && !fine; i++) {"
+                               "  const now = performance.now();"
+                               "  fine = now !== last && now - last < 1; last = now }"
+                               "fine";
+  static const engine_trust trust = {.can_block = false};
+  engine_fixture f;
+  speaker s;
+  engine_fixture_open(&f, state);
+  speaker_open(&s, &f, MEMORY_MAX);
+  says(&s, source, "false");
+  speaker_close(&s, true);
+  engine_set_trust(f.engine, &trust);
+  speaker_open(&s, &f, MEMORY_MAX);
+  says(&s, source, "true");
+  speaker_close(&s, true);
+  engine_fixture_close(&f);
+}
+
 /* ---- faults ---- */
 
 static void the_memory_limit(void **state) {
@@ -417,6 +461,8 @@ int main(void) {
       ON_WASM(preempted_guests_go_on_where_they_were),
       ON_WASM(drop_in_the_middle_of_a_turn),
       ON_NATIVE(natively_a_turn_ends_at_its_time),
+      ON_NATIVE(trusted_guests_share_memory),
+      ON_NATIVE(trusted_guests_have_a_fine_clock),
       ON_BOTH(the_memory_limit),
       ON_BOTH(memory_up_to_the_limit_is_given),
       ON_WASM(a_stack_overflow_is_a_trap),

@@ -33,6 +33,7 @@ static void count(lane *lane, const subject *s) {
 static void one_run(lane *lane, run_fixture *f, unsigned i) {
   subject s;
   subject_init(&s, f);
+  s.leaks = ANY_LEAKS;
   s.limits.cpu_ms = 5;
   subject_open(&s, sources[i % (sizeof sources / sizeof sources[0])]);
   switch (i % 3) {

@@ -440,7 +440,7 @@ static void an_audit_that_cannot_be_written_is_told(void **state) {
   subject_open(&s, &f, "await test.echo(1)");
   ends_with_value(&s, "1");
   subject_close(&s);
-  assert_int_equal(vow_runtime_close(f.rt), VOW_E_LOST);
+  assert_int_equal(fixture_leave(&f, 0), VOW_E_LOST);
   assert_int_equal(atomic_load(&f.blocks), 0);
 }
 
