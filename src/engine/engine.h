@@ -92,9 +92,8 @@ uint8_t *engine_inbox(engine_instance *instance, size_t size);
  * CLOCK_MONOTONIC) is for the native engine, which cannot yield. */
 engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t stop_at);
 engine_turn_result engine_resume(engine_instance *instance);
-/* Any thread, while the instance is open: script stops at its next poll, which is after
- * a few calls or turns of a loop, with ENGINE_FAULT_TIME; no other turn is taken. A
- * native in between ends first. For the native engine: the other one yields. */
+/* Any thread, and signal handlers: script of the instance stops at its next poll or
+ * turn, with ENGINE_FAULT_TIME. Natively; no effect on the other. */
 void engine_stop(engine_instance *instance);
 engine_fault engine_fault_of(const engine_instance *instance);
 

@@ -14,7 +14,7 @@
 
 /* Calls and turns of loops between two looks at whether to stop: 1 ms when each is a
  * native that takes 100 us, such as a search through 100 KB. The clock, which costs more
- * than to look at a flag, is asked at every 100th look. */
+ * than to look at a flag, is asked at every 100th look, and so is memory. */
 #define POLL_EVERY 10
 #define CLOCK_EVERY 100u
 
@@ -32,7 +32,7 @@ typedef struct native_guest {
   uint64_t opened_ns, stop_at;
   uint32_t drained, polls;
   bool limit_hit, host_full;
-  atomic_bool stop; /* set by any thread */
+  atomic_bool stop; /* by engine_stop(), from any thread */
 } native_guest;
 
 static uint64_t clock_ns(clockid_t id) {
@@ -149,13 +149,16 @@ static bool stop_is_asked(const native_guest *native) {
   return atomic_load_explicit(&native->stop, memory_order_relaxed);
 }
 
+/* Mostly no more than a look at the flag. */
 static int should_stop(JSContext *ctx, void *opaque) {
   native_guest *native = opaque;
   engine_poll_after(ctx, POLL_EVERY);
-  fail_for_memory(native);
-  if (stop_is_asked(native) ||
-      (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
-    fail(native, ENGINE_FAULT_TIME);
+  bool stop = stop_is_asked(native);
+  if (stop || ++native->polls % CLOCK_EVERY == 0) {
+    fail_for_memory(native);
+    if (stop || clock_ns(CLOCK_MONOTONIC) >= native->stop_at)
+      fail(native, ENGINE_FAULT_TIME);
+  }
   native->guest.stopped = native->base.fault != ENGINE_FAULT_NONE;
   return native->guest.stopped;
 }

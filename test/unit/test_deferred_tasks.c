@@ -453,7 +453,7 @@ static void every_allocation_fails_once(void **state) {
   while (!failing_scenario(nth))
     nth += 1 + nth / 200; /* all of the first 200, then fewer */
   print_message("%zu allocations\n", nth);
-  assert_true(nth > 100);
+  assert_true(nth > 10); /* the engine takes memory in chunks, but under ASan one by one */
 }
 
 int main(void) {
