@@ -57,6 +57,9 @@ static guest_call *call_new(guest *g, JSValue promise) {
   call->promise = promise;
   call->watch = call->signal = JS_UNDEFINED;
   engine_site_capture(g->ctx, &call->site);
+#ifndef __wasm__
+  g->calls_live++;
+#endif
   return call;
 }
 
@@ -64,6 +67,11 @@ static guest_call *call_new(guest *g, JSValue promise) {
 JSValue call_end(guest *g, guest_call *call) {
   JSContext *ctx = g->ctx;
   JSValue promise = call->promise, signal = call->signal, watch = call->watch;
+#ifndef __wasm__
+  bool progressed = call->progressed;
+  call->progressed = false;
+  g->calls_live--;
+#endif
   call->promise = call->signal = call->watch = JS_UNDEFINED;
   engine_site_free(ctx, &call->site);
   call->next_free = g->calls_free;
@@ -78,7 +86,7 @@ JSValue call_end(guest *g, guest_call *call) {
   JS_FreeValue(ctx, watch);
   JS_FreeValue(ctx, signal);
 #ifndef __wasm__
-  if (call->progressed)
+  if (progressed)
     deferred_ended(g, promise);
 #endif
   return promise;
@@ -93,7 +101,7 @@ void call_give_up(guest *g, uint64_t id, JSValueConst reason) {
 }
 
 void call_drop_all(guest *g) {
-  for (uint32_t i = 0; i < g->calls_size; i++) {
+  for (uint32_t i = 0; i < g->calls_size && g->calls_live; i++) {
     uint64_t id = call_id(g, &g->calls[i]);
     if (!call_find(g, id))
       continue;

@@ -79,6 +79,7 @@ typedef struct guest {
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
 
 #ifndef __wasm__
+  uint32_t calls_live;
   bool stopped;                    /* by the interrupt handler: no script runs any more */
   struct guest_deferred *deferred; /* deferred.c; NULL: there is no Deferred */
   struct guest_task *task;         /* task.c; NULL: no task was ever given */

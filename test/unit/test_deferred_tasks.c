@@ -165,6 +165,11 @@ static const char *const progress[][2] = {
      " d; const seen = []; for await (const v of d.progress) seen.push(v);"
      "[seen.length, seen[0], seen.at(-1)]",
      "[64,36,99]"},
+    /* Its slot is another call's by then. */
+    {"const d = new Deferred(() => Deferred.progress(1)); const it = d.progress; await d;"
+     "await Promise.all([op(1), new Deferred(() => 2)]); [(await it.next()).value,"
+     " (await it.next()).done]",
+     "[1,true]"},
     {"const d = new Deferred(() => 1); await d; const seen = [];"
      "for await (const v of d.progress) seen.push(v); seen",
      "[]"},
