@@ -42,6 +42,7 @@ run *caller_start(caller *caller, const char *source,
   options.kinds = caller->kinds;
   options.kinds_count = 2;
   options.limits.operations_max = 0;
+  options.limits.queue_max = 0;
   options.limits.concurrent_max = 128;
   options.limits.memory_bytes = 512u << 20;
   options.on_done = on_done;

@@ -60,7 +60,7 @@ static void library_open(library *l, engine_kind engine) {
       !api_allow("notes.*", allowed, message, sizeof message) ||
       !(l->shard = shard_open(&(shard_options){.engine = engine}, message, sizeof message)))
     broken(message);
-  l->pool = pool_open(NULL, 2);
+  l->pool = pool_open(&(pool_options){.threads_max = 2});
   l->host = l->pool ? api_host_open(NULL, allowed, l->db, "default", l->pool) : NULL;
   if (!l->host || !api_host_bind(l->host, l->shard))
     broken("out of memory");
@@ -96,6 +96,7 @@ static double seconds_of(library *l, const char *source) {
   run_options options = stage_options(&none, &script);
   options.kinds = api_host_kinds(l->host, &options.kinds_count);
   options.limits.operations_max = 0;
+  options.limits.queue_max = 0;
   options.on_done = on_done;
   options.user = l;
   l->done_ns = 0;

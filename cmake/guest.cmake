@@ -35,11 +35,21 @@ endif()
 target_include_directories(vow_quickjs PRIVATE ${CMAKE_SOURCE_DIR}/src SYSTEM PUBLIC ${QUICKJS_DIR})
 target_link_libraries(vow_quickjs PUBLIC m Threads::Threads)
 
+# Its bytecode, by the engine that will read it.
+add_executable(bundle_tool ${CMAKE_SOURCE_DIR}/src/guest/bundle_tool.c ${bundle})
+target_compile_options(bundle_tool PRIVATE ${VOW_WARNINGS})
+target_include_directories(bundle_tool PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(bundle_tool PRIVATE vow_quickjs)
+set(bundle_code ${CMAKE_BINARY_DIR}/bundle_code.c)
+add_custom_command(OUTPUT ${bundle_code} COMMAND bundle_tool ${bundle_code}
+  DEPENDS bundle_tool VERBATIM)
+
 list(TRANSFORM guest_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_files)
 list(TRANSFORM guest_files APPEND .c)
 list(TRANSFORM guest_native_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_native_files)
 list(TRANSFORM guest_native_files APPEND .c)
-add_library(vow_guest STATIC ${guest_files} ${guest_native_files} ${bundle} ${deferred_bundle})
+add_library(vow_guest STATIC ${guest_files} ${guest_native_files} ${CMAKE_SOURCE_DIR}/src/guest/modules.c
+  ${CMAKE_SOURCE_DIR}/src/guest/process.c ${bundle_code} ${deferred_bundle})
 target_compile_options(vow_guest PRIVATE ${VOW_WARNINGS})
 target_include_directories(vow_guest PUBLIC ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)
@@ -92,7 +102,7 @@ endfunction()
 foreach(source ${engine_files} ${CMAKE_SOURCE_DIR}/src/guest/engine_unit.c)
   wasm_object(${source} -w)
 endforeach()
-foreach(source ${guest_files} ${bundle} ${CMAKE_SOURCE_DIR}/src/guest/platform_wasm.c
+foreach(source ${guest_files} ${bundle_code} ${CMAKE_SOURCE_DIR}/src/guest/platform_wasm.c
                ${CMAKE_SOURCE_DIR}/src/guest/heap_wasm.c)
   wasm_object(${source} -Wall -Wextra -Werror)
 endforeach()

@@ -2,7 +2,7 @@
 # vow_* is local, so that a program may have a libuv, SQLite or QuickJS of its own.
 include(CMakePackageConfigHelpers)
 vow_library(vow_embed
-  src/vow/allow.c src/vow/answer.c src/vow/gate.c src/vow/loop.c src/vow/op.c src/vow/request.c
+  src/vow/allow.c src/vow/answer.c src/vow/gate.c src/vow/leaks.c src/vow/loop.c src/vow/op.c src/vow/request.c
   src/vow/batch.c src/vow/record.c src/vow/run.c src/vow/runtime.c src/vow/script.c src/vow/status.c)
 target_link_libraries(vow_embed PUBLIC vow_api)
 

@@ -66,7 +66,7 @@ class Bench:
     def begin(self, source, *options, allow=None, context=None, env=None):
         allow = f"fetch:127.0.0.1:{self.server.port}" if allow is None else allow
         values = {"base": self.base, **(context or {})}
-        words = [self.vow, "eval", "--engine", self.engine, "--allow", allow, "--context",
+        words = [self.vow, "eval", "--debug", "--engine", self.engine, "--allow", allow, "--context",
                  json.dumps(values), "--report", "report", *options, "-"]
         with open(os.path.join(self.folder, "script"), "w+", encoding="utf-8") as file:
             file.write(CAUGHT + "const { base } = context;\n" + source)
@@ -74,7 +74,7 @@ class Bench:
             return subprocess.Popen(words, cwd=self.folder, stdin=file, stdout=subprocess.PIPE,
                                     stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
 
-    def end(self, process, seconds=20):
+    def end(self, process, seconds=20, leaks=()):
         try:
             out, err = process.communicate(timeout=seconds * self.scale)
         except subprocess.TimeoutExpired:
@@ -89,6 +89,8 @@ class Bench:
         counts = report["operations"]
         need(counts["live"] == 0 and counts["created"] == counts["fulfilled"] + counts["rejected"]
              + counts["timed_out"] + counts["cancelled"], f"{counts}")
+        left = [leak["name"] for leak in report["leaks"]]
+        need(left == list(leaks), f"outlived the run: {left}")
         value = json.loads(out) if out else None
         return Run(process.returncode, value, report, err)
 
@@ -500,7 +502,7 @@ def timeouts(bench):
 
 @test
 def the_wall_names_it(bench):
-    run = bench.run("await fetch(base + '/slow')", "--wall-ms", "150")
+    run = bench.end(bench.begin("await fetch(base + '/slow')", "--wall-ms", "150"), leaks=["fetch"])
     need(run.report["error"]["kind"] == "timeout", f"{run.report}")
     need([entry["name"] for entry in run.report["pending"]] == ["fetch"], f"{run.report}")
     need(run.report["operations"]["cancelled"] == 1, f"{run.report}")
@@ -533,7 +535,7 @@ def aborting_closes_at_once(bench):
     need(bench.server.wait_for(lambda: bench.server.waiting == 2), "not both were sent")
     need(bench.server.wait_for(lambda: bench.server.aborted == 1), "the first is left open")
     process.terminate()
-    run = bench.end(process)
+    run = bench.end(process, leaks=["fetch"])
     need(run.report["outcome"] == "cancelled", f"{run.report}")
     need(bench.server.wait_for(lambda: bench.server.aborted == 2), "the second is left open")
 

@@ -2,10 +2,16 @@
 
 # The examples, as a program would be built that uses the shared library.
 set(example_tools_arguments ${CMAKE_SOURCE_DIR}/examples/tools.js audit.jsonl)
-foreach(name hello embed foreign_loop tools)
+foreach(name hello embed foreign_loop tools leaks)
   add_executable(example_${name} ${CMAKE_SOURCE_DIR}/examples/${name}.c)
   target_compile_options(example_${name} PRIVATE ${VOW_WARNINGS} -pedantic)
   target_link_libraries(example_${name} PRIVATE vow_shared Threads::Threads)
+endforeach()
+target_compile_options(example_leaks PRIVATE -g)
+add_test(NAME example.leaks COMMAND ${CMAKE_CURRENT_LIST_DIR}/leaks_test.sh
+  $<TARGET_FILE:example_leaks> ${CMAKE_SOURCE_DIR}/examples/leaks.c)
+set_tests_properties(example.leaks PROPERTIES TIMEOUT 60)
+foreach(name hello embed foreign_loop tools)
   add_test(NAME example.${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/example_test.sh
     $<TARGET_FILE:example_${name}> ${CMAKE_CURRENT_LIST_DIR}/examples/${name}.txt
     ${example_${name}_arguments})
@@ -20,7 +26,8 @@ add_test(NAME vow_exports COMMAND ${CMAKE_CURRENT_LIST_DIR}/exports_test.sh ${CM
   $<TARGET_FILE:vow_shared> ${CMAKE_BINARY_DIR}/libvow.a)
 set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)
 
-foreach(name test_vow test_vow_policies test_vow_threads test_vow_nested test_vow_chaos)
+foreach(name test_vow test_vow_ops test_vow_leaks test_vow_policies test_vow_threads test_vow_nested
+    test_vow_record test_vow_fork test_vow_chaos)
   vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
 endforeach()
 foreach(name test_fetch_lookup test_fetch_owner)
@@ -28,3 +35,9 @@ foreach(name test_fetch_lookup test_fetch_owner)
 endforeach()
 # libcurl is to find this program's getaddrinfo().
 set_target_properties(test_fetch_lookup PROPERTIES ENABLE_EXPORTS ON)
+vow_test(test_vow_unload THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/test_vow_unload.c
+  LIBRARIES Threads::Threads ${CMAKE_DL_LIBS})
+set_target_properties(test_vow_unload PROPERTIES ENABLE_EXPORTS ON)
+target_include_directories(test_vow_unload PRIVATE ${CMAKE_SOURCE_DIR}/include)
+target_compile_definitions(test_vow_unload PRIVATE VOW_LIBRARY="$<TARGET_FILE:vow_shared>")
+add_dependencies(test_vow_unload vow_shared)

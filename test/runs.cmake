@@ -1,18 +1,25 @@
 # Tests of loop, pool, engine and sandbox.
 set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 
-foreach(name test_loop test_pool test_audit_file)
+foreach(name test_loop test_pool test_pool_order test_pool_stuck test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
+endforeach()
+vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
+  ARGUMENTS --seeds 10000)
+# They fail threads.
+foreach(name test_pool_stuck test_pool_chaos)
+  target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create)
 endforeach()
 foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
     test_deferred_tasks)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_engine)
 endforeach()
 target_link_options(test_deferred_tasks PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
-foreach(name test_run_calls test_run_limits test_run_isolation test_run_dispose
+foreach(name test_run_calls test_run_program test_run_limits test_run_isolation test_run_dispose
     test_run_leaks test_run_template test_run_policies test_run_fairness test_run_faults test_run_threads)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()
+vow_test(test_deferred THREADS SOURCES ${runs}/test_deferred.c LIBRARIES vow_deferred)
 vow_test(test_run_many THREADS SOURCES ${runs}/test_run_many.c LIBRARIES vow_sandbox SECONDS 120)
 vow_test(test_run_chaos THREADS SOURCES ${runs}/test_run_chaos.c LIBRARIES vow_sandbox
   ARGUMENTS --seeds 1000 SECONDS 120)

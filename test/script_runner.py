@@ -19,6 +19,8 @@ is run and what must come of it:
     // operation: NAME     the host operation behind the error; `none`
     // operations: created=3 concurrent_max<=2      what the report counts
     // pending: timer notes.create                  what the report says was live
+    // leaks: timer*2 notes.create   what outlived the run; without it, nothing may;
+    //                     `timer*`: any number of them, maybe none
     // stderr: TEXT        is a line on standard error; a value without any such
     //                     line must leave standard error empty
     // not: TEXT           appears in no output
@@ -40,6 +42,7 @@ them. If the environment has VOW_TEST_NAME, a regular expression, and it matches
 tests (as script.value-date.wasm), only those are run.
 """
 import argparse
+import collections
 import json
 import os
 import re
@@ -58,10 +61,10 @@ KINDS = {
     "cancelled": {"cancelled"},
 }
 STATUS = {"value": 0, "error": 1, "limit": 3, "cancelled": 130}
-SINGLE = {"expect", "operation", "operations", "pending", "engines", "seconds", "stdin", "as",
+SINGLE = {"expect", "operation", "operations", "pending", "leaks", "engines", "seconds", "stdin", "as",
           "notes", "lock", "signal"}
 REPEATED = {"args", "message", "stack", "stderr", "not"}
-REPORT_KEYS = {"version", "outcome", "operations", "time", "memory", "pending"}
+REPORT_KEYS = {"version", "outcome", "operations", "time", "memory", "pending", "leaks"}
 ERROR_KEYS = {"kind", "name", "message", "stack", "operation"}
 COUNTS = {"created", "fulfilled", "rejected", "timed_out", "cancelled", "live", "late", "retries",
           "cache_hits", "batched", "concurrent_max"}
@@ -72,6 +75,7 @@ EXIT_DELAY_MS = 1500  # start of the process and its end, around the run
 TEXT_MAX = 20000  # of a message or a stack in a report
 SANITIZER = re.compile(r"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|runtime error:"
                        r"|Assertion .* failed|ASSERT|panicked at")
+LEAK = re.compile(r"vow eval: outlived the run: .*\n(?:    at .*\n)*")
 SKIPPED = 77
 
 
@@ -201,7 +205,7 @@ def scaled_clocks(test, scale):
 
 
 def command(test, vow, engine, side, scale):
-    words = [vow, "eval", "--engine", engine] + scaled_clocks(test, scale) + test.args
+    words = [vow, "eval", "--debug", "--engine", engine] + scaled_clocks(test, scale) + test.args
     if "--report" not in " ".join(test.args):
         words += ["--report", os.path.join(side, "report")]
     return words + ["-" if "stdin" in test.directives else test.name]
@@ -303,7 +307,7 @@ def check_error_form(report):
 
 def check_report(test, report):
     need(REPORT_KEYS <= set(report), f"the report lacks {sorted(REPORT_KEYS - set(report))}")
-    extra = set(report) - REPORT_KEYS - {"value", "error", "leaks"}
+    extra = set(report) - REPORT_KEYS - {"value", "error"}
     need(not extra, f"the report has {sorted(extra)}")
     need(report["version"] == 1, f"version is {report['version']}")
     need(report["outcome"] in STATUS, f"outcome is {report['outcome']}")
@@ -395,14 +399,31 @@ def check_asked_pending(test, report):
         need(names == [], f"pending beside a value: {names}")
 
 
+def check_asked_leaks(test, report):
+    """Leaks are looked for in every run: a script that leaves some says which."""
+    found = collections.Counter(leak["name"] for leak in report["leaks"])
+    for word in test.directives.get("leaks", "").split():
+        name, star, number = word.partition("*")
+        count = found.pop(name, 0)
+        need(star and not number or count == int(number or 1),
+             f"leaks: {count} {name}, expected {word}")
+    need(not found, f"leaks: {dict(found)}")
+
+
+def without_leaks(stderr):
+    """What is said of each leak: a line, and its place in the script."""
+    return LEAK.sub("", stderr)
+
+
 def check_stderr(test, outcome, ended):
     lines = outcome.stderr.split("\n")
+    rest = without_leaks(outcome.stderr)
     for text in test.directives["stderr"]:
         need(text in lines, f"stderr lacks the line {text!r}:\n{outcome.stderr[:1000]}")
     if ended != "value":
-        need(outcome.stderr.strip(), "stderr does not say why")
+        need(rest.strip(), "stderr does not say why")
     elif not test.directives["stderr"]:
-        need(outcome.stderr == "", f"stderr: {outcome.stderr[:1000]!r}")
+        need(rest == "", f"stderr: {outcome.stderr[:1000]!r}")
 
 
 def check_everywhere(test, outcome, box):
@@ -438,6 +459,7 @@ def check(test, outcome, box, scale):
     check_limit_delay(test, report, scale)
     check_asked_counts(test, report)
     check_asked_pending(test, report)
+    check_asked_leaks(test, report)
     check_stderr(test, outcome, wanted)
     around = outcome.elapsed * 1000 - report["time"]["wall_ms"]
     need(around <= EXIT_DELAY_MS * scale, f"{around:.0f} ms passed outside of the run")

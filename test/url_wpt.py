@@ -85,10 +85,10 @@ def check(vow, engine, folder, box, name, body, least):
     with open(script, "w", encoding="ascii") as file:
         file.write(f"const cases = {json.dumps(cases)};\nlet checks = 0;\nconst wrong = [];\n"
                    f"{body}[checks, wrong];\n")
-    done = subprocess.run([vow, "eval", "--engine", engine, "--cpu-ms", "60000", "--wall-ms",
+    done = subprocess.run([vow, "eval", "--debug", "--engine", engine, "--cpu-ms", "60000", "--wall-ms",
                            "120000", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=600, check=False)
-    if done.returncode != 0:
+    if done.returncode != 0 or done.stderr:
         sys.exit(f"FAILED: {name} on {engine}: {done.stderr.decode(errors='replace')[-500:]}")
     checks, wrong = json.loads(done.stdout)
     if wrong or checks < least:

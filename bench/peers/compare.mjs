@@ -4,8 +4,8 @@
 // of the programs beside this one. Prints a table.
 import {execFileSync} from 'node:child_process';
 import {existsSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import os from 'node:os';
 import {join} from 'node:path';
+import {describeMachine, median, number} from './figures.mjs';
 import {noteLines} from './work.mjs';
 
 const [build, peers, out, rounds = '5'] = process.argv.slice(2);
@@ -78,11 +78,6 @@ function startUp() {
 
 // ---- the table ----
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-}
-
 const rows = [];
 
 /** One line: ours, theirs, and ours divided by theirs; `most` is the target. */
@@ -100,9 +95,6 @@ function own(text, figure) {
   const {median: value, unit, at_most: atMost, at_least: atLeast, met} = figure;
   rows.push({text, unit, ours: value, at_most: atMost, at_least: atLeast, met});
 }
-
-const number = (value) => value === undefined ? '' :
-  value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 
 function target({ratio_at_most: ratio, at_most: most, at_least: least, met}) {
   if (met === undefined)
@@ -128,11 +120,7 @@ function printTable() {
                 `${spread(row).padEnd(26)} ${target(row)}`);
 }
 
-const load = () => os.loadavg().map((value) => Number(value.toFixed(2)));
-const machine = {cpu: os.cpus()[0].model.trim(), cores: os.cpus().length, kernel: os.release(),
-                 node: process.version, load_before: load()};
-console.log(`${machine.cores} cores of ${machine.cpu}, load ${machine.load_before[0]} ` +
-            'before the start (figures want an idle machine)');
+const {machine, done} = describeMachine();
 const results = [];
 fillDatabase();
 for (let i = 0; i < ROUNDS; i++) {
@@ -143,7 +131,7 @@ process.stderr.write('starts of processes\n');
 const starts = startUp();
 process.stderr.write('waiting sandboxes, shards, spinning neighbours\n');
 const memory = ours('memory', 1), shards = ours('shards', 7), fair = ours('fair', 1);
-machine.load_after = load();
+done();
 
 const of = (who, key) => results.map((result) => result[who][key]);
 const vow = (key) => of('vow', key);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the peers into BUILD_DIR/peers (the first time only) and measures
-# Vow and them in one run.
-#   bench/peers/run.sh BUILD_DIR [ROUNDS]     (writes BUILD_DIR/bench-peers.json)
+# Vow and them in one run: first sandboxes, then Deferred.
+#   bench/peers/run.sh BUILD_DIR [ROUNDS]
+# Writes BUILD_DIR/bench-peers.json and BUILD_DIR/bench-deferred.json.
 set -eu
 build=$(cd "${1:?usage: bench/peers/run.sh BUILD_DIR [ROUNDS]}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
@@ -61,4 +62,6 @@ compile better-sqlite3
 cp "$here/quickjs.mjs" "$here/work.mjs" "$peers"
 cp "$here/isolated.mjs" "$here/work.mjs" "$peers/isolated-vm"
 cp "$here/notes.mjs" "$here/work.mjs" "$peers/better-sqlite3"
-exec node "$here/compare.mjs" "$build/release" "$peers" "$build/bench-peers.json" "${2:-5}"
+node "$here/compare.mjs" "$build/release" "$peers" "$build/bench-peers.json" "${2:-5}"
+echo
+exec node "$here/deferred.mjs" "$build" "${2:-5}"

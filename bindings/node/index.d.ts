@@ -34,6 +34,7 @@ export interface Schema {
 
 export interface Policy {
   timeoutMs?: number;
+  /** More than 1 only with `idempotent`. */
   attempts?: number;
   backoffMs?: number;
   backoffMaxMs?: number;
@@ -44,6 +45,10 @@ export interface Policy {
   cacheErrorMs?: number;
   cacheBytes?: number;
   singleFlight?: boolean;
+  /** The function takes calls that come together as one array, and returns an array of
+   * their answers: values, Errors, and promises. */
+  batchMax?: number;
+  batchWindowMs?: number;
   idempotent?: boolean;
 }
 
@@ -68,10 +73,16 @@ export interface Call {
   remainingMs: number | null;
   /** Operations the run may still create; null: any number. */
   callsLeft: number | null;
-  /** Tells whoever follows the run of something before the answer. */
+  /** Tells whoever follows the run of something before the answer; RpcError for a value
+   * that is longer than a message may be. */
   progress(value: unknown): void;
   /** Aborts when the script no longer waits. */
   signal: AbortSignal;
+}
+
+/** One of the calls that a tool with `batchMax` gets. */
+export interface BatchCall extends Call {
+  arguments: any[];
 }
 
 export interface LogLine {
@@ -109,6 +120,7 @@ export interface EvalOptions {
   logKib?: number;
   maxOps?: number;
   maxConcurrent?: number;
+  maxQueued?: number;
   debug?: boolean;
   /** Cancels the run: eval() rejects with its reason. */
   signal?: AbortSignal;

@@ -39,6 +39,17 @@ const callBack = (call, argument) => {
   }
 };
 
+/** One answer for each call: a value, an Error, or a promise. */
+const answersOf = async ({ name, run }, calls) => {
+  const answers = await run(calls);
+  if (!Array.isArray(answers)) throw new TypeError(`${name} returned no array`);
+  // Nobody waits for one as long as an earlier part of its call is at work.
+  for (const answer of answers) if (answer instanceof Promise) answer.catch(() => {});
+  if (answers.length !== calls.length)
+    throw new RangeError(`${name} returned ${answers.length} results for ${calls.length} calls`);
+  return answers;
+};
+
 export class Host {
   #process;
   #closed;
@@ -129,8 +140,9 @@ export class Host {
 
   #onMessage(message, forms) {
     const { method, params } = message;
-    if (method === undefined) this.#onAnswer(message);
-    else if (method === "call") this.#onCall(message.id, params, forms);
+    if (Array.isArray(message)) this.#onCalls(message, forms);
+    else if (method === undefined) this.#onAnswer(message);
+    else if (method === "call") this.#onCall(message, forms);
     else if (method === "log") this.#logs.get(params.run)?.({ level: params.level, text: params.text });
     else if (method === "progress") this.#onProgress(params, forms);
     else if (method === "cancelled") this.#calls.get(params.call)?.abort();
@@ -172,7 +184,7 @@ export class Host {
     if (typeof run !== "function") throw new TypeError(`tool ${name}: the last argument must be a function`);
     if (this.#tools.has(name)) throw new Error(`there is a tool ${name} already`);
     const list = parametersOf(parameters);
-    this.#tools.set(name, { run, count: list.length });
+    this.#tools.set(name, { run, name, count: list.length });
     this.#unregistered.push({
       name,
       parameters: list,
@@ -199,21 +211,26 @@ export class Host {
     return next;
   }
 
-  async #onCall(id, { run, operation, name, attempt, remaining_ms: remainingMs, calls_left: callsLeft, arguments: given }, forms) {
+  /** What a function learns of a call; `given` are its arguments. */
+  #callOf({ id, params }, forms) {
+    const { run, operation, name, attempt, remaining_ms: remainingMs, calls_left: callsLeft } = params;
     const controller = new AbortController();
     this.#calls.set(id, controller);
+    const progress = (value) => {
+      if (!this.#gone && this.#calls.has(id))
+        this.#write(`{"jsonrpc":"2.0","method":"progress","params":{"call":${id},"value":${encode(value)}}}`);
+    };
+    const given = forms ? decode(params.arguments) : params.arguments;
+    given.length = this.#tools.get(name).count;
+    return { given, call: { id, run, operation, name, attempt, remainingMs, callsLeft, signal: controller.signal, progress } };
+  }
+
+  /** Answers a call by what `value`, called at once, returns, throws, or promises. */
+  async #answer({ id, name }, value) {
     const head = `{"jsonrpc":"2.0","id":${id},`;
     let answer;
     try {
-      const tool = this.#tools.get(name);
-      const values = forms ? decode(given) : given;
-      values.length = tool.count;
-      const progress = (value) => {
-        if (!this.#gone && this.#calls.has(id))
-          this.#write(`{"jsonrpc":"2.0","method":"progress","params":{"call":${id},"value":${encode(value)}}}`);
-      };
-      const call = { id, run, operation, name, attempt, remainingMs, callsLeft, signal: controller.signal, progress };
-      answer = `${head}"result":${encode(await tool.run(...values, call))}}`;
+      answer = `${head}"result":${encode(await value())}}`;
       if (Buffer.byteLength(answer) > this.#messageMax)
         throw new RangeError(`the result of ${name} is longer than ${this.#messageMax} bytes`);
     } catch (error) {
@@ -221,6 +238,27 @@ export class Host {
     }
     this.#calls.delete(id);
     if (!this.#gone) this.#write(answer);
+  }
+
+  #onCall(message, forms) {
+    const { call, given } = this.#callOf(message, forms);
+    this.#answer(call, () => this.#tools.get(call.name).run(...given, call));
+  }
+
+  /** Calls that came together are one call of the function, each with an answer. */
+  #onCalls(messages, forms) {
+    const calls = messages.map((message) => {
+      const { call, given } = this.#callOf(message, forms);
+      return { ...call, arguments: given };
+    });
+    const answers = answersOf(this.#tools.get(calls[0].name), calls);
+    calls.forEach((call, at) =>
+      this.#answer(call, async () => {
+        const answer = await (await answers)[at];
+        if (answer instanceof Error) throw answer;
+        return answer;
+      }),
+    );
   }
 
   // ---- runs ----

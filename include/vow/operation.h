@@ -54,17 +54,19 @@ typedef struct vow_policy {
   bool blocking;            /* the handler blocks: it runs on a worker thread */
   uint64_t timeout_ms;      /* of one call; at most the run's own, which is the default */
   uint32_t attempts;        /* at most; only errors marked transient are tried again, in one run
-                               100 times, and none that could not end within its time. 1 */
+                               100 times, and none that could not end within its time; more
+                               than 1 only with `idempotent`. 1 */
   uint64_t backoff_ms;      /* before attempt n: a random time up to backoff * 2^(n-2) */
   uint64_t backoff_max_ms;  /* and up to this; no bound */
   uint32_t concurrent_max;  /* handlers at once in this runtime; the run's limit */
-  uint32_t queue_max;       /* calls that wait for one to end; no bound but the run's */
+  uint32_t queue_max;       /* calls that wait for a place; one more is rejected (ApiError, code
+                               QUEUE_FULL, transient); no bound but the run's and the runtime's */
   uint8_t priority;         /* 0 goes first; 3 and all beyond go last */
   uint64_t cache_ms;        /* how long a value serves equal calls; 0: it does not */
   uint64_t cache_error_ms;  /* the same for errors that are not transient */
   size_t cache_bytes;       /* of all values kept; 1 MiB */
   bool single_flight;       /* equal calls in progress share one handler */
-  bool idempotent;          /* doing it twice does no harm; nothing depends on it yet */
+  bool idempotent;          /* doing it twice comes to the same as doing it once */
   vow_batch_handler *batch; /* takes all calls, in place of the handler, which is NULL then */
   uint32_t batch_max;       /* calls at once, at most 256, which is the default */
   uint64_t batch_window_ms; /* how long the first one waits for others; one turn of the loop */
@@ -99,7 +101,8 @@ const void *vow_op_args(const vow_op *op, size_t *len);
 
 /* The arguments as JSON text, a list, by the rules of the command line's value:
  * bytes are base64, a Date its ISO string. The text is the operation's, and made
- * once. Any thread. VOW_E_NOMEM; VOW_E_JSON: nothing JSON can say. */
+ * once. Any thread. VOW_E_NOMEM; VOW_E_JSON: nothing JSON can say; VOW_E_STATE: in a
+ * child that was forked. */
 vow_status vow_op_args_json(vow_op *op, const char **json);
 
 /* Milliseconds until nobody waits for an answer any more, as its time limit was

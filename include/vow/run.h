@@ -31,7 +31,7 @@ typedef enum vow_state {
 
 typedef enum vow_event_kind {
   VOW_EVENT_CREATED,
-  VOW_EVENT_QUEUED,    /* waits for a place among the running ones */
+  VOW_EVENT_QUEUED,    /* waits for a place among the running ones; for each attempt anew */
   VOW_EVENT_STARTED,   /* its handler begins */
   VOW_EVENT_RETRIED,   /* an attempt failed, another one follows */
   VOW_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */
@@ -62,14 +62,6 @@ typedef struct vow_pending {
                          valid as long as that; from vow_run_pending() until the next turn */
 } vow_pending;
 
-/* An operation, a timer or a handler that was not done when its run ended. */
-typedef struct vow_leak {
-  uint64_t number;
-  const char *name;
-  uint64_t age_ns;
-  const char *site; /* lines of a trace: where the script created it; NULL: not known */
-} vow_leak;
-
 /* What a run came to. Valid until it is disposed; texts are UTF-8, NULL when
  * absent. */
 typedef struct vow_report {
@@ -91,7 +83,7 @@ typedef struct vow_report {
   uint64_t memory_peak_bytes, memory_limit_bytes;
   const vow_pending *pending; /* what was live at the end, the oldest 100 */
   size_t pending_count;
-  const vow_leak *leaks; /* with `debug` of the request: the oldest 100 */
+  const vow_leak *leaks; /* with `debug`: what was not done when it ended, the oldest 100 */
   size_t leaks_count;
   /* The runtime's audit when the run had ended: lines up to and with this run's last,
    * the hash of that one (NULL: there is no audit), and events that were lost. */
@@ -148,6 +140,9 @@ typedef struct vow_request {
    * the run it belongs to ends, so does this one, before that run's on_done. Of the
    * same runtime. */
   vow_op *parent;
+  /* Operations that wait for a place, at most 1000000; 10000. One more is rejected
+   * (ApiError, code RUN_QUEUE_FULL, transient), and the script goes on. */
+  uint32_t queue_max;
 } vow_request;
 
 /* Begins a run; `on_done` is called later, never before this returns. `*run` is the

@@ -4,6 +4,16 @@
  * threads says so. A process may have several, one or more for each thread; they
  * share the compiled guest and nothing else.
  *
+ * fork(): open runtimes in the child. One that was open when the process was forked is
+ * the parent's: in the child every call on it answers VOW_E_THREAD, settling an
+ * operation of it VOW_LATE, its memory stays, no callback comes, and no other runtime
+ * can be opened there. Such a child may exec or _exit, and must not return into a
+ * function of Vow that called it. vfork() and posix_spawn() are as ever.
+ *
+ * dlclose(): close the runtimes before. The library stays mapped all the same, as a
+ * thread may be in a name lookup for fetch, which nothing ends. A plug-in that
+ * libvow.a is linked into is to be linked with -z nodelete for that reason.
+ *
  * Structs of options begin with their size, set to sizeof: a program compiled
  * against an older header goes on working with a newer library. Zero in any other
  * field means the default that stands beside it. */
@@ -27,6 +37,28 @@ typedef enum vow_engine {
   VOW_ENGINE_WASM,  /* a sandbox: for code of strangers */
   VOW_ENGINE_NATIVE /* in this process, nothing isolates it: for code you trust */
 } vow_engine;
+
+typedef enum vow_leak_kind {
+  VOW_LEAK_OPERATION,
+  VOW_LEAK_TIMER,
+  VOW_LEAK_RUN,   /* not disposed */
+  VOW_LEAK_SCRIPT /* not closed */
+} vow_leak_kind;
+
+/* Something that outlived its owner: an operation, a timer or a handler its run, or
+ * what the program holds the runtime. Texts are valid as long as the struct. */
+typedef struct vow_leak {
+  vow_leak_kind kind;
+  uint64_t number;  /* of an operation in its run, of a run in its runtime, from 1; else 0 */
+  const char *name; /* of the operation; "timer", "run", "script" */
+  uint64_t age_ns;
+  const char *site; /* lines of a trace: where script created it; NULL: not known */
+  /* Where the program did: the call of vow_op_retain() (the last one; without any the
+   * handler itself), of vow_eval() or of vow_script_open(), as "FILE+0xOFFSET
+   * (SYMBOL+0xOFFSET)", of which the first offset is what addr2line -e FILE takes.
+   * Without a symbol that is exported the second part is absent; NULL: not known. */
+  const char *host_site;
+} vow_leak;
 
 typedef struct vow_runtime_options {
   size_t size; /* sizeof(vow_runtime_options) */
@@ -57,12 +89,22 @@ typedef struct vow_runtime_options {
    * missing, and locked. NULL: none. */
   const char *audit;
   bool metrics; /* count everything, for vow_runtime_metrics() */
+  /* Operations of all runs that wait for a place; 1000000. One more is rejected
+   * (ApiError, code RUNTIME_QUEUE_FULL, transient). */
+  uint32_t queue_max;
+  /* Looks for leaks, which costs time for each operation: every run is one with
+   * `debug`, and vow_runtime_close() calls this for each run that was not disposed,
+   * each script that was not closed, and, when its last handler has ended, each
+   * operation that is still retained. Runtime's thread; must not call Vow. */
+  void (*on_leak)(const vow_leak *leak, void *user);
+  void *on_leak_user;
 } vow_runtime_options;
 
 /* Opens a runtime on this thread. `options` NULL: the defaults; what it points to
  * is copied but for the allocator. Blocks for file I/O, and the first one in a
  * process maps the compiled guest. On success `*runtime` is the caller's, to be
- * closed with vow_runtime_close(); else it is NULL.
+ * closed with vow_runtime_close(); else it is NULL, and what is wrong with an option
+ * leaves no file behind, neither an audit nor a database.
  * VOW_E_INVALID, VOW_E_UNKNOWN (an entry of `builtins`), VOW_E_OPEN, VOW_E_NOMEM. */
 vow_status vow_runtime_open(const vow_runtime_options *options, vow_runtime **runtime);
 

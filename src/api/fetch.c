@@ -58,7 +58,8 @@ fetch_client *fetch_client_open(const vow_allocator *allocator, const char *allo
     return NULL;
   client->allocator = allocator;
   client->poll = (fetch_poll){.allocator = allocator, .act = act, .user = client};
-  if (fetch_allow_open(allocator, allow_list, &client->allow))
+  client->allow.everywhere = allow_list == NULL;
+  if (!allow_list || fetch_allow_open(allocator, allow_list, &client->allow))
     return client;
   mem_free(allocator, client);
   return NULL;

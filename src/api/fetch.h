@@ -17,8 +17,9 @@
 
 typedef struct fetch_client fetch_client;
 
-/* A client for what `allow_list`, accepted by api_allow(), says of fetch. Nothing
- * is loaded before the first call. NULL when memory is short. */
+/* A client for what `allow_list`, accepted by api_allow(), says of fetch; NULL: it may
+ * go everywhere, private addresses too, which is for trusted code. Nothing is loaded
+ * before the first call. NULL when memory is short. */
 fetch_client *fetch_client_open(const vow_allocator *allocator, const char *allow_list);
 /* Every handler has ended and the shard is closed; NULL is fine. Closes the connections
  * that are kept, and waits for no name lookup. */

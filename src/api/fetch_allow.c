@@ -159,6 +159,8 @@ static bool host_matches(const fetch_allow_entry *entry, const fetch_host *host)
 }
 
 bool fetch_allow_host(const fetch_allow *allow, const fetch_host *host, uint16_t port) {
+  if (allow->everywhere)
+    return true;
   for (size_t i = 0; i < allow->count; i++)
     if (port_matches(&allow->entries[i], port) && host_matches(&allow->entries[i], host))
       return true;
@@ -166,6 +168,8 @@ bool fetch_allow_host(const fetch_allow *allow, const fetch_host *host, uint16_t
 }
 
 bool fetch_allow_address(const fetch_allow *allow, const fetch_address *address, uint16_t port) {
+  if (allow->everywhere)
+    return true;
   for (size_t i = 0; i < allow->count; i++)
     if (allow->entries[i].host.is_address && port_matches(&allow->entries[i], port) &&
         fetch_address_equal(&allow->entries[i].host.address, address))

@@ -14,6 +14,7 @@ typedef struct fetch_allow_entry {
 } fetch_allow_entry;
 
 typedef struct fetch_allow {
+  bool everywhere; /* every host and address: for code that is trusted */
   fetch_allow_entry *entries;
   size_t count;
 } fetch_allow;

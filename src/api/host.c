@@ -81,7 +81,8 @@ static void run_batch(api_work *work) {
     work->items[i].fulfilled = calls[i].fulfilled && work->items[i].result.status == CBOR_OK;
 }
 
-static void run_work(pool_work *base) {
+static void run_work(pool_work *base, void *state) {
+  (void)state;
   api_work *work = (api_work *)base;
   api_item *item = &work->items[0];
   if (work->count > 1) {
@@ -118,7 +119,7 @@ static const host_error no_thread = {"ApiError", "NO_THREAD", "no worker thread 
 
 static bool submit(api_work *work) {
   return pool_submit(work->entry->host->pool, shard_loop(host_call_shard(work->items[0].call)),
-                     &work->work);
+                     &work->work) == POOL_OK;
 }
 
 /* Lets the next writes begin; `busy`: the one before found no turn. What is called
@@ -254,11 +255,9 @@ api_host *api_host_open(const vow_allocator *allocator, const bool *allowed, db 
   return host;
 }
 
-bool api_host_open_fetch(api_host *host, const char *allow_list) {
+static bool add_fetch(api_host *host, const char *allow_list) {
   size_t all;
   const api_kind *kind = api_kinds(&all);
-  if (!allow_list || !fetch_allow_names(allow_list))
-    return true;
   while (kind->handler)
     kind++;
   host->fetch = fetch_client_open(host->allocator, allow_list);
@@ -271,6 +270,14 @@ bool api_host_open_fetch(api_host *host, const char *allow_list) {
                                            .stop = fetch_stop,
                                            .user = host->fetch};
   return true;
+}
+
+bool api_host_open_fetch(api_host *host, const char *allow_list) {
+  return !allow_list || !fetch_allow_names(allow_list) || add_fetch(host, allow_list);
+}
+
+bool api_host_open_fetch_everywhere(api_host *host) {
+  return add_fetch(host, NULL);
 }
 
 void api_host_close(api_host *host) {

@@ -1,13 +1,11 @@
 #include "cli/eval.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -18,13 +16,12 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/record.h"
+#include "cli/source.h"
 #include "cli/tell.h"
 #include "sandbox/run.h"
 
 enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
 
-#define SOURCE_BYTES_MAX (16u << 20)
-#define SOURCE_ROOM 65536u /* to begin with */
 #define CONTEXT_BYTES_MAX (16u << 20)
 #define WORKERS_MAX 4u
 #define ALLOWED_MAX 256u
@@ -34,7 +31,7 @@ enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CAN
 typedef struct eval_options {
   const char *engine, *allow, *context, *db, *vault, *report, *audit, *metrics;
   uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
-      max_concurrent;
+      max_concurrent, max_queued;
   bool debug, help;
 } eval_options;
 
@@ -66,6 +63,8 @@ static const option_spec specs[] = {
                   "operations in the whole run; default 10000"),
     OPTION_NUMBER(eval_options, max_concurrent, "max-concurrent", "N", 1, 65536,
                   "operations running at once, more wait; default 64"),
+    OPTION_NUMBER(eval_options, max_queued, "max-queued", "N", 1, 1000000,
+                  "operations waiting, more are rejected; default 10000"),
     OPTION_TEXT(eval_options, report, "report", "FILE|-",
                 "write the report as JSON; - puts it in place of the value"),
     OPTION_TEXT(eval_options, audit, "audit", "FILE",
@@ -123,49 +122,12 @@ __attribute__((format(printf, 1, 2))) static int usage(const char *format, ...) 
 
 /* ---- set-up, before any code runs ---- */
 
-/* Room for more of the source; false when memory is short. */
-static bool make_room(evaluation *e, size_t *room) {
-  size_t wanted = *room ? *room * 2 : SOURCE_ROOM;
-  char *grown = mem_resize(NULL, e->source, wanted, 1);
-  if (!grown)
-    return false;
-  e->source = grown;
-  *room = wanted;
-  return true;
-}
-
-static bool read_all(evaluation *e, int fd) {
-  size_t room = 0;
-  while (e->source_len <= SOURCE_BYTES_MAX) {
-    if (e->source_len == room && !make_room(e, &room)) {
-      errno = ENOMEM;
-      return false;
-    }
-    ssize_t n = read(fd, e->source + e->source_len, room - e->source_len);
-    if (n == 0)
-      return true;
-    if (n > 0)
-      e->source_len += (size_t)n;
-    else if (errno != EINTR)
-      return false;
-  }
-  errno = EFBIG;
-  return false;
-}
-
 static bool read_source(evaluation *e) {
-  bool is_stdin = strcmp(e->file, "-") == 0;
-  int fd = is_stdin ? STDIN_FILENO : open(e->file, O_RDONLY | O_CLOEXEC);
-  bool ok = fd >= 0 && read_all(e, fd);
-  int error = errno;
-  if (!is_stdin && fd >= 0)
-    close(fd);
-  if (!ok && error == EFBIG)
-    usage("%s: larger than %u MiB, which is the most a script may have", e->file,
-          SOURCE_BYTES_MAX >> 20);
-  else if (!ok)
-    usage("%s: cannot be read: %s", e->file, strerror(error));
-  return ok;
+  char why[256];
+  e->source = source_read(e->file, &e->source_len, why, sizeof why);
+  if (!e->source)
+    usage("%s: %s", e->file, why);
+  return e->source != NULL;
 }
 
 /* RFC 8259 text, told by SQLite's own JSON parser. */
@@ -227,65 +189,12 @@ static bool check_options(evaluation *e) {
 
 /* ---- what a run needs ---- */
 
-static bool same_file(const output *output, const char *other) {
-  usage("%s %s and %s name the same file", output->option, output->path, other);
-  return false;
-}
-
-/* SQLite's files beside the database are part of it. */
-static bool is_database(const output *output, const char *file) {
-  static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
-    char path[PATH_MAX];
-    int len = snprintf(path, sizeof path, "%s%s", file, suffixes[i]);
-    if (len > 0 && (size_t)len < sizeof path && output_is_path(output, path))
-      return true;
-  }
-  return false;
-}
-
-/* Nothing else that is read or written is the file of `output`. */
-static bool check_alone(const evaluation *e, const output *output) {
-  const char *database = db_file(e->options.db);
-  bool is_stdin = strcmp(e->file, "-") == 0;
-  if (is_stdin ? output_is_fd(output, STDIN_FILENO) : output_is_path(output, e->file))
-    return same_file(output, "the script");
-  if (database && is_database(output, database))
-    return same_file(output, "--db");
-  if (output_is_fd(output, STDOUT_FILENO))
-    return same_file(output, "standard output");
-  return !output_is_fd(output, STDERR_FILENO) || same_file(output, "standard error");
-}
-
-static bool check_distinct(const evaluation *e) {
-  const output *outputs[] = {&e->record.report, &e->record.audit, &e->record.metrics};
-  for (size_t i = 0; i < 3; i++) {
-    for (size_t j = i + 1; j < 3; j++)
-      if (output_same(outputs[i], outputs[j]))
-        return same_file(outputs[i], outputs[j]->option);
-    if (!check_alone(e, outputs[i]))
-      return false;
-  }
-  return true;
-}
-
 static bool open_outputs(evaluation *e) {
   const eval_options *options = &e->options;
-  record *record = &e->record;
-  char message[PATH_MAX + 256];
-  record->report_to_stdout = options->report && strcmp(options->report, "-") == 0;
-  const char *report = record->report_to_stdout ? NULL : options->report;
-  if (!output_open(&record->report, "--report", report, OUTPUT_REPLACED, message, sizeof message) ||
-      !output_open(&record->audit, "--audit", options->audit, OUTPUT_APPENDED, message,
-                   sizeof message) ||
-      !output_open(&record->metrics, "--metrics", options->metrics, OUTPUT_REPLACED, message,
-                   sizeof message)) {
-    usage("%s", message);
-    return false;
-  }
-  if (!check_distinct(e))
-    return false;
-  bool ready = record_prepare(record, message, sizeof message);
+  const record_files files = {options->report, options->audit, options->metrics, e->file,
+                              options->db};
+  char message[PATH_MAX * 2 + 256];
+  bool ready = record_open_files(&e->record, &files, message, sizeof message);
   if (!ready)
     usage("%s", message);
   return ready;
@@ -318,7 +227,7 @@ static bool watch_signals(evaluation *e) {
 
 static void on_leak(void *user, const run_leak *leak) {
   (void)user;
-  tell_leak(leak);
+  tell_leak("eval", leak);
 }
 
 static bool open_shard(evaluation *e) {
@@ -344,7 +253,7 @@ static bool open_shard(evaluation *e) {
 static bool open_api(evaluation *e) {
   char message[512];
   bool needs_workers = e->needs_db || e->record.audit.path;
-  if (needs_workers && !(e->workers = pool_open(NULL, WORKERS_MAX))) {
+  if (needs_workers && !(e->workers = pool_open(&(pool_options){.threads_max = WORKERS_MAX}))) {
     usage("out of memory");
     return false;
   }
@@ -386,6 +295,9 @@ static void on_event(void *user, const run_event *event) {
   recorder_event(&e->record.recorder, &e->audit, event);
 }
 
+/* The evaluation outlives every handler. */
+static const run_late late = {.tell = on_event};
+
 static void on_done(run *run, const run_report *report, void *user) {
   (void)run;
   ((evaluation *)user)->report = report; /* until the run is disposed */
@@ -400,8 +312,10 @@ static int conclude(evaluation *e) {
   else if (!e->record.report_to_stdout)
     printf("%s\n", report->value);
   for (size_t i = 0; i < report->leaks_count; i++)
-    tell_leak(&report->leaks[i]);
+    tell_leak("eval", &report->leaks[i]);
   recorder_ended(&e->record.recorder, &e->audit, report);
+  if (e->record.audit.path)
+    shard_drain(e->shard); /* its end holds what came too late */
   bool written = record_end(&e->record, report, message, sizeof message);
   if (written && (fflush(stdout) != 0 || ferror(stdout))) {
     snprintf(message, sizeof message, "standard output cannot be written: %s", strerror(errno));
@@ -410,11 +324,6 @@ static int conclude(evaluation *e) {
   if (!written)
     fprintf(stderr, "vow eval: %s\n", message);
   return written ? exit_status(report->outcome) : EXIT_FAILED;
-}
-
-static bool ends_with(const char *text, const char *end) {
-  size_t len = strlen(text), tail = strlen(end);
-  return len >= tail && strcmp(text + len - tail, end) == 0;
 }
 
 static run_limits limits_of(const eval_options *options) {
@@ -427,6 +336,7 @@ static run_limits limits_of(const eval_options *options) {
                       .log_bytes = options->log_kib << 10,
                       .operations_max = options->max_ops,
                       .concurrent_max = (uint32_t)options->max_concurrent,
+                      .queue_max = (uint32_t)options->max_queued,
                       .retries_max = run_limits_default.retries_max};
 }
 
@@ -434,12 +344,13 @@ static int evaluate(evaluation *e) {
   run_options options = {.name = strcmp(e->file, "-") == 0 ? "<stdin>" : e->file,
                          .source = e->source,
                          .source_len = e->source_len,
-                         .module = ends_with(e->file, ".mjs"),
+                         .module = source_ends_with(e->file, ".mjs"),
                          .context = e->options.context,
                          .limits = limits_of(&e->options),
                          .on_log = on_log,
                          .on_event =
                              e->record.audit.path || e->record.metrics.path ? on_event : NULL,
+                         .late = e->record.audit.path ? &late : NULL,
                          .debug = e->options.debug,
                          .on_done = on_done,
                          .user = e};
@@ -476,7 +387,7 @@ static void close_parts(evaluation *e) {
   api_host_close(e->api);
   db_close(e->store);
   record_close(&e->record);
-  mem_free(NULL, e->source);
+  free(e->source);
 }
 
 int cmd_eval(int argc, char **argv) {
@@ -491,7 +402,8 @@ int cmd_eval(int argc, char **argv) {
                               .result_kib = 1024,
                               .log_kib = 256,
                               .max_ops = 10000,
-                              .max_concurrent = 64}};
+                              .max_concurrent = 64,
+                              .max_queued = 10000}};
   option_result given;
   int ended = options_begin(&table, argc, argv, &e.options, &given);
   if (ended != OPTIONS_GO)

@@ -133,7 +133,7 @@ static bool open_shard(hosting *h) {
 static bool open_api(hosting *h) {
   char message[512];
   bool needs_workers = h->needs_db || h->options.audit;
-  if (needs_workers && !(h->workers = pool_open(NULL, WORKERS_MAX)))
+  if (needs_workers && !(h->workers = pool_open(&(pool_options){.threads_max = WORKERS_MAX})))
     return complain("out of memory");
   if (needs_workers && !pool_start(h->workers))
     return complain("no worker thread can be started");

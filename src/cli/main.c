@@ -6,6 +6,7 @@
 #include "cli/host.h"
 #include "cli/notes.h"
 #include "cli/options.h"
+#include "cli/run.h"
 #include "cli/types.h"
 
 static int cmd_version(int argc, char **argv);
@@ -19,6 +20,7 @@ static const struct {
   void (*help)(FILE *out);
 } commands[] = {
     {"eval", "run an untrusted script in a fresh sandbox", cmd_eval, eval_help},
+    {"run", "run a program of your own, with modules, timers and fetch", cmd_run, run_help},
     {"host", "let a program in any language evaluate scripts, by JSON-RPC", cmd_host, host_help},
     {"audit", "check an audit file", cmd_audit, audit_help},
     {"notes", "fill and read the notes database", cmd_notes, notes_help},

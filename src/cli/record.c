@@ -4,6 +4,61 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "api/db.h"
+
+/* ---- opening ---- */
+
+static bool same_file(const output *output, const char *other, char *message, size_t size) {
+  snprintf(message, size, "%s %s and %s name the same file", output->option, output->path, other);
+  return false;
+}
+
+/* SQLite's files beside the database are part of it. */
+static bool is_database(const output *output, const char *file) {
+  static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s%s", file, suffixes[i]);
+    if (len > 0 && (size_t)len < sizeof path && output_is_path(output, path))
+      return true;
+  }
+  return false;
+}
+
+static bool is_script(const output *output, const char *script) {
+  if (!script)
+    return false;
+  return strcmp(script, "-") == 0 ? output_is_fd(output, STDIN_FILENO)
+                                  : output_is_path(output, script);
+}
+
+/* Nothing else that is read or written is the file of `output`. */
+static bool check_alone(const output *output, const record_files *files, char *message,
+                        size_t size) {
+  const char *database = files->database ? db_file(files->database) : NULL;
+  if (is_script(output, files->script))
+    return same_file(output, "the script", message, size);
+  if (database && is_database(output, database))
+    return same_file(output, "--db", message, size);
+  if (output_is_fd(output, STDOUT_FILENO))
+    return same_file(output, "standard output", message, size);
+  return !output_is_fd(output, STDERR_FILENO) || same_file(output, "standard error", message, size);
+}
+
+static bool check_distinct(const record *record, const record_files *files, char *message,
+                           size_t size) {
+  const output *outputs[] = {&record->report, &record->audit, &record->metrics};
+  for (size_t i = 0; i < 3; i++) {
+    for (size_t j = i + 1; j < 3; j++)
+      if (output_same(outputs[i], outputs[j]))
+        return same_file(outputs[i], outputs[j]->option, message, size);
+    if (!check_alone(outputs[i], files, message, size))
+      return false;
+  }
+  return true;
+}
 
 bool record_prepare(record *record, char *message, size_t message_size) {
   char why[256];
@@ -12,6 +67,19 @@ bool record_prepare(record *record, char *message, size_t message_size) {
     return true;
   snprintf(message, message_size, "--audit %s: %s", record->audit.path, why);
   return false;
+}
+
+bool record_open_files(record *record, const record_files *files, char *message,
+                       size_t message_size) {
+  record->report_to_stdout = files->report && strcmp(files->report, "-") == 0;
+  const char *report = record->report_to_stdout ? NULL : files->report;
+  return output_open(&record->report, "--report", report, OUTPUT_REPLACED, message, message_size) &&
+         output_open(&record->audit, "--audit", files->audit, OUTPUT_APPENDED, message,
+                     message_size) &&
+         output_open(&record->metrics, "--metrics", files->metrics, OUTPUT_REPLACED, message,
+                     message_size) &&
+         check_distinct(record, files, message, message_size) &&
+         record_prepare(record, message, message_size);
 }
 
 bool record_open(record *record, shard *shard, pool *pool, const engine_counts *since) {

@@ -16,7 +16,17 @@ typedef struct record {
   recorder recorder; /* of what the command runs */
 } record;
 
-/* Opens the files, nothing of which is changed. False with a one-line message. */
+/* What a command was told to write, and what else it reads and writes; each may be
+ * NULL, and `report` "-" for standard output. */
+typedef struct record_files {
+  const char *report, *audit, *metrics, *script, *database;
+} record_files;
+/* Opens the files, nothing of which is changed; they are no file that is read or
+ * written otherwise. False with a one-line message. */
+bool record_open_files(record *record, const record_files *files, char *message,
+                       size_t message_size);
+/* What the audit file needs before anything is made; for a caller that opened the files
+ * by itself. False with a one-line message. */
 bool record_prepare(record *record, char *message, size_t message_size);
 /* Before the first run. `pool` writes the audit file; needed if there is one. False
  * when memory is short. */

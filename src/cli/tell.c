@@ -48,8 +48,8 @@ void tell_failure(const run_report *report) {
     put_lines(report->error.stack);
 }
 
-void tell_leak(const run_leak *leak) {
-  fprintf(stderr, "vow eval: outlived the run: %s, %.3f s old\n", leak->name,
+void tell_leak(const char *command, const run_leak *leak) {
+  fprintf(stderr, "vow %s: outlived the run: %s, %.3f s old\n", command, leak->name,
           (double)leak->age_ns / 1e9);
   if (leak->site)
     put_lines(leak->site);

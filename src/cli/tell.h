@@ -11,7 +11,7 @@
 void tell_text(const char *text, size_t len);
 /* Why the run has no value: one line, then the trace if there is one. */
 void tell_failure(const run_report *report);
-/* What outlived its run, and where it came from. */
-void tell_leak(const run_leak *leak);
+/* What outlived its run, and where it came from. `command`: "eval". */
+void tell_leak(const char *command, const run_leak *leak);
 
 #endif

@@ -201,16 +201,28 @@ static void count_refused(op_counts *counts) {
 
 /* What a full queue refuses counts all the same. */
 static op_status not_created(op_scope *scope, op_status status) {
-  if (status == OP_E_FULL) {
+  if (status == OP_E_FULL || status == OP_E_FULL_SCOPE || status == OP_E_FULL_TABLE) {
     count_refused(&scope->counts);
     count_refused(&scope->table->counts);
   }
   return status;
 }
 
-static bool queue_full(const op_scope *scope, const op_kind *kind) {
-  return kind && kind->policy.queue_max && kind->queued >= kind->policy.queue_max &&
-         op_would_wait(scope, kind);
+static bool reached(uint32_t queued, uint32_t most) {
+  return most && queued >= most;
+}
+
+/* Which queue has no room for a new operation; OP_OK: it needs none, or there is some. */
+static op_status queue_full(const op_scope *scope, const op_kind *kind) {
+  const op_table *table = scope->table;
+  op_status full = OP_OK;
+  if (kind && reached(kind->queued, kind->policy.queue_max))
+    full = OP_E_FULL;
+  else if (reached(scope->counts.queued, scope->limits.queue_max))
+    full = OP_E_FULL_SCOPE;
+  else if (reached(table->counts.queued, table->queue_max))
+    full = OP_E_FULL_TABLE;
+  return full != OP_OK && op_would_wait(scope, kind) ? full : OP_OK;
 }
 
 static void fill(op_rec *rec, const op_spec *spec, op_rec *parent, uint64_t now) {
@@ -218,7 +230,7 @@ static void fill(op_rec *rec, const op_spec *spec, op_rec *parent, uint64_t now)
   rec->name = spec->kind ? spec->kind->name : spec->name;
   rec->tag = spec->tag;
   rec->user = spec->user;
-  rec->priority = effective_priority(spec, parent);
+  rec->priority = rec->level = effective_priority(spec, parent);
   rec->deadline_ns = effective_deadline(spec, parent, now);
   op_rec_set_due(rec, rec->deadline_ns);
   if (spec->kind)
@@ -234,7 +246,7 @@ typedef struct relation {
   op_flight *own;      /* that it leads */
 } relation;
 
-static op_status relate(const op_spec *spec, const op_rec *parent, uint64_t now, bool full,
+static op_status relate(const op_spec *spec, const op_rec *parent, uint64_t now, op_status full,
                         relation *to) {
   op_kind *kind = spec->kind;
   bool leads = false;
@@ -246,10 +258,10 @@ static op_status relate(const op_spec *spec, const op_rec *parent, uint64_t now,
     if (to->kept)
       return OP_HIT;
     to->followed = op_flight_find(kind, spec, hash, parent, &leads);
-    if (leads && !full && !(to->own = op_flight_open(kind, spec, hash)))
+    if (leads && full == OP_OK && !(to->own = op_flight_open(kind, spec, hash)))
       return OP_E_NOMEM;
   }
-  return full && !to->followed ? OP_E_FULL : OP_OK;
+  return to->followed ? OP_OK : full;
 }
 
 static void count_hit(op_counts *counts, op_state state) {

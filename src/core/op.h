@@ -60,8 +60,11 @@ typedef enum {
   OP_E_TOTAL,  /* the scope has created all the operations it may */
   OP_E_LIVE,   /* as many operations (or timers) are live as may be */
   OP_E_CLOSED, /* the scope is closed */
-  OP_E_FULL,   /* too many operations of the kind wait */
-  OP_E_SPENT,  /* no further attempt */
+  /* It would have to wait for a place, and as many operations as may wait already: */
+  OP_E_FULL,       /* of the kind, */
+  OP_E_FULL_SCOPE, /* of the scope, */
+  OP_E_FULL_TABLE, /* of the table */
+  OP_E_SPENT,      /* no further attempt */
   OP_E_NOMEM,
 } op_status;
 
@@ -83,6 +86,17 @@ void op_table_close(op_table *table);
 /* Handlers of all scopes that may run at once; 0 = unlimited, as at the start.
  * Before the first submission. */
 void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
+/* Operations of all scopes that may wait for a place; 0 = unlimited, as at the start.
+ * Before the first submission. */
+void op_table_set_queue(op_table *table, uint32_t queue_max);
+
+/* Called when an operation that was not waiting for a place begins to, once it is
+ * created: another attempt, a follower that leads now. (Whether a new one waits is said
+ * by op_find().) Not for what a closing scope settles. It comes in the middle of a
+ * call of the table, and may do nothing to the table but look. */
+typedef void op_waits(void *user, op_id id, void *operation_user);
+/* NULL: nobody is told, as at the start. */
+void op_table_tell_waiting(op_table *table, op_waits *waits, void *user);
 
 /* ---- places ----
  *
@@ -93,7 +107,11 @@ void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
  *
  * Who waits is served by priority and, within one, first come, first served. One
  * place in OP_TURN goes to the operation created first among the heads of the
- * queues, so that nothing waits for ever behind a flood of higher priority. */
+ * queues, so that nothing waits for ever behind a flood of higher priority.
+ *
+ * How many wait is bounded for each kind, scope and table, whatever place it is they
+ * wait for. A bound refuses new operations and nothing else: one that was admitted
+ * and waits again (another attempt, a follower that leads now) is counted and stays. */
 #define OP_PRIORITIES 4u /* 0 first */
 #define OP_TURN 4u
 
@@ -160,6 +178,7 @@ op_kind_counts op_kind_look(const op_kind *kind);
 typedef struct op_scope_limits {
   uint64_t operations_max; /* created in the scope's life; 0 = unlimited */
   uint32_t concurrent_max; /* running at once, more wait; 0 = unlimited */
+  uint32_t queue_max;      /* operations waiting for a place of any sort; 0 = unlimited */
   uint32_t timers_max;     /* live timers; 0 = unlimited */
   uint64_t retries_max;    /* in the scope's life; 0 = unlimited */
 } op_scope_limits;
@@ -216,17 +235,19 @@ typedef struct op_spec {
 /* Creates an operation. If its places are free a START event follows, else it
  * waits; a place counts as used from then on. Checked in this order:
  * OP_E_CLOSED, OP_E_TOTAL, OP_E_LIVE, OP_E_GONE (the parent is not a live
- * operation of this scope), OP_E_FULL (it would have to wait, and `queue_max` of
- * its kind do already), OP_E_NOMEM; then nothing was created. OP_E_FULL is counted
- * as created and rejected all the same: asking again and again uses up
- * `operations_max`.
+ * operation of this scope), OP_E_FULL, OP_E_FULL_SCOPE, OP_E_FULL_TABLE (it would
+ * have to wait, and `queue_max` operations do already), OP_E_NOMEM; then nothing was
+ * created. What a full queue refuses is counted as created and rejected all the same:
+ * asking again and again uses up `operations_max`.
  *
  * OP_HIT: an answer to an equal operation was kept. The operation is created,
  * counted and settled with it, without a record: no id (0), no event.
  * If an equal one leads a flight (single_flight), the new one follows it: it needs
  * no handler and no place, and whoever settles the leader by result settles it
- * first (op_follower()). One that is nested in the leader does not follow, but
- * goes its own way and shares nothing. */
+ * first (op_follower()). While the leader waits for its places it does so with the
+ * highest priority of itself and those that follow; it never loses by one that leaves.
+ * One that is nested in the leader does not follow, but goes its own way and shares
+ * nothing. */
 op_status op_submit(op_scope *scope, const op_spec *spec, uint64_t now, op_id *id);
 /* Settles by result. OP_OK: this is the settlement, deliver it now (no event
  * comes). OP_LATE: drop it. An operation that has not started may be settled as
@@ -348,6 +369,7 @@ typedef struct op_info {
   bool queued;       /* waits for a place */
   bool follows;      /* waits for the handler of an equal one */
   uint32_t attempts; /* handlers started for it */
+  uint8_t priority;  /* by which it waits for its places */
 } op_info;
 
 /* Live operations and timers of the scope, oldest first; returns how many

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct tally {
   uint64_t live, running, queued, timers, in_use, timed, nested, with_events, records;
@@ -103,15 +104,25 @@ static bool check_flight(const op_rec *rec) {
                        flight->leader->flight == flight && op_is_live(flight->leader),
                    "a flight without leader", rec->slot, rec->run);
   const op_rec *prev = NULL;
-  for (const op_rec *next = flight->followers.first; next; prev = next, next = next->queue_next)
+  uint32_t levels[OP_PRIORITIES] = {0};
+  for (const op_rec *next = flight->followers.first; next; prev = next, next = next->queue_next) {
     if (!require(next->flight == flight && next->run == RUN_FOLLOWING && next->queue_prev == prev,
-                 "a broken flight", rec->slot, next->slot))
+                 "a broken flight", rec->slot, next->slot) ||
+        !require(rec->level <= next->priority, "a leader below one that follows", rec->slot,
+                 next->slot))
       return false;
-  return require(flight->followers.last == prev, "a flight without its end", rec->slot, 0);
+    levels[next->priority]++;
+  }
+  return require(memcmp(levels, flight->levels, sizeof levels) == 0, "followers and priorities",
+                 rec->slot, 0) &&
+         require(flight->followers.last == prev, "a flight without its end", rec->slot, 0);
 }
 
 static bool check_operation(const op_rec *rec, tally *sum) {
   bool live = op_is_live(rec);
+  if (!require(rec->level <= rec->priority, "a level below the own priority", rec->slot,
+               rec->level))
+    return false;
   sum->live += live;
   sum->running += rec->run == RUN_ACTIVE;
   sum->queued += rec->run == RUN_WAITING;
@@ -231,7 +242,7 @@ static bool check_gate(const op_gate *gate, unsigned number, const op_kind *kind
   for (unsigned i = 0; i < OP_PRIORITIES; i++) {
     uint64_t count = 0;
     for (const op_rec *rec = gate->queues[i].first; rec; rec = rec->queue_next, count++)
-      if (!require(is_at(rec, number, kind) && rec->priority == i, "in the wrong queue", rec->slot,
+      if (!require(is_at(rec, number, kind) && rec->level == i, "in the wrong queue", rec->slot,
                    number))
         return false;
     if (!check_queue(&gate->queues[i], count))

@@ -49,6 +49,21 @@ void op_flight_follow(op_flight *flight, op_rec *rec) {
   rec->flight = flight;
   rec->run = RUN_FOLLOWING;
   op_queue_append(&flight->followers, rec);
+  flight->levels[rec->priority]++;
+  op_raise_level(flight->leader, rec->priority);
+}
+
+static void stop_following(op_flight *flight, op_rec *rec) {
+  op_queue_remove(&flight->followers, rec);
+  flight->levels[rec->priority]--;
+}
+
+/* The highest priority of those that follow. */
+static uint8_t highest(const op_flight *flight) {
+  uint8_t level = 0;
+  while (level < OP_PRIORITIES - 1 && !flight->levels[level])
+    level++;
+  return level;
 }
 
 void op_flight_leave(op_rec *rec) {
@@ -57,7 +72,7 @@ void op_flight_leave(op_rec *rec) {
     return;
   rec->flight = NULL;
   if (flight->leader != rec) {
-    op_queue_remove(&flight->followers, rec);
+    stop_following(flight, rec);
     return;
   }
   op_rec *next = flight->followers.first;
@@ -66,9 +81,10 @@ void op_flight_leave(op_rec *rec) {
     op_flight_free(rec->of, flight);
     return;
   }
-  op_queue_remove(&flight->followers, next);
+  stop_following(flight, next);
   next->run = RUN_NONE;
-  op_admit(next);
+  op_raise_level(next, highest(flight));
+  op_admit_again(next);
 }
 
 op_id op_follower(const op_table *table, op_id id, void **user) {

@@ -30,15 +30,26 @@ static void count_queued(const op_rec *rec, uint32_t change) {
 
 static void enter_queue(op_gate *gate, op_rec *rec) {
   rec->run = RUN_WAITING;
-  op_queue_append(&gate->queues[rec->priority], rec);
+  op_queue_append(&gate->queues[rec->level], rec);
   gate->waiting++;
   count_queued(rec, 1);
 }
 
 static void leave_queue(op_gate *gate, op_rec *rec) {
-  op_queue_remove(&gate->queues[rec->priority], rec);
+  op_queue_remove(&gate->queues[rec->level], rec);
   gate->waiting--;
   count_queued(rec, UINT32_MAX);
+}
+
+void op_raise_level(op_rec *rec, uint8_t level) {
+  if (level >= rec->level)
+    return;
+  if (rec->run == RUN_WAITING) {
+    op_gate *gate = gate_of(rec, rec->places);
+    op_queue_remove(&gate->queues[rec->level], rec);
+    op_queue_append(&gate->queues[level], rec);
+  }
+  rec->level = level;
 }
 
 static op_rec *pick(op_gate *gate) {
@@ -80,6 +91,13 @@ static void advance(op_rec *rec) {
 void op_admit(op_rec *rec) {
   assert(rec->run == RUN_NONE && rec->places == 0);
   advance(rec);
+}
+
+void op_admit_again(op_rec *rec) {
+  const op_table *table = rec->scope->table;
+  op_admit(rec);
+  if (rec->run == RUN_WAITING && table->waits && !rec->scope->closed)
+    table->waits(table->waits_user, op_rec_id(rec), rec->user);
 }
 
 static void note_freed(op_kind *kind) {

@@ -94,7 +94,8 @@ typedef struct op_set {
 typedef struct op_flight {
   op_keyed keyed; /* must stay first; in the set if the kind shares handlers */
   op_rec *leader;
-  op_list followers; /* by queue links, in the order they came */
+  op_list followers;              /* by queue links, in the order they came */
+  uint32_t levels[OP_PRIORITIES]; /* followers of each priority */
 } op_flight;
 
 typedef struct op_kept op_kept;
@@ -117,8 +118,9 @@ struct op_rec {
   uint8_t state;       /* op_state; operations only */
   uint8_t run;         /* op_run; operations only */
   uint8_t events;      /* EVENT_ bits still to be taken; not 0: on the event queue */
-  uint8_t priority;
-  uint8_t places; /* gates passed, in order: the places it holds */
+  uint8_t priority;    /* its own, which bounds what is nested in it */
+  uint8_t level;       /* the queue it waits in: higher when one of its followers is */
+  uint8_t places;      /* gates passed, in order: the places it holds */
   uint16_t attempts;
   uint32_t batch; /* that it was started with last; 0: none */
   op_scope *scope;
@@ -193,6 +195,9 @@ struct op_table {
   op_scope *scopes;
   op_kind *kinds;
   op_gate gate;
+  uint32_t queue_max;
+  op_waits *waits; /* NULL: nobody is told */
+  void *waits_user;
   op_kind *open_first, *open_last;   /* kinds with a batch that ends with the turn */
   uint32_t batches;                  /* the number of the last one */
   uint32_t batch_taken;              /* of the START taken last */
@@ -294,8 +299,13 @@ void op_scope_free(op_scope *scope);
 
 /* Whether a new operation could not start at once. */
 bool op_would_wait(const op_scope *scope, const op_kind *kind);
+/* Raises the level of an operation, which may wait in a queue: there it goes behind
+ * those of that level. */
+void op_raise_level(op_rec *rec, uint8_t level);
 /* Sends an operation without places, in no queue, on its way to its handler. */
 void op_admit(op_rec *rec);
+/* The same for one that was created before: tells when it has to wait. */
+void op_admit_again(op_rec *rec);
 /* Takes the operation out of the queue it waits in, and its places from it. The
  * caller then dispatches. */
 void op_leave_gates(op_rec *rec);

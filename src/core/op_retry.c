@@ -54,5 +54,5 @@ op_status op_retry(op_table *table, op_id id, uint64_t now, uint64_t random) {
 void op_retry_now(op_rec *rec) {
   op_rec_set_due(rec, op_latest_start(rec));
   rec->run = RUN_NONE;
-  op_admit(rec);
+  op_admit_again(rec);
 }

@@ -111,6 +111,7 @@ static op_info info_of(const op_rec *rec, uint64_t now) {
       .tag = rec->tag,
       .deadline = timer ? rec->due.at : rec->deadline_ns,
       .attempts = rec->attempts,
+      .priority = rec->level,
       .queued = rec->run == RUN_WAITING,
       .follows = rec->run == RUN_FOLLOWING,
   };

@@ -15,6 +15,8 @@ static const char *const STATUS_TEXT[] = {
     [OP_E_LIVE] = "too many operations or timers at once",
     [OP_E_CLOSED] = "the scope is closed",
     [OP_E_FULL] = "too many operations of this kind wait",
+    [OP_E_FULL_SCOPE] = "too many operations of this scope wait",
+    [OP_E_FULL_TABLE] = "too many operations wait in all",
     [OP_E_SPENT] = "no further attempt",
     [OP_E_NOMEM] = "out of memory",
 };
@@ -41,6 +43,15 @@ op_table *op_table_open(const vow_allocator *allocator, uint32_t live_max) {
 
 void op_table_set_concurrent(op_table *table, uint32_t concurrent_max) {
   table->gate.max = concurrent_max;
+}
+
+void op_table_set_queue(op_table *table, uint32_t queue_max) {
+  table->queue_max = queue_max;
+}
+
+void op_table_tell_waiting(op_table *table, op_waits *waits, void *user) {
+  table->waits = waits;
+  table->waits_user = user;
 }
 
 void op_table_close(op_table *table) {

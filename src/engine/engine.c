@@ -93,6 +93,10 @@ size_t engine_memory(const engine_instance *instance) {
   return instance->engine->class->memory(instance);
 }
 
+void engine_set_memory_max(engine_instance *instance, size_t memory_max) {
+  instance->memory_max = memory_max;
+}
+
 const uint8_t *engine_memory_bytes(const engine_instance *instance, size_t *len) {
   return instance->engine->class->memory_bytes(instance, len);
 }

@@ -56,7 +56,8 @@ void engine_close(engine *engine);
 engine_kind engine_kind_of_engine(const engine *engine);
 
 /* What guests opened from now on may do beyond others: they run code that is trusted.
- * SharedArrayBuffer and Atomics are theirs, and modules of files. */
+ * SharedArrayBuffer and Atomics are theirs, modules of files, and a clock that is finer
+ * than a millisecond. */
 typedef struct engine_trust {
   bool can_block; /* Atomics.wait(): for guests that have a thread to themselves */
   /* The source of one module: malloc'ed, zero-terminated, of *len bytes; NULL with a
@@ -92,13 +93,17 @@ uint8_t *engine_inbox(engine_instance *instance, size_t size);
  * CLOCK_MONOTONIC) is for the native engine, which cannot yield. */
 engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t stop_at);
 engine_turn_result engine_resume(engine_instance *instance);
-/* Any thread, and signal handlers: script of the instance stops at its next poll or
- * turn, with ENGINE_FAULT_TIME. Natively; no effect on the other. */
+/* Any thread, and signal handlers, while the instance is open: script stops at its next
+ * poll, which is after a few calls or turns of a loop, with ENGINE_FAULT_TIME; no other
+ * turn is taken. A native in between ends first. For the native engine: the other one
+ * yields. */
 void engine_stop(engine_instance *instance);
 engine_fault engine_fault_of(const engine_instance *instance);
 
-/* Bytes the guest holds, and the limit. */
+/* Bytes the guest holds. */
 size_t engine_memory(const engine_instance *instance);
+/* Native engine only: another limit from now on. */
+void engine_set_memory_max(engine_instance *instance, size_t memory_max);
 /* The whole linear memory, valid until the next turn; NULL natively, where there
  * is no such thing. For tests. */
 const uint8_t *engine_memory_bytes(const engine_instance *instance, size_t *len);

@@ -10,6 +10,7 @@
 #include "engine/engine_int.h"
 #include "guest/engine_function.h"
 #include "guest/guest.h"
+#include "guest/program.h"
 #include "guest/shared.h"
 
 /* Calls and turns of loops between two looks at whether to stop: 1 ms when each is a
@@ -20,7 +21,6 @@
 
 typedef struct native_engine {
   engine base;
-  guest_bundle bundle;
   bool trusted;
   engine_trust trust; /* with `trusted` */
 } native_engine;
@@ -212,7 +212,18 @@ void platform_send(guest *g, const wire_header *header, const void *bytes) {
 
 double platform_now_ms(guest *g) {
   const native_guest *native = g->host;
-  return (double)((clock_ns(CLOCK_MONOTONIC) - native->opened_ns) / 1000000);
+  uint64_t ns = clock_ns(CLOCK_MONOTONIC) - native->opened_ns;
+  return g->trusted ? (double)ns / 1e6 : (double)(ns / 1000000);
+}
+
+char *platform_read_module(guest *g, const char *name, size_t *len, char *message,
+                           size_t message_size) {
+  native_guest *native = g->host;
+  const engine_trust *trust = &((const native_engine *)native->base.engine)->trust;
+  if (trust->read_module)
+    return trust->read_module(trust->user, name, len, message, message_size);
+  snprintf(message, message_size, "there are no files to import from");
+  return NULL;
 }
 
 bool platform_random(guest *g, void *bytes, uint32_t len) {
@@ -243,7 +254,7 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
   native->guest.trusted = of->trusted;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;
-  if (!guest_init(&native->guest, &limited, native, &of->bundle)) {
+  if (!guest_init(&native->guest, &limited, native)) {
     native_instance_close(&native->base, false);
     return NULL;
   }
@@ -252,6 +263,8 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
   JS_SetSharedArrayBufferFunctions(
       native->guest.rt, &(JSSharedArrayBufferFunctions){block_new, block_drop, block_hold, native});
   JS_SetCanBlock(native->guest.rt, of->trusted && of->trust.can_block);
+  if (of->trusted && of->trust.read_module)
+    modules_open(&native->guest);
   return &native->base;
 }
 
@@ -271,6 +284,8 @@ static uint8_t *native_inbox(engine_instance *instance, size_t size) {
 
 static engine_turn_result native_turn(engine_instance *instance, size_t len, uint64_t stop_at) {
   native_guest *native = (native_guest *)instance;
+  if (stop_is_asked(native))
+    fail(native, ENGINE_FAULT_TIME); /* a short turn may not poll */
   if (instance->fault != ENGINE_FAULT_NONE) {
     value_release(native->guest.inbox, len);
     return ENGINE_FAULT;
@@ -306,7 +321,6 @@ static const uint8_t *native_memory_bytes(const engine_instance *instance, size_
 }
 
 static void native_close(engine *engine) {
-  free(((native_engine *)engine)->bundle.code);
   mem_free(engine->allocator, engine);
 }
 

@@ -7,6 +7,7 @@
 #define NAME_UNITS 100u
 #define MESSAGE_UNITS 8192u
 #define STACK_UNITS 16384u
+#define SHOWN_UNITS 65536u
 
 /* Puts `key` and the text of a string value, or nothing. */
 static void put_string(guest *g, cbor_out *out, const char *key, JSValueConst value, uint32_t max) {
@@ -77,6 +78,17 @@ static const char *kind_of(guest *g, JSValueConst thrown, JSValueConst operation
   return engine_is_stack_overflow(g->ctx, thrown) ? "stack" : "script";
 }
 
+/* As console.error() would show it. */
+static void put_shown(guest *g, cbor_out *out, JSValueConst thrown) {
+  JSValueConst arguments[1] = {thrown};
+  JSValue shown = JS_Call(g->ctx, g->internals.inspect, JS_UNDEFINED, 1, arguments);
+  if (JS_IsException(shown))
+    JS_FreeValue(g->ctx, JS_GetException(g->ctx));
+  else
+    put_string(g, out, WIRE_ERROR_SHOWN, shown, SHOWN_UNITS);
+  JS_FreeValue(g->ctx, shown);
+}
+
 static void describe(guest *g, cbor_out *out, JSValueConst thrown) {
   JSValue operation = operation_of(g, thrown);
   cbor_put_map_open(out);
@@ -90,6 +102,8 @@ static void describe(guest *g, cbor_out *out, JSValueConst thrown) {
   } else {
     put_as_text(g, out, thrown);
   }
+  if (g->program)
+    put_shown(g, out, thrown);
   if (JS_IsObject(operation)) {
     cbor_put_cstring(out, WIRE_ERROR_OPERATION);
     size_t len = out->len;
@@ -104,7 +118,7 @@ static void describe(guest *g, cbor_out *out, JSValueConst thrown) {
 }
 
 void describe_send(guest *g, uint32_t type, JSValueConst thrown) {
-  cbor_out own, *out = scratch_take(g, &own, 4u * (MESSAGE_UNITS + STACK_UNITS));
+  cbor_out own, *out = scratch_take(g, &own, 4u * (MESSAGE_UNITS + STACK_UNITS + SHOWN_UNITS));
   describe(g, out, thrown);
   if (out->status == CBOR_OK) {
     outbox_put(g, type, 0, out->data, out->len);

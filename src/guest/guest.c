@@ -5,6 +5,7 @@
 
 #include "guest/bundle.h"
 #include "guest/deferred.h"
+#include "guest/program.h"
 #include "guest/shared.h"
 #include "guest/task.h"
 #include "guest/web.h"
@@ -37,6 +38,8 @@ static JSValue native_log(JSContext *ctx, JSValueConst this_value, int argc, JSV
   if (ok)
     outbox_put(g, WIRE_LOG, 0, out->data, out->len);
   scratch_release(g, out);
+  if (g->program)
+    platform_flush(g); /* what a program says is seen when it says it */
   return ok ? JS_UNDEFINED : JS_ThrowOutOfMemory(ctx);
 }
 
@@ -251,6 +254,7 @@ static bool take_internals(guest *g, JSValueConst internals) {
 #ifndef __wasm__
       {"clearTimers", &g->internals.clear_timers},
 #endif
+      {"inspect", &g->internals.inspect},
   };
   bool ok = JS_IsObject(internals);
   for (size_t i = 0; ok && i < sizeof wanted / sizeof wanted[0]; i++) {
@@ -260,36 +264,15 @@ static bool take_internals(guest *g, JSValueConst internals) {
   return ok;
 }
 
-/* Without its source: functions of the platform show none, and the heap is
- * smaller. */
-static bool compile_bundle(JSContext *ctx, guest_bundle *bundle) {
-  JSValue code = JS_Eval(ctx, (const char *)bundle_source, bundle_source_len, ENGINE_BUNDLE_NAME,
-                         JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
-  if (JS_IsException(code))
-    return false;
-  size_t len;
-  uint8_t *bytes =
-      JS_WriteObject(ctx, &len, code, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
-  JS_FreeValue(ctx, code);
-  bundle->code = bytes ? malloc(len) : NULL;
-  if (bundle->code)
-    memcpy(bundle->code, bytes, len);
-  bundle->len = len;
-  js_free(ctx, bytes);
-  return bundle->code != NULL;
-}
-
-static JSValue load_bundle(JSContext *ctx, guest_bundle *bundle) {
-  if (!bundle->code && !compile_bundle(ctx, bundle))
-    return JS_EXCEPTION;
-  JSValue code = JS_ReadObject(ctx, bundle->code, bundle->len, JS_READ_OBJ_BYTECODE);
+static JSValue load_bundle(JSContext *ctx) {
+  JSValue code = JS_ReadObject(ctx, bundle_code, bundle_code_len, JS_READ_OBJ_BYTECODE);
   return JS_IsException(code) ? code : JS_EvalFunction(ctx, code);
 }
 
 /* The bundle is one function expression; it is called with the natives. */
-static bool run_bundle(guest *g, guest_bundle *bundle) {
+static bool run_bundle(guest *g) {
   JSContext *ctx = g->ctx;
-  JSValue function = load_bundle(ctx, bundle);
+  JSValue function = load_bundle(ctx);
   JSValue vow = JS_NewObject(ctx);
   bool ok =
       !JS_IsException(function) && !JS_IsException(vow) &&
@@ -332,10 +315,11 @@ static void clear_values(guest *g) {
                        &g->internals.unwatch_signal,
                        &g->internals.signal_reason,
                        &g->internals.deep_freeze,
+                       &g->internals.install_fetch,
 #ifndef __wasm__
                        &g->internals.clear_timers,
 #endif
-                       &g->internals.install_fetch};
+                       &g->internals.inspect};
   for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
     if (g->ctx)
       JS_FreeValue(g->ctx, *values[i]);
@@ -350,8 +334,7 @@ void guest_tidy(guest *g) {
   JS_SetGCThreshold(g->rt, (size_t)usage.malloc_size + GC_HEADROOM);
 }
 
-bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
-                guest_bundle *bundle) {
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque) {
   clear_values(g);
   g->rt = malloc_functions ? JS_NewRuntime2(malloc_functions, malloc_opaque) : JS_NewRuntime();
   if (!g->rt)
@@ -373,8 +356,7 @@ bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *mallo
   }
   capture(g, global);
   JS_FreeValue(g->ctx, global);
-  if (!script_init(g) || !run_bundle(g, bundle) ||
-      engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
+  if (!script_init(g) || !run_bundle(g) || engine_reserve_globals(g->ctx, SPARE_GLOBALS) < 0)
     return false;
   guest_tidy(g);
   return true;
@@ -395,6 +377,8 @@ void guest_free(guest *g) {
   if (!g->rt)
     return;
   js_free_rt(g->rt, g->unhandled);
+  js_free_rt(g->rt, g->importer);
+  js_free_rt(g->rt, g->specifier);
   cbor_out_free(&g->scratch);
   js_free_rt(g->rt, g->inbox);
   js_free_rt(g->rt, g->outbox);
@@ -417,6 +401,8 @@ bool guest_reserve(guest *g, size_t size) {
 }
 
 void guest_uncaught(guest *g) {
+  if (g->dead)
+    return; /* by process.exit(): what was thrown is no error */
 #ifndef __wasm__
   if (task_uncaught(g))
     return;
@@ -428,12 +414,22 @@ void guest_uncaught(guest *g) {
   g->dead = true;
 }
 
+/* A program ends with the oldest rejection that its microtasks left unhandled. */
+static void end_unhandled(guest *g) {
+  JSValue reason = JS_DupValue(g->ctx, g->unhandled[2 * g->unhandled_head + 1]);
+  describe_send(g, WIRE_UNHANDLED, reason);
+  JS_FreeValue(g->ctx, reason);
+  g->dead = true;
+}
+
 void guest_run_jobs(guest *g) {
   JSContext *ctx;
   int ran;
   while (!g->dead && (ran = JS_ExecutePendingJob(g->rt, &ctx)) != 0)
     if (ran < 0)
       guest_uncaught(g);
+  if (g->program && !g->dead && g->unhandled_live)
+    end_unhandled(g);
 }
 
 static void fire_timer(guest *g, uint64_t id) {
@@ -501,6 +497,9 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
     break;
   case WIRE_FINISH:
     tell_unhandled(g);
+    break;
+  case WIRE_PROCESS:
+    process_open(g, &in);
     break;
   case WIRE_STUCK:
     script_tell_stuck(g);

@@ -33,18 +33,11 @@ typedef struct guest_call {
 /* Functions of the JavaScript bundle (guest/js), captured before guest code. */
 typedef struct guest_internals {
   JSValue fire_timer, make_error, error_operation, watch_signal, unwatch_signal, signal_reason,
-      deep_freeze, install_fetch;
+      deep_freeze, install_fetch, inspect;
 #ifndef __wasm__
   JSValue clear_timers;
 #endif
 } guest_internals;
-
-/* The bundle of web globals as the engine's bytecode. Compiling it takes far
- * longer than reading it back, so guests of one engine share it. */
-typedef struct guest_bundle {
-  uint8_t *code; /* malloc'ed; NULL: not compiled yet */
-  size_t len;
-} guest_bundle;
 
 /* What follows when the promise that a run waits for is settled. */
 enum { ON_EVALUATED, ON_VALUE, ON_FAILED, ON_COUNT };
@@ -84,6 +77,11 @@ typedef struct guest {
   struct guest_deferred *deferred; /* deferred.c; NULL: there is no Deferred */
   struct guest_task *task;         /* task.c; NULL: no task was ever given */
 #endif
+  bool program;        /* WIRE_PROCESS came: it ends when nothing is pending, and has no value */
+  bool exit_told;      /* process.exitCode was set */
+  uint8_t exit_status; /* what it was set to */
+  bool import_failed;  /* the last import that failed did not for the importing file's syntax */
+  char *importer, *specifier; /* of the import that is resolved; the engine's memory */
 
   wire_shared shared;
   uint8_t *inbox, *outbox;
@@ -92,9 +90,8 @@ typedef struct guest {
 /* ---- guest.c: life and turns ---- */
 
 /* Makes runtime, context and web globals. False when memory is short. The
- * caller zeroed `g` (and set `host` and `trusted`). `bundle` is filled by the first guest. */
-bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque,
-                guest_bundle *bundle);
+ * caller zeroed `g` (and set `host` and `trusted`). */
+bool guest_init(guest *g, const JSMallocFunctions *malloc_functions, void *malloc_opaque);
 /* Only the native engine ends a guest so; wasm memory is simply dropped. */
 void guest_free(guest *g);
 /* Handles `len` bytes of messages in the inbox and runs until no job is left. */
@@ -134,11 +131,14 @@ void put_clean_text(cbor_out *out, const char *text, size_t len, size_t max);
 void platform_flush(guest *g);
 /* The host reads `bytes` as one message body right now, without the outbox. */
 void platform_send(guest *g, const wire_header *header, const void *bytes);
-/* Coarse monotonic milliseconds. */
+/* Monotonic milliseconds: whole ones, but for trusted code, which may measure. */
 double platform_now_ms(guest *g);
 /* Fills `bytes` with the system's randomness, new ones at every call; false when
  * there is none. */
 bool platform_random(guest *g, void *bytes, uint32_t len);
+/* Native only, for trusted guests: as engine_trust's read_module. */
+char *platform_read_module(guest *g, const char *name, size_t *len, char *message,
+                           size_t message_size);
 
 /* ---- value.c: JavaScript values as CBOR (docs/values.md) ---- */
 

@@ -1,5 +1,4 @@
 /* The guest as a WebAssembly module: what the host imports and exports. */
-#include <stdlib.h>
 #include <time.h>
 
 #include "guest/guest.h"
@@ -47,10 +46,8 @@ static void share(guest *g) {
 /* Once, when the template is made: the address of the shared words, 0 when
  * memory is short. */
 EXPORT("init") wire_shared *export_init(void) {
-  guest_bundle bundle = {NULL, 0};
   heap_open(&the_guest.shared.out_of_memory);
-  bool ok = guest_init(&the_guest, NULL, NULL, &bundle);
-  free(bundle.code);
+  bool ok = guest_init(&the_guest, NULL, NULL);
   if (!ok || engine_make_ahead(the_guest.ctx) < 0)
     return NULL;
   guest_tidy(&the_guest);

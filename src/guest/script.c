@@ -4,6 +4,7 @@
 
 #include "guest/deferred.h"
 #include "guest/guest.h"
+#include "guest/program.h"
 
 #define STUCK_BYTES_MAX 1024u
 
@@ -32,10 +33,11 @@ static void fail_with(guest *g, const char *kind, const char *message) {
 }
 
 static void fail_thrown(guest *g, JSValueConst thrown) {
-  if (g->shared.settled)
+  if (g->shared.settled || g->dead)
     return;
   g->shared.settled = 1;
   describe_send(g, WIRE_ERROR, thrown);
+  g->dead = g->program;
 }
 
 void script_fail(guest *g) {
@@ -121,6 +123,10 @@ static JSValue script_value(guest *g, JSValueConst evaluated, bool *call) {
 
 static void on_evaluated(guest *g, JSValueConst evaluated) {
   bool call = false;
+  if (g->program) {
+    settle_value(g, JS_UNDEFINED); /* nobody asks for its value */
+    return;
+  }
   JSValue value = JS_IsUndefined(g->module_namespace) ? script_value(g, evaluated, &call)
                                                       : module_value(g, &call);
   if (call) {
@@ -224,7 +230,8 @@ static JSValue compile_as(guest *g, const char *source, size_t len, const char *
 }
 
 /* A file with a top-level import or export fails as a script and compiles as a
- * module. If both fail, the error that lies further on is the true one. */
+ * module. If both fail, the error that lies further on is the true one, or that of a
+ * file it imports. */
 static JSValue compile(guest *g, const char *source, size_t len, const char *name, bool module) {
   if (module)
     return compile_as(g, source, len, name, JS_EVAL_TYPE_MODULE);
@@ -232,13 +239,14 @@ static JSValue compile(guest *g, const char *source, size_t len, const char *nam
   if (!JS_IsException(code))
     return code;
   JSValue as_script = JS_GetException(g->ctx);
+  g->import_failed = false;
   code = compile_as(g, source, len, name, JS_EVAL_TYPE_MODULE);
   if (!JS_IsException(code)) {
     JS_FreeValue(g->ctx, as_script);
     return code;
   }
   JSValue as_module = JS_GetException(g->ctx);
-  bool later = error_position(g, as_module) > error_position(g, as_script);
+  bool later = g->import_failed || error_position(g, as_module) > error_position(g, as_script);
   JS_FreeValue(g->ctx, later ? as_script : as_module);
   return JS_Throw(g->ctx, later ? as_module : as_script);
 }
@@ -247,7 +255,7 @@ static JSValue compile(guest *g, const char *source, size_t len, const char *nam
  * is what to wait for, and nothing has to be looked at once more after the jobs. */
 static bool watch_last_value(guest *g, JSValueConst promise) {
   bool call = false, watched = false;
-  if (!JS_IsUndefined(g->module_namespace) ||
+  if (g->program || !JS_IsUndefined(g->module_namespace) ||
       JS_PromiseState(g->ctx, promise) != JS_PROMISE_FULFILLED)
     return false;
   JSValue evaluated = JS_PromiseResult(g->ctx, promise);
@@ -261,19 +269,38 @@ static bool watch_last_value(guest *g, JSValueConst promise) {
   return watched;
 }
 
+/* A program ends where it throws, before the microtasks it has queued. */
+static bool has_thrown(guest *g, JSValueConst promise) {
+  if (!g->program || JS_PromiseState(g->ctx, promise) != JS_PROMISE_REJECTED)
+    return false;
+  JSValue thrown = JS_PromiseResult(g->ctx, promise);
+  fail_thrown(g, thrown);
+  JS_FreeValue(g->ctx, thrown);
+  return true;
+}
+
 /* Takes `code`. */
 static void evaluate(guest *g, JSValue code) {
   JSModuleDef *definition = NULL;
   if (JS_VALUE_GET_TAG(code) == JS_TAG_MODULE)
     definition = JS_VALUE_GET_PTR(code);
+  if (definition && !modules_set_meta(g, definition)) {
+    script_fail(g);
+    JS_FreeValue(g->ctx, code);
+    return;
+  }
+  JSValue held = JS_DupValue(g->ctx, code);
   JSValue promise = JS_EvalFunction(g->ctx, code);
-  if (definition && !JS_IsException(promise))
+  if (definition && JS_IsException(promise))
+    modules_tell_linking(g, definition);
+  else if (definition)
     g->module_namespace = JS_GetModuleNamespace(g->ctx, definition);
   if (JS_IsException(promise))
     script_fail(g);
-  else if (!watch_last_value(g, promise))
+  else if (!has_thrown(g, promise) && !watch_last_value(g, promise))
     watch(g, promise, ON_EVALUATED);
   JS_FreeValue(g->ctx, promise);
+  JS_FreeValue(g->ctx, held);
 }
 
 /* ---- WIRE_START ---- */
@@ -427,8 +454,9 @@ void script_start(guest *g, cbor_in *fields) {
   g->started_ms = platform_now_ms(g);
   if (!begin(g, fields, &start))
     return;
-  JSValue code =
-      set_context(g, start.context, start.context_len) ? get_code(g, &start) : JS_EXCEPTION;
+  /* A program may declare what a script is given. */
+  bool ready = g->program || set_context(g, start.context, start.context_len);
+  JSValue code = ready ? get_code(g, &start) : JS_EXCEPTION;
   if (JS_IsException(code))
     script_fail(g);
   else

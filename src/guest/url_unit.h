@@ -47,7 +47,8 @@ bool url_change(const char *url, size_t len, url_part part, const char *value, s
 char *url_origin(const char *url, size_t len, size_t *origin_len);
 
 /* application/x-www-form-urlencoded: calls `each` for every pair, in order, until
- * it returns false. One "?" at the start is left out. The bytes are percent-decoded and may be no UTF-8. */
+ * it returns false. One "?" at the start is left out. The bytes are percent-decoded and may be no
+ * UTF-8. */
 typedef bool url_pair_sink(void *user, const char *name, size_t name_len, const char *value,
                            size_t value_len);
 void url_query_parse(const char *query, size_t len, url_pair_sink *each, void *user);

@@ -34,17 +34,19 @@ enum {
   WIRE_FINISH,    /* empty: tell the first rejection that nobody handled */
   WIRE_STUCK,     /* empty: tell what the run's promise waits for */
   WIRE_LOAD,      /* as WIRE_START: define and compile only; silence means success */
+  WIRE_PROCESS, /* array: argv, env, cwd, pid; before WIRE_START, whose source is a program then */
 
   /* guest to host */
   WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, site or null, [arguments] */
   WIRE_CANCEL,      /* empty: the call's caller wants no answer any more */
   WIRE_TIMER_START, /* number: delay in ms; or array: that and the site */
   WIRE_TIMER_STOP,  /* empty */
-  WIRE_LOG,         /* array: level, text */
+  WIRE_LOG,         /* array: level, text; of a program also WIRE_LEVEL_*, text or bytes */
   WIRE_VALUE,       /* the value the run settled with */
   WIRE_ERROR,       /* wire_error_field map; the run settled with it */
   WIRE_UNHANDLED,   /* likewise: answer to WIRE_FINISH, when there is one */
   WIRE_STUCK_AT,    /* text: lines of a trace; answer to WIRE_STUCK, when there are any */
+  WIRE_EXIT,        /* array: exit status, bool: now; of a program */
 
   /* Deferred: functions that a worker's guest runs (natively only). The main guest
    * tells the host, and the host its workers. */
@@ -58,6 +60,9 @@ enum {
   WIRE_TASK_VALUE,   /* from a worker: the value that the task `id` is fulfilled with */
   WIRE_TASK_ERROR,   /* from a worker: the value that the task `id` is rejected with */
 };
+
+/* A program writes to standard output and error as it is: no line ends are added. */
+enum { WIRE_LEVEL_OUT = 4, WIRE_LEVEL_ERR };
 
 /* WIRE_START, an array in this order. */
 enum {
@@ -78,6 +83,7 @@ enum {
 #define WIRE_ERROR_NAME "name"
 #define WIRE_ERROR_MESSAGE "message"
 #define WIRE_ERROR_STACK "stack"
+#define WIRE_ERROR_SHOWN "shown"         /* all of it as the console shows it; of a program */
 #define WIRE_ERROR_OPERATION "operation" /* array: id, name, attempts */
 
 /* Shared words at a fixed place in the guest's memory. */

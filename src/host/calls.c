@@ -124,14 +124,18 @@ static void put_number(cbor_out *out, uint64_t number) {
     json_put_number(out, (double)number);
 }
 
-/* The whole request; false when it does not fit. */
-static bool put_request(const operation *operation, host_call *call, uint64_t id, cbor_out *out) {
+static uint32_t place_of(host_call *call) {
+  return (uint32_t)((uintptr_t)host_call_data(call) - 1);
+}
+
+/* False when there is an argument that cannot be said. */
+static bool put_request(const operation *operation, host_call *call, cbor_out *out) {
   static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
   const session_run *run = host_call_run_user(call);
-  size_t len, start = out->len;
+  size_t len;
   const uint8_t *arguments = host_call_arguments(call, &len);
   rpc_put(out, "{\"jsonrpc\":\"2.0\",\"id\":");
-  rpc_put_count(out, id);
+  rpc_put_count(out, wire_id(operation->session, place_of(call)));
   rpc_put(out, ",\"method\":\"call\",\"params\":{\"run\":");
   /* An answer that runs share may be asked for again when the first one is gone. */
   if (run)
@@ -151,26 +155,63 @@ static bool put_request(const operation *operation, host_call *call, uint64_t id
   rpc_put(out, ",\"arguments\":");
   bool good = json_forms_from_cbor(arguments, len, &limits, out) == CBOR_OK;
   rpc_put(out, "}}");
-  return good && out->len - start <= operation->session->options.message_max;
+  return good;
 }
 
-static void send_request(const operation *operation, host_call *call, uint32_t place) {
+/* It was not sent: for want of memory, or because it is too large. */
+static void fail_unsent(session *session, host_call *call, bool too_large) {
+  free_place(session, place_of(call));
+  if (too_large)
+    reject(call, "RangeError", "OUT_OF_RANGE", "the arguments are too large to be sent", false);
+  else
+    reject(call, "ApiError", "NO_MEMORY", "the host is out of memory", true);
+}
+
+static void send_request(const operation *operation, host_call *call) {
   session *session = operation->session;
-  size_t start = session->out.len;
-  bool good = put_request(operation, call, wire_id(session, place), &session->out);
+  cbor_out *out = &session->out;
+  size_t start = out->len;
+  bool good = put_request(operation, call, out) && out->len - start <= session->options.message_max;
   bool written = session_message_end(session, start);
   if (good && written)
     return;
-  session->out.len = start;
-  free_place(session, place);
-  if (!written)
-    reject(call, "ApiError", "NO_MEMORY", "the host is out of memory", true);
-  else
-    reject(call, "RangeError", "OUT_OF_RANGE", "the arguments are too large to be sent", false);
+  out->len = start;
+  fail_unsent(session, call, written);
 }
 
-void calls_start(host_call *call, void *user) {
-  const operation *operation = user;
+/* Sends an array of as many as fit into a message. How many are done with, at least
+ * one: the first one fails if it does not fit alone. What is rejected may bring other
+ * messages, so none is while the array is open. */
+static size_t send_array(const operation *operation, host_call **calls, size_t count) {
+  session *session = operation->session;
+  cbor_out *out = &session->out;
+  size_t start = out->len, before = start, sent = 0;
+  bool written = true;
+  for (; sent < count; sent++) {
+    before = out->len;
+    rpc_put(out, sent ? "," : "[");
+    if (!put_request(operation, calls[sent], out) || out->status != CBOR_OK ||
+        out->len - start >= session->options.message_max)
+      break;
+  }
+  if (sent < count) {
+    written = out->status == CBOR_OK;
+    out->status = CBOR_OK;
+    out->len = before;
+  }
+  if (sent == 0) {
+    fail_unsent(session, calls[0], written);
+    return 1;
+  }
+  rpc_put(out, "]");
+  if (!session_message_end(session, start))
+    for (size_t i = 0; i < sent; i++)
+      fail_unsent(session, calls[i], false);
+  return sent;
+}
+
+/* Whether it is to be sent, and has a place then; else it is rejected. */
+static bool admit(const operation *operation, host_call *call) {
   session *session = operation->session;
   char message[MESSAGE_TEXT];
   uint32_t place;
@@ -183,14 +224,31 @@ void calls_start(host_call *call, void *user) {
     reject(call, "ApiError", "BUSY", "the program that has the operation does not keep up", true);
   else {
     host_call_set_data(call, (void *)((uintptr_t)place + 1));
-    send_request(operation, call, place);
+    return true;
   }
+  return false;
+}
+
+void calls_start(host_call *call, void *user) {
+  const operation *operation = user;
+  if (admit(operation, call))
+    send_request(operation, call);
+}
+
+void calls_start_batch(host_call **calls, size_t count, void *user) {
+  const operation *operation = user;
+  size_t admitted = 0, sent = 0;
+  for (size_t i = 0; i < count; i++)
+    if (admit(operation, calls[i]))
+      calls[admitted++] = calls[i];
+  while (sent < admitted)
+    sent += send_array(operation, calls + sent, admitted - sent);
 }
 
 void calls_stop(host_call *call, void *user) {
   const operation *operation = user;
   session *session = operation->session;
-  uint32_t place = (uint32_t)((uintptr_t)host_call_data(call) - 1);
+  uint32_t place = place_of(call);
   if (session->deaf || place >= session->calls_size || session->calls[place].call != call)
     return;
   size_t start = session->out.len;

@@ -40,7 +40,7 @@ static const field_spec parameter_specs[] = {
 /* host_policy, by its names. */
 typedef struct policy_fields {
   uint64_t timeout_ms, attempts, backoff_ms, backoff_max_ms, concurrent_max, queue_max, priority,
-      cache_ms, cache_error_ms, cache_bytes;
+      cache_ms, cache_error_ms, cache_bytes, batch_max, batch_window_ms;
   bool single_flight, idempotent;
 } policy_fields;
 
@@ -58,6 +58,8 @@ static const field_spec policy_specs[] = {
     POLICY(cache_ms, 0, DAY_MS),
     POLICY(cache_error_ms, 0, DAY_MS),
     POLICY(cache_bytes, 0, 1u << 30),
+    POLICY(batch_max, 2, OP_BATCH_MAX),
+    POLICY(batch_window_ms, 0, HOUR_MS),
     {"single_flight", FIELD_BOOL, false, offsetof(policy_fields, single_flight), 0, 0},
     {"idempotent", FIELD_BOOL, false, offsetof(policy_fields, idempotent), 0, 0},
 };
@@ -133,6 +135,10 @@ static bool read_policy(registration *r, operation *operation, cbor_in in) {
   policy_fields fields = {0};
   if (!fields_read(policy_specs, COUNT(policy_specs), in, r->where, &fields, r->message, r->size))
     return false;
+  if (fields.batch_window_ms && !fields.batch_max) {
+    snprintf(r->message, r->size, "%s: batch_window_ms goes with batch_max", r->where);
+    return false;
+  }
   operation->kind.policy = (host_policy){.timeout_ms = fields.timeout_ms,
                                          .attempts = (uint32_t)fields.attempts,
                                          .backoff_ms = fields.backoff_ms,
@@ -144,8 +150,13 @@ static bool read_policy(registration *r, operation *operation, cbor_in in) {
                                          .cache_error_ms = fields.cache_error_ms,
                                          .cache_bytes = (size_t)fields.cache_bytes,
                                          .single_flight = fields.single_flight,
+                                         .batch_max = (uint32_t)fields.batch_max,
+                                         .batch_window_ms = fields.batch_window_ms,
                                          .idempotent = fields.idempotent};
-  return true;
+  const char *fault = host_policy_fault(&operation->kind.policy);
+  if (fault)
+    snprintf(r->message, r->size, "%s: %s", r->where, fault);
+  return !fault;
 }
 
 static bool fill(registration *r, operation *operation, cbor_in in) {
@@ -180,6 +191,8 @@ static bool open_kind(registration *r, operation *operation) {
   operation->kind.arguments = operation->parameters_count;
   operation->kind.start = calls_start;
   operation->kind.stop = calls_stop;
+  if (operation->kind.policy.batch_max)
+    operation->kind.start_batch = calls_start_batch;
   operation->kind.user = operation;
   if (host_kinds_open(r->session->options.shard, &operation->kind, 1) &&
       api_registry_add(&r->session->registry, &operation->kind))

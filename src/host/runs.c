@@ -22,7 +22,7 @@ typedef struct eval_fields {
   field_text tenant;
   field_value parent;
   uint64_t cpu_ms, wall_ms, op_timeout_ms, memory_mib, stack_kib, result_kib, log_kib, max_ops,
-      max_concurrent;
+      max_concurrent, max_queued;
 } eval_fields;
 
 #define NUMBER(field, min, max)                                                                    \
@@ -48,6 +48,7 @@ static const field_spec specs[] = {
     NUMBER(log_kib, 0, 32768),
     NUMBER(max_ops, 1, 1000000),
     NUMBER(max_concurrent, 1, 65536),
+    NUMBER(max_queued, 1, 1000000),
 };
 
 static const run_limit_names limit_names = {"cpu_ms",     "wall_ms", "memory_mib",
@@ -90,12 +91,23 @@ static session_run *find_run(const session *session, const rpc_id *id) {
   return run ? run : find_in(&session->waiting, id);
 }
 
-static void free_run(session_run *run) {
+static void hold_run(void *user) {
+  ((session_run *)user)->holders++;
+}
+
+static void drop_run(void *user) {
+  session_run *run = user;
   const vow_allocator *allocator = run->session->options.allocator;
-  run->session->nested -= run->parent != NULL;
+  if (--run->holders > 0)
+    return;
   mem_free(allocator, run->tenant);
   mem_free(allocator, run->parameters);
   mem_free(allocator, run);
+}
+
+static void free_run(session_run *run) {
+  run->session->nested -= run->parent != NULL;
+  drop_run(run);
 }
 
 /* ---- what comes of a run ---- */
@@ -131,6 +143,13 @@ static void on_event(void *user, const run_event *event) {
   if (run->progress)
     progress_event(run, event);
 }
+
+static void on_late(void *user, const run_event *event) {
+  const session_run *run = user;
+  recorder_event(run->session->options.recorder, &run->audit, event);
+}
+
+static const run_late late = {on_late, hold_run, drop_run};
 
 static void on_log(void *user, int level, const char *text, size_t len) {
   static const char *const levels[] = {"debug", "log", "warn", "error"};
@@ -174,7 +193,8 @@ static eval_fields defaults(void) {
                        .result_kib = limits->result_bytes >> 10,
                        .log_kib = limits->log_bytes >> 10,
                        .max_ops = limits->operations_max,
-                       .max_concurrent = limits->concurrent_max};
+                       .max_concurrent = limits->concurrent_max,
+                       .max_queued = limits->queue_max};
 }
 
 static run_limits limits_of(const eval_fields *fields) {
@@ -187,7 +207,8 @@ static run_limits limits_of(const eval_fields *fields) {
                       .log_bytes = fields->log_kib << 10,
                       .operations_max = fields->max_ops,
                       .retries_max = run_limits_default.retries_max,
-                      .concurrent_max = (uint32_t)fields->max_concurrent};
+                      .concurrent_max = (uint32_t)fields->max_concurrent,
+                      .queue_max = (uint32_t)fields->max_queued};
 }
 
 static bool read_fields(cbor_in params, eval_fields *fields, char *message, size_t size) {
@@ -246,6 +267,7 @@ static run *open_sandbox(session_run *run, const eval_fields *fields, const gran
                          .limit_names = &limit_names,
                          .on_log = on_log,
                          .on_event = on_event,
+                         .late = &late,
                          .debug = fields->debug,
                          .on_done = on_done,
                          .user = run};
@@ -395,7 +417,8 @@ void runs_eval(session *session, batch *batch, const rpc_id *id, cbor_in params)
     refuse(session, batch, id, RPC_NO_RESOURCES, NO_SANDBOX);
     return;
   }
-  *run = (session_run){.session = session,
+  *run = (session_run){.holders = 1,
+                       .session = session,
                        .id = *id,
                        .batch = batch,
                        .known = session->registry.count,

@@ -381,7 +381,10 @@ static void on_line(void *user, line_kind kind, const uint8_t *text, size_t len)
 /* ---- the whole ---- */
 
 void session_feed(session *session, const uint8_t *bytes, size_t len) {
+  /* What may start because of the answers in it starts together. */
+  host_answers_begin(session->options.shard);
   lines_feed(&session->lines, bytes, len);
+  host_answers_end(session->options.shard);
 }
 
 void session_turn(session *session) {

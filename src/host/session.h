@@ -18,7 +18,7 @@ typedef struct session session;
 typedef struct session_options {
   const vow_allocator *allocator;
   shard *shard;               /* borrowed up to session_end() and the end of its handlers */
-  recorder *recorder;         /* begun; borrowed up to session_end() */
+  recorder *recorder;         /* begun; borrowed up to the end of its handlers */
   const host_kind *built_ins; /* that runs may be allowed; borrowed up to session_close() */
   size_t built_ins_count;
   size_t message_max; /* bytes of a line that comes in, and of a call that goes out */

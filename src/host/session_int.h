@@ -68,6 +68,7 @@ typedef struct session_run {
   char *tenant;
   char parent_name[RUN_AUDIT_ID_LEN + 24]; /* of the audit: RUN/NUMBER */
   run_audit audit;
+  size_t holders; /* until it has ended; handlers that have not */
 } session_run;
 
 typedef struct run_list {
@@ -143,6 +144,7 @@ void progress_value(session_run *run, const host_call *call, const char *name, c
 
 /* Of host_kind; `user` is the operation. */
 void calls_start(host_call *call, void *user);
+void calls_start_batch(host_call **calls, size_t count, void *user);
 void calls_stop(host_call *call, void *user);
 void calls_answer(session *session, const rpc_message *message);
 /* The call with that id on the wire; NULL: none is going on. */

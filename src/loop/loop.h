@@ -47,5 +47,8 @@ typedef struct loop_message {
 
 /* Any thread, until loop_close(). The order of one sender is kept. */
 void loop_post(loop *loop, loop_message *message);
+/* Any thread: so many more (or fewer) messages will come soon, so that it is worth to look
+ * for them for a few microseconds before the loop sleeps. A hint only. */
+void loop_expect(loop *loop, int change);
 
 #endif

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/mem.h"
 #include "core/op.h"
+#include "guest/wire.h"
 
 typedef struct host_call host_call;
 struct shard;
@@ -15,7 +17,8 @@ struct shard;
  * Zero in a field: not used. It has no effect before host_kinds_open(). */
 typedef struct host_policy {
   uint64_t timeout_ms;                 /* of one operation, at most the run's own */
-  uint32_t attempts;                   /* at most; only errors marked transient are retried */
+  uint32_t attempts;                   /* at most; only errors marked transient are retried; more
+                                          than 1 only with `idempotent` */
   uint64_t backoff_ms, backoff_max_ms; /* before attempt n: random up to backoff * 2^(n-2) */
   uint32_t concurrent_max;             /* handlers of this kind at once, in one shard */
   uint32_t queue_max;                  /* operations of this kind waiting, in one shard */
@@ -27,8 +30,13 @@ typedef struct host_policy {
   uint32_t batch_max;                  /* calls for one start_batch() */
   uint64_t batch_window_ms;            /* how long the first waits for others, but none for more
                                           than half of its own time; 0: one turn */
-  bool idempotent;                     /* doing it twice does no harm; nothing depends on it yet */
+  bool idempotent;                     /* doing it twice comes to the same as doing it once */
 } host_policy;
+
+/* What is wrong with a policy, to follow its place in a message; NULL: nothing. An
+ * attempt that failed may have had its effect all the same (an answer that was lost,
+ * a time limit), so that whoever wants another one must say that it does no harm. */
+const char *host_policy_fault(const host_policy *policy);
 
 typedef struct host_kind {
   const char *name;   /* "notes.get"; borrowed until shard_close() */
@@ -43,6 +51,14 @@ typedef struct host_kind {
    * answered, stopped and ended alone. The array is not valid after the return.
    * NULL: `start` is called for each. */
   void (*start_batch)(host_call **calls, size_t count, void *user);
+  /* For handlers that run a guest of their own, see host_call_message(); else NULL.
+   * `answer`: what one of its calls came to, WIRE_FULFIL or WIRE_REJECT; must not end
+   * the handler. `code`: WIRE_CODE of any guest of the run; false: it is malformed. */
+  void (*answer)(host_call *call, const wire_header *header, const void *body, void *user);
+  bool (*code)(const uint8_t *body, size_t len, void *user);
+  /* With `debug`, of a call that is being handled: where in the program the handler
+   * is, or has taken it; one line, from `allocator`, or NULL. NULL: nobody can say. */
+  char *(*where)(const host_call *call, const vow_allocator *allocator);
   void *user;
   host_policy policy;
   op_kind *state; /* what its calls share; NULL: nothing, and no policy holds */
@@ -51,8 +67,8 @@ typedef struct host_kind {
 /* Makes the policies of `kinds` hold on this shard: fills their `state`. The runs
  * that are given these kinds share queues, and where the policy says so, answers:
  * kinds that keep or share answers must be opened for each tenant apart, or one
- * gets to see what was answered to another. False when memory is short; then none
- * is open. Loop thread. */
+ * gets to see what was answered to another. The policies have no fault. False when
+ * memory is short; then none is open. Loop thread. */
 bool host_kinds_open(struct shard *shard, host_kind *kinds, size_t count);
 /* Before shard_close(), when every run that uses the kinds is disposed; handlers
  * may still be at work. Idempotent. */
@@ -67,6 +83,8 @@ typedef struct host_error {
 
 /* The arguments: one CBOR array, checked and bounded; valid until answered. */
 const uint8_t *host_call_arguments(const host_call *call, size_t *len);
+/* Where script made the call: lines of a trace, valid until answered. NULL: not noted. */
+const char *host_call_site(const host_call *call);
 /* Cookie of the handler. */
 void host_call_set_data(host_call *call, void *data);
 void *host_call_data(const host_call *call);
@@ -100,6 +118,19 @@ void *host_call_run_user(const host_call *call);
  * answer is counted as late and dropped. */
 bool host_call_fulfil(host_call *call, const void *value, size_t len);
 bool host_call_reject(host_call *call, const host_error *error);
+/* As host_call_reject(), and the guest's promise is rejected with exactly `value`;
+ * `error` is what the record, and whoever shares the answer, gets. */
+bool host_call_reject_value(host_call *call, const host_error *error, const void *value,
+                            size_t len);
+
+/* A message from a guest that works for the handler: its calls become operations
+ * nested in `call`, with what is left of its time; console output is the run's;
+ * progress is told to the guest that made the call. False: it is malformed, or the
+ * run takes no more. May call `answer`. */
+bool host_call_message(host_call *call, const wire_header *header, const uint8_t *body);
+/* Cancels what is nested in `call`; nothing of it is answered any more. */
+void host_call_end_nested(host_call *call);
+
 /* Around several answers that came together: what may start because of them starts
  * at the end, so that it can go together as well. They nest. */
 void host_answers_begin(struct shard *shard);

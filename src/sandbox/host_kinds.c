@@ -1,4 +1,6 @@
 /* The policies of host operations, as the operation table takes them. */
+#include <assert.h>
+
 #include "sandbox/run_int.h"
 
 static op_policy policy_of(const host_policy *policy) {
@@ -17,8 +19,15 @@ static op_policy policy_of(const host_policy *policy) {
                      .batch_window_ns = run_ns(policy->batch_window_ms)};
 }
 
+const char *host_policy_fault(const host_policy *policy) {
+  if (policy->attempts > 1 && !policy->idempotent)
+    return "attempts: only an operation that is `idempotent` can be tried again";
+  return NULL;
+}
+
 bool host_kinds_open(shard *shard, host_kind *kinds, size_t count) {
   for (size_t i = 0; i < count; i++) {
+    assert(!host_policy_fault(&kinds[i].policy));
     const op_policy policy = policy_of(&kinds[i].policy);
     kinds[i].state =
         op_kind_open(shard_operations(shard), kinds[i].name, &policy, shard_random(shard));

@@ -4,23 +4,25 @@
 
 #include "sandbox/run_int.h"
 
-static const char *timer_site(const run *run, uint64_t wire_id) {
-  for (uint32_t i = 0; i < run->timer_count; i++)
-    if (run->timers[i].wire_id == wire_id)
-      return run->timers[i].site;
-  return NULL;
+static char *host_site(const host_call *call) {
+  bool handled = call && call->started && !call->ended;
+  return handled && call->kind->where ? call->kind->where(call, shard_allocator(call->shard))
+                                      : NULL;
 }
 
 static void note(run *run, const op_info *info) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   bool is_timer = info->tag & WIRE_TIMER_BIT;
   const host_call *call = is_timer ? NULL : run_call_numbered(run, info->tag);
-  const char *site = is_timer ? timer_site(run, info->tag) : call ? call->site : NULL;
+  const run_timer *timer = is_timer ? run_timer_find(run, info->tag) : NULL;
+  const char *site = timer ? timer->site : call ? call->site : NULL;
   run->leaks[run->report.leaks_count++] =
       (run_leak){.number = info->tag & ~WIRE_TIMER_BIT,
                  .name = info->name,
                  .age_ns = info->age_ns,
-                 .site = site ? mem_text(allocator, site, strlen(site)) : NULL};
+                 .site = site ? mem_text(allocator, site, strlen(site)) : NULL,
+                 .host_site = host_site(call),
+                 .timer = is_timer};
 }
 
 void run_note_leaks(run *run, bool timers_only, uint64_t now) {
@@ -41,8 +43,10 @@ void run_note_leaks(run *run, bool timers_only, uint64_t now) {
 
 void run_free_leaks(run *run) {
   const vow_allocator *allocator = shard_allocator(run->shard);
-  for (size_t i = 0; i < run->report.leaks_count; i++)
+  for (size_t i = 0; i < run->report.leaks_count; i++) {
     mem_free(allocator, (void *)(uintptr_t)run->leaks[i].site);
+    mem_free(allocator, (void *)(uintptr_t)run->leaks[i].host_site);
+  }
   mem_free(allocator, run->leaks);
 }
 
@@ -73,11 +77,15 @@ void run_call_adopt(host_call *call) {
 void run_tell_orphans(shard *shard, void (*on_leak)(void *user, const run_leak *leak), void *user) {
   uint64_t now = run_now();
   for (const host_call *call = *shard_orphans(shard); call; call = call->next) {
+    if (!call->started || call->ended)
+      continue;
+    char *where = host_site(call);
     const run_leak leak = {.number = call->number,
                            .name = call->kind->name,
                            .age_ns = now - call->created_ns,
-                           .site = call->site};
-    if (call->started && !call->ended)
-      on_leak(user, &leak);
+                           .site = call->site,
+                           .host_site = where};
+    on_leak(user, &leak);
+    mem_free(shard_allocator(shard), where);
   }
 }

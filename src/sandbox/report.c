@@ -129,10 +129,14 @@ void run_make_report(run *run, uint64_t now) {
   report->debug = run->options.debug;
   report->outcome = outcome_of(failure->kind);
   report->value = report->outcome == RUN_VALUE ? run->value : NULL;
+  if (report->outcome == RUN_VALUE && run->exited)
+    report->value = "null";
   report->error.kind = failure->kind;
   report->error.name = failure->name;
   report->error.message = failure->message;
   report->error.stack = failure->stack;
+  report->error.shown = failure->shown;
+  report->error.rejected = failure->rejected;
   report->error.operation_id = failure->operation_id;
   report->error.operation_name = failure->operation_name;
   report->error.operation_attempts = failure->operation_attempts;
@@ -229,6 +233,7 @@ static void put_leaks(cbor_out *out, const run_report *report) {
     put_string(out, "\"name\":", leak->name, &comma);
     put_ms(out, ",\"age_ms\":", leak->age_ns);
     put_string(out, "\"site\":", leak->site, &comma);
+    put_string(out, "\"host_site\":", leak->host_site, &comma);
     put(out, "}");
   }
   put(out, "]");

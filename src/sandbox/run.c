@@ -19,6 +19,7 @@ const run_limits run_limits_default = {
     .log_bytes = 256u << 10,
     .operations_max = 10000,
     .concurrent_max = 64,
+    .queue_max = 10000,
     .retries_max = 100,
 };
 
@@ -34,6 +35,7 @@ static void forget_failure(run *run) {
   mem_free(allocator, run->failure.name);
   mem_free(allocator, run->failure.message);
   mem_free(allocator, run->failure.stack);
+  mem_free(allocator, run->failure.shown);
   mem_free(allocator, run->failure.operation_name);
   run->failure = (run_failure){.kind = RUN_KIND_NONE};
 }
@@ -78,7 +80,8 @@ static void note_memory(run *run) {
 static bool open_parts(run *run, const run_options *options) {
   op_scope_limits limits = {.operations_max = options->limits.operations_max,
                             .concurrent_max = options->limits.concurrent_max,
-                            .timers_max = RUN_TIMERS_MAX,
+                            .queue_max = options->limits.queue_max,
+                            .timers_max = options->program ? 0 : RUN_TIMERS_MAX,
                             .retries_max = options->limits.retries_max};
   uint64_t wall = wall_deadline(run, options->limits.wall_ms);
   run->scope = op_scope_open(shard_operations(run->shard), &limits, wall, run, run->opened_ns);
@@ -96,10 +99,12 @@ static bool open_parts(run *run, const run_options *options) {
   if (!run->kinds)
     return false;
   run->options.kinds = run->kinds->list;
-  bool started = run_start_message(run);
+  run->program = options->program != NULL;
+  bool started = (!run->program || run_process_message(run)) && run_start_message(run);
   note_memory(run);
-  /* They are the caller's, and only the message needed them. */
+  /* They are the caller's, and only the messages needed them. */
   run->options.name = run->options.source = run->options.context = NULL;
+  run->options.program = NULL;
   return started;
 }
 
@@ -110,10 +115,10 @@ static void close_parts(run *run, bool reusable, uint64_t now) {
     op_scope_release(run->scope);
     run->scope = NULL;
   }
-  if (run->instance) {
-    engine_instance_close(run->instance, reusable);
-    run->instance = NULL;
-  }
+  engine_instance *instance = run->instance;
+  run->instance = NULL; /* run_interrupt() finds none from here on */
+  if (instance)
+    engine_instance_close(instance, reusable);
 }
 
 run *run_open(shard *shard, const run_options *options) {
@@ -232,6 +237,11 @@ void run_wake(run *run) {
 
 static void fail_by_fault(run *run) {
   uint64_t now = run_now();
+  if (run->interrupted) {
+    forget_failure(run);
+    run_fail(run, RUN_KIND_CANCELLED, "the run was cancelled");
+    return;
+  }
   switch (engine_fault_of(run->instance)) {
   case ENGINE_FAULT_MEMORY:
     forget_failure(run);
@@ -333,13 +343,13 @@ void run_slice(run *run) {
   }
   run->in_turn = result == ENGINE_YIELDED;
   note_memory(run);
-  if (result == ENGINE_FAULT)
+  if (result == ENGINE_FAULT && !run->exited)
     fail_by_fault(run);
   if (guest_time_left(run, now) == 0 && run->asked_stuck)
     fail_by_deadlock(run);
   else if (guest_time_left(run, now) == 0)
     run_fail_limit(run, RUN_KIND_CPU, "the guest's time limit (%s) was hit", run_names(run)->cpu);
-  if (run->failure.kind != RUN_KIND_NONE)
+  if (run->failure.kind != RUN_KIND_NONE || run->exited)
     run_finish(run);
   else if (run->wall_passed)
     end_by_wall(run);
@@ -383,7 +393,7 @@ void run_advance(run *run) {
     return;
   } else if (op_scope_has_live(run->scope)) {
     run->state = RUN_WAITING;
-  } else if (!run->settled && op_scope_counts(run->scope).timers > 0) {
+  } else if ((!run->settled || run->program) && op_scope_counts(run->scope).timers > 0) {
     run->state = RUN_WAITING;
   } else {
     advance_to_end(run);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cbor.h"
 #include "core/op.h"
 #include "sandbox/host.h"
 #include "sandbox/shard.h"
@@ -31,6 +32,7 @@ typedef struct run_limits {
   uint64_t log_bytes;      /* console output */
   uint64_t operations_max; /* created in the whole run */
   uint32_t concurrent_max; /* running at once; more wait */
+  uint32_t queue_max;      /* waiting; one more is rejected, the run goes on */
   uint64_t retries_max;    /* attempts after the first, of all its operations */
 } run_limits;
 
@@ -41,7 +43,7 @@ typedef struct run_limit_names {
 
 /* The defaults of `vow eval`. */
 extern const run_limits run_limits_default;
-#define RUN_TIMERS_MAX 1000u
+#define RUN_TIMERS_MAX 1000u /* of what is no program */
 #define RUN_MEMORY_MIN (8u << 20)
 #define RUN_PENDING_LISTED 100u
 
@@ -71,10 +73,13 @@ const char *run_outcome_text(run_outcome outcome);
 /* What a run came to. Strings are UTF-8, zero-terminated, NULL when absent. */
 typedef struct run_report {
   run_outcome outcome;
-  const char *value; /* JSON, one line; with RUN_VALUE */
+  const char *value;   /* JSON, one line; with RUN_VALUE */
+  uint8_t exit_status; /* what a program asked to end with; 0 */
   struct {
     run_kind kind;
     const char *name, *message, *stack;
+    const char *shown;     /* all of it, as the console shows it; of a program */
+    bool rejected;         /* it came as a rejection that nobody handled */
     uint64_t operation_id; /* 0: no operation is behind it */
     const char *operation_name;
     uint32_t operation_attempts;
@@ -107,7 +112,7 @@ char *run_report_json(const run_report *report, const run_report_audit *audit,
 /* What happens to an operation, as it happens. */
 typedef enum {
   RUN_EVENT_CREATED,
-  RUN_EVENT_QUEUED,    /* it waits for a place among the running ones */
+  RUN_EVENT_QUEUED,    /* it waits for a place among the running ones; for each attempt anew */
   RUN_EVENT_STARTED,   /* its handler begins */
   RUN_EVENT_RETRIED,   /* an attempt failed, another one follows */
   RUN_EVENT_CACHE_HIT, /* an earlier answer serves; SETTLED follows */
@@ -126,6 +131,27 @@ typedef struct run_event {
   uint64_t at_ns, age_ns;    /* since the run was opened, since the operation was created */
 } run_event;
 
+/* A program: trusted code that runs until nothing of it is pending, on a native
+ * engine with engine_set_trust(). It has no value, and timers hold it. The first
+ * exception or rejection that nobody handled ends it, and so does process.exit(), with
+ * outcome RUN_VALUE. Its output comes as it is written, see on_log. */
+typedef struct run_program {
+  const char *const *arguments; /* process.argv */
+  size_t arguments_count;
+  const char *const *environment; /* process.env: "NAME=value", NULL at the end */
+  const char *folder;             /* process.cwd() */
+  uint64_t pid;
+} run_program;
+
+/* Who is told of answers that come when their run has finished, which on_event never
+ * is. `user` is that of the run: hold() says that it must stay, release() that it need
+ * not any more; both NULL: it stays until the shard is closed. */
+typedef struct run_late {
+  void (*tell)(void *user, const run_event *event);
+  void (*hold)(void *user);
+  void (*release)(void *user);
+} run_late;
+
 typedef struct run_options {
   const run_template *template; /* borrowed until disposal; its name, source, module and kinds
                                    are the run's then. NULL: none */
@@ -137,21 +163,28 @@ typedef struct run_options {
   const host_kind *kinds; /* what is allowed; copied, but for what it points to */
   size_t kinds_count;
   run_limits limits;
+  const run_program *program;         /* NULL: it is none; needed up to the return of run_open() */
   uint8_t priority;                   /* the highest its operations may have; 0 */
   const run_limit_names *limit_names; /* borrowed up to disposal; NULL: the command line's */
-  /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error. NULL:
+  /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error; of a program
+   * also WIRE_LEVEL_OUT and _ERR, for its standard output and error as they are. NULL:
    * dropped. May be called in the middle of a turn: it must not call the run. */
   void (*on_log)(void *user, int level, const char *text, size_t len);
   /* Operations as they go, all of them settled before on_done; NULL: not told. May
    * be called in run_dispose() of a run that has not finished. As on_log, it must
    * not call the run. */
   void (*on_event)(void *user, const run_event *event);
-  bool debug; /* note where each operation was created: costs time for each call */
+  const run_late *late; /* borrowed until shard_close(); NULL: nobody */
+  bool debug;           /* note where each operation was created: costs time for each call */
   /* The run has finished. The report is valid until run_dispose(), which may be
    * called here. */
   void (*on_done)(run *run, const run_report *report, void *user);
   void *user;
 } run_options;
+
+/* The body of WIRE_START or WIRE_LOAD (guest/wire.h) for a guest with these options;
+ * `loaded`: it has source and kinds already. */
+void run_put_start(const uint8_t seeds[12], const run_options *options, bool loaded, cbor_out *out);
 
 /* A script that many runs execute, with its operations defined and its source
  * compiled once: each run starts from a copy of that. Nothing of the script is
@@ -170,6 +203,9 @@ run *run_open(shard *shard, const run_options *options);
 /* Ends the run now, outcome cancelled, unless it has finished. on_done is called
  * before this returns. */
 void run_cancel(run *run);
+/* In a signal handler on the loop's thread: script of the run stops at its next poll,
+ * and the run is cancelled when it does. One that waits goes on waiting: cancel it. */
+void run_interrupt(run *run);
 /* Frees the run at any moment. One that has not finished is ended first, without
  * on_done. The pointer is invalid afterwards. */
 void run_dispose(run *run);

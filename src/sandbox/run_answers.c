@@ -72,6 +72,10 @@ uint64_t host_call_remaining_ms(const host_call *call) {
   return at > now ? (at - now) / NS_PER_MS : 0;
 }
 
+const char *host_call_site(const host_call *call) {
+  return call->site;
+}
+
 const char *host_call_name(const host_call *call) {
   return call->kind->name;
 }
@@ -117,13 +121,19 @@ static void put_error(cbor_out *out, const host_call *call, const host_error *er
   cbor_put_uint(out, call->attempts);
 }
 
+static void answer(host_call *call, uint32_t type, const void *body, size_t len, run_sender *send) {
+  call->answered = true;
+  if (call->is_nested)
+    run_nested_answer(call, type, body, len);
+  else
+    send(call->run, type, call->wire_id, body, len);
+}
+
 void run_answer_error(host_call *call, const host_error *error, run_sender *send) {
   uint8_t bytes[ERROR_BYTES_MAX];
   cbor_out out;
-  run *run = call->run;
-  if (!run || call->answered)
+  if (!call->run || call->answered)
     return;
-  call->answered = true;
   cbor_out_fixed(&out, bytes, sizeof bytes);
   put_error(&out, call, error);
   if (out.status != CBOR_OK) {
@@ -132,15 +142,12 @@ void run_answer_error(host_call *call, const host_error *error, run_sender *send
     cbor_out_fixed(&out, bytes, sizeof bytes);
     put_error(&out, call, &brief);
   }
-  send(run, WIRE_REJECT, call->wire_id, bytes, out.len);
+  answer(call, WIRE_REJECT, bytes, out.len, send);
 }
 
 static void answer_value(host_call *call, const void *value, size_t len, run_sender *send) {
-  run *run = call->run;
-  if (!run || call->answered)
-    return;
-  call->answered = true;
-  send(run, WIRE_FULFIL, call->wire_id, value, len);
+  if (call->run && !call->answered)
+    answer(call, WIRE_FULFIL, value, len, send);
 }
 
 /* ---- answers that are kept ---- */
@@ -189,7 +196,7 @@ void run_answer_kept(host_call *call, const op_answer *answer) {
 typedef struct outcome {
   op_state state;
   const host_error *error; /* OP_REJECTED */
-  const void *value;       /* OP_FULFILLED */
+  const void *value;       /* OP_FULFILLED, or what exactly OP_REJECTED is with; else NULL */
   size_t len;
 } outcome;
 
@@ -205,7 +212,10 @@ static void deliver(host_call *call, const outcome *outcome, uint64_t now) {
     answer_value(call, outcome->value, outcome->len, run_send);
   } else {
     run_call_tell_rejected(call, outcome->error, now);
-    run_answer_error(call, outcome->error, run_send);
+    if (outcome->value && call->run && !call->answered)
+      answer(call, WIRE_REJECT_VALUE, outcome->value, outcome->len, run_send);
+    else
+      run_answer_error(call, outcome->error, run_send);
   }
 }
 
@@ -293,8 +303,13 @@ static bool retry(host_call *call) {
 }
 
 bool host_call_reject(host_call *call, const host_error *error) {
+  return host_call_reject_value(call, error, NULL, 0);
+}
+
+bool host_call_reject_value(host_call *call, const host_error *error, const void *value,
+                            size_t len) {
   host_call_hold(call, 0);
   if (error->transient && call->kind->state && retry(call))
     return true;
-  return finish(call, &(outcome){.state = OP_REJECTED, .error = error});
+  return finish(call, &(outcome){OP_REJECTED, error, value, len});
 }

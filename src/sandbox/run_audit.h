@@ -4,7 +4,8 @@
  *   created, queued, started, retried, cache_hit
  *   settled            by the handler: `state` fulfilled or rejected
  *   timed_out, cancelled   settled without it
- *   late               an answer that was dropped
+ *   late               an answer that was dropped, or the end of a handler that had been
+ *                      stopped; may come after `ended`
  *   denied, limit      what the run ended by, before `ended`
  *
  * Time-outs, limits, denied calls and runs that failed by an exception carry

@@ -88,7 +88,8 @@ static void index_grow(run *run) {
   memcpy(&index->multiplier, seeds, sizeof index->multiplier);
   index->multiplier |= 1;
   for (host_call *call = run->calls; call; call = call->next)
-    index_add(index, call);
+    if (!call->is_nested)
+      index_add(index, call);
 }
 
 void run_index_init(run *run) {
@@ -103,7 +104,8 @@ void run_index_free(run *run) {
 static void link_call(run *run, host_call *call) {
   if (run->calls_linked >> run->index.bits >= INDEX_LOAD)
     index_grow(run);
-  index_add(&run->index, call);
+  if (!call->is_nested) /* its id is another guest's */
+    index_add(&run->index, call);
   run->calls_linked++;
   call->next = run->calls;
   call->previous = NULL;
@@ -117,7 +119,8 @@ static void unlink_call(host_call *call) {
   run *run = call->run;
   if (!run)
     return;
-  index_remove(&run->index, call);
+  if (!call->is_nested)
+    index_remove(&run->index, call);
   run->calls_linked--;
   if (call->previous)
     call->previous->next = call->next;
@@ -131,8 +134,11 @@ static void unlink_call(host_call *call) {
 
 void run_call_free(host_call *call) {
   unlink_call(call);
+  run_nested_unlink(call);
   run_call_adopt(call);
   run_kinds_release(shard_allocator(call->shard), call->kinds);
+  if (call->late && call->late->release)
+    call->late->release(call->late_user);
   mem_free(shard_allocator(call->shard), call->site);
   mem_free(shard_allocator(call->shard), call->detail);
   mem_free(shard_allocator(call->shard), call);
@@ -149,7 +155,8 @@ static uint8_t priority_of(const run *run, const host_kind *kind, double asked) 
   return (uint8_t)(priority < OP_PRIORITIES ? priority : OP_PRIORITIES - 1);
 }
 
-static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields) {
+static host_call *new_call(run *run, host_call *parent, uint64_t wire_id,
+                           const call_fields *fields) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   host_call *call = mem_resize(allocator, NULL, 1, sizeof(host_call) + fields->arguments_len);
   if (!call)
@@ -158,6 +165,7 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
       (host_call){.shard = run->shard,
                   .run = run,
                   .wire_id = wire_id,
+                  .is_nested = parent != NULL,
                   .number = ++run->calls_made,
                   .kind = &run->options.kinds[fields->kind],
                   .kinds = run_kinds_hold(run->kinds),
@@ -168,6 +176,8 @@ static host_call *new_call(run *run, uint64_t wire_id, const call_fields *fields
   if (fields->site && run->options.debug)
     call->site = mem_text(allocator, fields->site, fields->site_len);
   link_call(run, call);
+  if (parent)
+    run_nested_link(call, parent);
   return call;
 }
 
@@ -182,10 +192,23 @@ static void put_key(const host_call *call, cbor_out *key) {
     cbor_out_free(key);
 }
 
-static void refuse_full(host_call *call) {
+static bool is_full(op_status status) {
+  return status == OP_E_FULL || status == OP_E_FULL_SCOPE || status == OP_E_FULL_TABLE;
+}
+
+/* The error names the bound: it depends on that who can do something about it. */
+static void refuse_full(host_call *call, op_status status) {
   char message[160];
-  const host_error error = {"ApiError", "QUEUE_FULL", message, true};
-  snprintf(message, sizeof message, "%s: too many calls of it wait already", call->kind->name);
+  host_error error = {"ApiError", "QUEUE_FULL", message, true};
+  const char *of = "of it";
+  if (status == OP_E_FULL_SCOPE) {
+    error.code = "RUN_QUEUE_FULL";
+    of = "of this run";
+  } else if (status == OP_E_FULL_TABLE) {
+    error.code = "RUNTIME_QUEUE_FULL";
+    of = "of all runs";
+  }
+  snprintf(message, sizeof message, "%s: too many calls %s wait already", call->kind->name, of);
   run_call_tell(call, RUN_EVENT_CREATED, OP_PENDING, call->created_ns);
   run_call_tell_rejected(call, &error, call->created_ns);
   run_answer_error(call, &error, run_put);
@@ -217,6 +240,7 @@ static bool submit(run *run, host_call *call, const call_fields *fields) {
   put_key(call, &key);
   op_spec spec = {.kind = call->kind->state,
                   .name = call->kind->name,
+                  .parent = call->parent ? call->parent->id : 0,
                   .timeout_ns = timeout_ns(run, fields->timeout_ms),
                   .priority = call->priority,
                   .tag = call->number,
@@ -232,15 +256,15 @@ static bool submit(run *run, host_call *call, const call_fields *fields) {
   }
   if (status == OP_HIT)
     run_answer_kept(call, &answer);
-  else if (status == OP_E_FULL)
-    refuse_full(call);
-  else
+  else if (is_full(status))
+    refuse_full(call, status);
+  else if (status != OP_E_GONE) /* its parent is settled: nobody waits for an answer */
     refuse(run, status);
   run_call_free(call);
-  return status == OP_HIT || status == OP_E_FULL;
+  return status == OP_HIT || is_full(status) || status == OP_E_GONE;
 }
 
-bool run_call(run *run, const wire_header *header, cbor_in *body) {
+bool run_call(run *run, host_call *parent, const wire_header *header, cbor_in *body) {
   call_fields fields;
   if (!read_call(body, &fields)) {
     run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed call");
@@ -254,7 +278,7 @@ bool run_call(run *run, const wire_header *header, cbor_in *body) {
     run_fail(run, RUN_KIND_MEMORY, "an operation's arguments do not fit into the run's memory");
     return false;
   }
-  host_call *call = new_call(run, header->id, &fields);
+  host_call *call = new_call(run, parent, header->id, &fields);
   if (!call)
     run_fail_for_memory(run);
   return call && submit(run, call, &fields);
@@ -284,7 +308,8 @@ host_call *run_call_numbered(const run *run, uint64_t number) {
 static void tell(const host_call *call, run_event_kind kind, op_state state, const char *error,
                  uint64_t now) {
   const run *run = call->run;
-  if (!run || !run->options.on_event)
+  bool late = !run && call->late && kind == RUN_EVENT_LATE;
+  if (!late && (!run || !run->options.on_event))
     return;
   run_event event = {.kind = kind,
                      .state = state,
@@ -293,9 +318,16 @@ static void tell(const host_call *call, run_event_kind kind, op_state state, con
                      .detail = call->detail,
                      .error = error,
                      .attempt = call->attempts,
-                     .at_ns = now - run->opened_ns,
+                     .at_ns = now - (late ? call->late_opened_ns : run->opened_ns),
                      .age_ns = now - call->created_ns};
-  run->options.on_event(run->options.user, &event);
+  if (late)
+    call->late->tell(call->late_user, &event);
+  else
+    run->options.on_event(run->options.user, &event);
+}
+
+void run_call_waits(const host_call *call) {
+  run_call_tell(call, RUN_EVENT_QUEUED, OP_PENDING, run_now());
 }
 
 void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now) {
@@ -362,12 +394,25 @@ static void tell_end(const host_call *call, uint64_t now) {
   run_call_tell(call, RUN_EVENT_SETTLED, live ? OP_CANCELLED : info.state, now);
 }
 
+/* Its handler goes on. */
+static void note_late(host_call *call, const run *run) {
+  const run_late *late = run->options.late;
+  if (!late || !call->started || call->ended)
+    return;
+  call->late = late;
+  call->late_user = run->options.user;
+  call->late_opened_ns = run->opened_ns;
+  if (late->hold)
+    late->hold(call->late_user);
+}
+
 void run_calls_detach(run *run, uint64_t now) {
   while (run->calls) {
     host_call *call = run->calls;
     tell_end(call, now);
     call->told = !run_call_event_waits(call, now);
     if (call->started || !call->told) {
+      note_late(call, run);
       unlink_call(call);
       run_call_orphan(call);
     } else {

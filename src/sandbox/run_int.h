@@ -2,6 +2,8 @@
 #ifndef VOW_SANDBOX_RUN_INT_H
 #define VOW_SANDBOX_RUN_INT_H
 
+#include <signal.h>
+
 #include "core/cbor.h"
 #include "sandbox/host.h"
 #include "sandbox/run.h"
@@ -24,6 +26,7 @@ typedef struct run_timer {
   uint64_t wire_id;
   op_id id;
   char *site; /* where script started it, with `debug`; else NULL */
+  bool live;  /* the place is taken */
 } run_timer;
 
 /* What a run may call, shared by the run, its template and its calls: a handler
@@ -56,9 +59,17 @@ struct host_call {
   char *site;   /* where script made the call, with `debug`; else NULL */
   char *detail; /* by the handler; NULL: none */
   void *data;
+  /* Once the run has finished: who hears of an answer, and when the run was opened. */
+  const run_late *late;
+  void *late_user; /* held */
+  uint64_t late_opened_ns;
   host_call *next, *previous; /* in the run's list while `run`, or in the shard's */
-  host_call *next_in_place;   /* in its index, likewise */
-  size_t held;                /* bytes the handler holds for the answer */
+  host_call *next_in_place;   /* in its index, likewise, unless nested */
+  bool is_nested;             /* made by a guest of the handler of `parent` */
+  host_call *parent;          /* NULL once its handler has ended */
+  host_call *nested;          /* first of those made for this one */
+  host_call *next_nested, *previous_nested;
+  size_t held; /* bytes the handler holds for the answer */
   size_t arguments_len;
   uint8_t arguments[];
 };
@@ -75,7 +86,8 @@ typedef struct call_index {
  * The strings are owned by `text`. */
 typedef struct run_failure {
   run_kind kind;
-  char *name, *message, *stack, *operation_name;
+  char *name, *message, *stack, *shown, *operation_name;
+  bool rejected;
   uint64_t operation_id;
   uint32_t operation_attempts;
 } run_failure;
@@ -96,6 +108,9 @@ struct run {
   bool settled;     /* the guest has said its value or error */
   bool finishing;   /* WIRE_FINISH was sent */
   bool asked_stuck; /* WIRE_STUCK was sent: the run is a proven deadlock */
+  bool program;     /* as in options, of which that is gone */
+  bool exited;      /* by process.exit() */
+  volatile sig_atomic_t interrupted;
   bool wall_passed; /* the wall limit came in the middle of a turn */
   unsigned busy;    /* callbacks of ours going on; disposal waits for them */
   bool disposed;
@@ -189,8 +204,6 @@ void run_kinds_release(const vow_allocator *allocator, run_kinds *kinds);
 /* ---- run_messages.c ---- */
 
 #define RUN_START_BYTES_MAX (64u << 20)
-/* The body of WIRE_START or WIRE_LOAD; `loaded`: source and kinds are there. */
-void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_out *out);
 /* Queues the first message. If script and context do not fit into the run's
  * memory it has failed with that, and is ready to say so. False when the host is
  * short of memory. */
@@ -207,18 +220,35 @@ size_t run_fill_inbox(run *run);
 void run_drop_messages(run *run);
 /* The engine's drain: everything the guest says. */
 bool run_drain(void *user, const uint8_t *bytes, size_t len);
+/* WIRE_LOG and WIRE_CODE, whichever guest of the run says it. */
+bool run_on_log(run *run, cbor_in *body);
+bool run_on_code(run *run, const uint8_t *bytes, size_t len);
+
+/* ---- run_timers.c ---- */
+
+/* WIRE_TIMER_START; false when it is malformed, or with a failure noted. */
+bool run_timer_start(run *run, uint64_t wire_id, cbor_in *body);
+void run_timer_stop(run *run, uint64_t wire_id);
+/* It has fired: the guest is told. */
+void run_on_timer(run *run, uint64_t wire_id);
+/* NULL: it is not live. Valid until the next change. */
+const run_timer *run_timer_find(const run *run, uint64_t wire_id);
+/* The scope has dropped them. */
 void run_forget_timers(run *run);
-void run_on_timer(run *run, op_id id, uint64_t wire_id);
 
 /* ---- run_calls.c ---- */
 
-bool run_call(run *run, const wire_header *header, cbor_in *body);
+/* `parent`: the call for whose handler a guest makes it; NULL: the run's guest. */
+bool run_call(run *run, host_call *parent, const wire_header *header, cbor_in *body);
 void run_call_cancel(run *run, uint64_t wire_id);
 /* Begins the handlers of one batch. */
 void run_calls_start(host_call **calls, size_t count);
 void run_call_stop(host_call *call);
 /* The operation was settled by deadline or cancel: tell the guest. */
 void run_call_settled(host_call *call, op_state state);
+/* The call, told of before, waits for a place. In the middle of a call of the
+ * operation table. */
+void run_call_waits(const host_call *call);
 /* The run is going, its scope is still open: lets go of every call. */
 void run_calls_detach(run *run, uint64_t now);
 void run_index_init(run *run);
@@ -231,6 +261,14 @@ bool run_call_event_waits(const host_call *call, uint64_t now);
 void run_call_tell(const host_call *call, run_event_kind kind, op_state state, uint64_t now);
 /* SETTLED as rejected, with the error's name. */
 void run_call_tell_rejected(const host_call *call, const host_error *error, uint64_t now);
+
+/* ---- run_nested.c ---- */
+
+void run_nested_link(host_call *call, host_call *parent);
+/* Takes `call` out of its parent's list, and lets go of what is nested in it. */
+void run_nested_unlink(host_call *call);
+/* The answer goes to the handler of the call's parent, if that is still there. */
+void run_nested_answer(host_call *call, uint32_t type, const void *body, size_t len);
 
 /* ---- run_answers.c ---- */
 
@@ -249,6 +287,13 @@ void run_free_leaks(run *run);
 void run_call_orphan(host_call *call);
 void run_call_adopt(host_call *call);
 void run_tell_orphans(shard *shard, void (*on_leak)(void *user, const run_leak *leak), void *user);
+
+/* ---- run_program.c ---- */
+
+/* WIRE_PROCESS for a program; false when memory is short. */
+bool run_process_message(run *run);
+/* WIRE_EXIT; false when it is malformed. */
+bool run_on_exit(run *run, cbor_in *body);
 
 /* ---- report.c ---- */
 

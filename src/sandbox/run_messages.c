@@ -6,14 +6,12 @@
 #include "core/json.h"
 #include "sandbox/run_int.h"
 
-#define NS_PER_MS UINT64_C(1000000)
 /* Bytes of one batch beyond its first message. */
 #define BATCH_MAX (256u << 10)
 /* A CBOR value may be larger than its JSON: the JSON text is what is limited. */
 #define RESULT_FACTOR 4u
 #define STUCK_BYTES_MAX 4096u
 #define RESULT_SLACK 65536u
-#define LONGEST_TIMER_MS 2147483647.0
 
 static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
 
@@ -79,11 +77,10 @@ static void put_kinds(const run_options *options, cbor_out *out) {
   }
 }
 
-void run_put_start(shard *shard, const run_options *options, bool loaded, cbor_out *out) {
-  uint8_t seeds[12];
-  shard_seeds(shard, seeds);
+void run_put_start(const uint8_t seeds[12], const run_options *options, bool loaded,
+                   cbor_out *out) {
   cbor_put_array(out, WIRE_START_FIELDS);
-  cbor_put_bytes(out, seeds, sizeof seeds);
+  cbor_put_bytes(out, seeds, 12);
   cbor_put_uint(out, options->limits.stack_bytes);
   cbor_put_bool(out, options->module);
   cbor_put_cstring(out, options->name);
@@ -123,7 +120,9 @@ bool run_start_message(run *run) {
       !run_has_room(run, source_len + context_len))
     return refuse_start(run, context_len);
   cbor_out_init(&out, shard_allocator(run->shard), RUN_START_BYTES_MAX);
-  run_put_start(run->shard, &run->options, loaded, &out);
+  uint8_t seeds[12];
+  shard_seeds(run->shard, seeds);
+  run_put_start(seeds, &run->options, loaded, &out);
   bool sent;
   if (out.status == CBOR_E_SIZE || (out.status == CBOR_OK && !run_has_room(run, out.len)))
     sent = refuse_start(run, context_len);
@@ -172,95 +171,6 @@ size_t run_fill_inbox(run *run) {
 void run_drop_messages(run *run) {
   while (run->first)
     mem_free(shard_allocator(run->shard), take_message(run));
-}
-
-/* ---- timers ---- */
-
-static void no_timer(run *run, op_status status) {
-  if (status == OP_E_NOMEM)
-    run_fail_for_memory(run);
-  else if (op_scope_counts(run->scope).timers >= RUN_TIMERS_MAX)
-    run_fail(run, RUN_KIND_OPERATIONS, "more than 1000 timers are pending");
-  else
-    run_fail_for_places(run);
-}
-
-static bool timer_room(run *run) {
-  if (run->timer_count < run->timer_room)
-    return true;
-  uint32_t room = run->timer_room ? run->timer_room * 2 : 8;
-  run_timer *grown = mem_resize(shard_allocator(run->shard), run->timers, room, sizeof *grown);
-  if (!grown)
-    return false;
-  run->timers = grown;
-  run->timer_room = room;
-  return true;
-}
-
-/* The delay, or with `debug` an array of it and the site. */
-static bool read_timer(cbor_in *body, double *ms, const char **site, size_t *site_len) {
-  cbor_item item;
-  uint64_t count;
-  *site = NULL;
-  if (cbor_peek(body, &item) == CBOR_OK && item.kind == CBOR_ARRAY)
-    return cbor_get_array(body, &count) == CBOR_OK && count == 2 &&
-           cbor_get_number(body, ms) == CBOR_OK && cbor_get_text(body, site, site_len) == CBOR_OK &&
-           *site_len <= WIRE_SITE_MAX;
-  return cbor_get_number(body, ms) == CBOR_OK;
-}
-
-static bool timer_start(run *run, uint64_t wire_id, cbor_in *body) {
-  double ms;
-  const char *site;
-  size_t site_len = 0;
-  if (!read_timer(body, &ms, &site, &site_len) || !(ms >= 0) || ms > LONGEST_TIMER_MS)
-    return false;
-  if (run->settled)
-    return true; /* the run only waits for operations now */
-  op_status status = OP_E_NOMEM;
-  run_timer *timer = timer_room(run) ? &run->timers[run->timer_count] : NULL;
-  if (timer) {
-    *timer = (run_timer){.wire_id = wire_id};
-    status = op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id, run_now(),
-                            &timer->id);
-  }
-  if (status != OP_OK) {
-    no_timer(run, status);
-    return false;
-  }
-  run->timer_count++;
-  if (site && run->options.debug)
-    timer->site = mem_text(shard_allocator(run->shard), site, site_len);
-  return true;
-}
-
-static void timer_forget(run *run, uint32_t index) {
-  mem_free(shard_allocator(run->shard), run->timers[index].site);
-  run->timers[index] = run->timers[--run->timer_count];
-}
-
-void run_forget_timers(run *run) {
-  while (run->timer_count > 0)
-    timer_forget(run, run->timer_count - 1);
-}
-
-static void timer_stop(run *run, uint64_t wire_id) {
-  for (uint32_t i = 0; i < run->timer_count; i++) {
-    if (run->timers[i].wire_id != wire_id)
-      continue;
-    op_timer_stop(shard_operations(run->shard), run->timers[i].id);
-    timer_forget(run, i);
-    return;
-  }
-}
-
-void run_on_timer(run *run, op_id id, uint64_t wire_id) {
-  for (uint32_t i = 0; i < run->timer_count; i++)
-    if (run->timers[i].id == id) {
-      timer_forget(run, i);
-      run_send(run, WIRE_TIMER, wire_id, NULL, 0);
-      return;
-    }
 }
 
 /* ---- from the guest ---- */
@@ -329,6 +239,7 @@ static void on_error(run *run, const cbor_in *body) {
   failure->name = text_of(run, body, WIRE_ERROR_NAME);
   failure->message = text_of(run, body, WIRE_ERROR_MESSAGE);
   failure->stack = text_of(run, body, WIRE_ERROR_STACK);
+  failure->shown = text_of(run, body, WIRE_ERROR_SHOWN);
   read_operation(run, body, failure);
 }
 
@@ -354,18 +265,34 @@ static void on_value(run *run, const uint8_t *body, size_t len) {
 
 static void on_settled(run *run) {
   run->settled = true;
+  if (run->program)
+    return; /* its timers hold it */
   if (run->timer_count > 0)
     run_note_leaks(run, true, run_now());
   op_scope_drop_timers(run->scope);
   run_forget_timers(run);
 }
 
-static bool on_log(run *run, cbor_in *body) {
+/* The text of a line, or what a program writes. */
+static bool get_output(const run *run, cbor_in *body, uint64_t level, const char **text,
+                       size_t *len) {
+  cbor_item item;
+  if (level < WIRE_LEVEL_OUT)
+    return cbor_get_text(body, text, len) == CBOR_OK;
+  if (!run->program || level > WIRE_LEVEL_ERR || cbor_next(body, &item) != CBOR_OK ||
+      item.indefinite || (item.kind != CBOR_TEXT && item.kind != CBOR_BYTES))
+    return false;
+  *text = (const char *)item.bytes;
+  *len = item.len;
+  return true;
+}
+
+bool run_on_log(run *run, cbor_in *body) {
   uint64_t count, level;
   const char *text;
   size_t len;
   if (cbor_get_array(body, &count) != CBOR_OK || count != 2 ||
-      cbor_get_uint(body, &level) != CBOR_OK || cbor_get_text(body, &text, &len) != CBOR_OK)
+      cbor_get_uint(body, &level) != CBOR_OK || !get_output(run, body, level, &text, &len))
     return false;
   run->log_bytes += len + 1;
   if (run->log_bytes > run->options.limits.log_bytes) {
@@ -375,6 +302,15 @@ static bool on_log(run *run, cbor_in *body) {
   if (run->options.on_log)
     run->options.on_log(run->options.user, (int)level, text, len);
   return true;
+}
+
+bool run_on_code(run *run, const uint8_t *bytes, size_t len) {
+  for (size_t i = 0; i < run->options.kinds_count; i++) {
+    const host_kind *kind = &run->options.kinds[i];
+    if (kind->code)
+      return kind->code(bytes, len, kind->user);
+  }
+  return false;
 }
 
 /* Only an answer, and only one. */
@@ -399,17 +335,19 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     return false;
   switch (header->type) {
   case WIRE_CALL:
-    return run_call(run, header, &body);
+    return run_call(run, NULL, header, &body);
   case WIRE_CANCEL:
     run_call_cancel(run, header->id);
     return true;
   case WIRE_TIMER_START:
-    return timer_start(run, header->id, &body);
+    return run_timer_start(run, header->id, &body);
   case WIRE_TIMER_STOP:
-    timer_stop(run, header->id);
+    run_timer_stop(run, header->id);
     return true;
   case WIRE_LOG:
-    return on_log(run, &body);
+    return run_on_log(run, &body);
+  case WIRE_CODE:
+    return run_on_code(run, bytes, header->len);
   case WIRE_VALUE:
     on_settled(run);
     on_value(run, bytes, header->len);
@@ -419,8 +357,11 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     on_error(run, &body);
     return true;
   case WIRE_UNHANDLED:
+    run->failure.rejected = run->failure.kind == RUN_KIND_NONE;
     on_error(run, &body);
     return true;
+  case WIRE_EXIT:
+    return run_on_exit(run, &body);
   case WIRE_STUCK_AT:
     return on_stuck(run, &body);
   default:
@@ -438,7 +379,7 @@ static bool may_go_on(const run *run) {
 bool run_drain(void *user, const uint8_t *bytes, size_t len) {
   run *run = user;
   size_t at = 0;
-  while (at < len && run->failure.kind == RUN_KIND_NONE) {
+  while (at < len && run->failure.kind == RUN_KIND_NONE && !run->exited) {
     wire_header header;
     bool ok = len - at >= sizeof header;
     if (ok) {
@@ -453,5 +394,5 @@ bool run_drain(void *user, const uint8_t *bytes, size_t len) {
   if (!run_has_room(run, 0))
     run_fail_limit(run, RUN_KIND_MEMORY, "payloads and guest memory pass %s",
                    run_names(run)->memory);
-  return may_go_on(run);
+  return may_go_on(run) && !run->exited;
 }

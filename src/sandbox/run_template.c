@@ -15,7 +15,9 @@ static bool on_message(void *user, const uint8_t *bytes, size_t len) {
 static bool load(const run_template *template, engine_instance *instance) {
   cbor_out out;
   cbor_out_init(&out, shard_allocator(template->shard), RUN_START_BYTES_MAX);
-  run_put_start(template->shard, &template->options, false, &out);
+  uint8_t seeds[12];
+  shard_seeds(template->shard, seeds);
+  run_put_start(seeds, &template->options, false, &out);
   const wire_header header = {WIRE_LOAD, (uint32_t)out.len, 0};
   size_t size = sizeof header + WIRE_ALIGN(header.len);
   uint8_t *inbox = out.status == CBOR_OK ? engine_inbox(instance, size) : NULL;

@@ -53,6 +53,11 @@ struct shard {
 static void on_deadline(void *user);
 static void on_work(void *user);
 
+static void on_waiting(void *user, op_id id, void *operation_user) {
+  (void)user, (void)id;
+  run_call_waits(operation_user);
+}
+
 shard *shard_open(const shard_options *options, char *message, size_t message_size) {
   shard *shard = mem_new(options->allocator, 1, sizeof *shard);
   if (!shard) {
@@ -80,6 +85,8 @@ shard *shard_open(const shard_options *options, char *message, size_t message_si
     return NULL;
   }
   op_table_set_concurrent(shard->operations, options->concurrent_max);
+  op_table_tell_waiting(shard->operations, on_waiting, NULL);
+  op_table_set_queue(shard->operations, options->queue_max ? options->queue_max : SHARD_QUEUE_MAX);
   uv_timer_init(loop_uv(shard->loop), &shard->trim);
   uv_unref((uv_handle_t *)&shard->trim);
   uv_timer_init(loop_uv(shard->loop), &shard->grace);
@@ -112,14 +119,19 @@ static void on_grace(uv_timer_t *timer) {
   run_tell_orphans(shard, shard->on_leak, shard->user);
 }
 
-void shard_close(shard *shard) {
-  if (!shard)
-    return;
+void shard_drain(shard *shard) {
   if (shard->on_leak && shard->handlers > 0)
     uv_timer_start(&shard->grace, on_grace, GRACE_MS, 0);
   while (shard->handlers > 0)
     shard_turn(shard);
   shard_dispatch(shard);
+  uv_timer_stop(&shard->grace);
+}
+
+void shard_close(shard *shard) {
+  if (!shard)
+    return;
+  shard_drain(shard);
   uv_close((uv_handle_t *)&shard->trim, NULL);
   uv_close((uv_handle_t *)&shard->grace, NULL);
   loop_close(shard->loop);
@@ -299,7 +311,7 @@ static void handle_event(shard *shard, const op_event *event) {
     break;
   case OP_EVENT_TIMER:
     if (event->scope_user)
-      run_on_timer(event->scope_user, event->id, event->tag);
+      run_on_timer(event->scope_user, event->tag);
     break;
   case OP_EVENT_WALL:
     if (event->scope_user)

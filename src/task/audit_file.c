@@ -44,7 +44,8 @@ static bool wait_for_reader(audit_file *file) {
   return patience > 0 && poll(&poller, 1, patience) > 0;
 }
 
-static void write_some(pool_work *work) {
+static void write_some(pool_work *work, void *state) {
+  (void)state;
   audit_file *file = (audit_file *)work;
   const buffer *out = &file->outgoing;
   file->error = 0;
@@ -98,9 +99,9 @@ static void begin(audit_file *file) {
   file->patience_ms = 0;
   file->work.run = write_some;
   file->work.done = done;
-  file->writing = pool_submit(file->pool, file->loop, &file->work);
+  file->writing = pool_submit(file->pool, file->loop, &file->work) == POOL_OK;
   if (!file->writing)
-    file->error = EAGAIN;
+    file->state.error = EAGAIN; /* until a write that begins tells otherwise */
 }
 
 static void done(pool_work *work) {

@@ -1,128 +1,229 @@
-#include "task/pool.h"
+#include "task/pool_int.h"
 
-struct pool {
-  const vow_allocator *allocator;
-  uv_mutex_t lock; /* guards everything below */
-  uv_cond_t ready; /* `first` or `closing` has been set */
-  pool_work *first, *last;
-  uint32_t queued;
-  uint32_t threads, threads_max;
-  /* Threads that wait, also those that have been started, or woken for work, and
-   * not taken any. */
-  uint32_t idle;
-  bool closing;
-  uv_thread_t ids[];
-};
+#include <pthread.h>
 
-static void deliver_done(loop_message *message) {
-  pool_work *work = (pool_work *)message;
-  work->done(work);
-}
+/* ---- opening and closing ---- */
 
-static pool_work *next_work(pool *pool) {
-  uv_mutex_lock(&pool->lock);
-  while (!pool->first && !pool->closing)
-    uv_cond_wait(&pool->ready, &pool->lock);
-  pool_work *work = pool->first;
-  if (work) {
-    pool->idle--;
-    pool->queued--;
-    pool->first = work->next;
-    if (!pool->first)
-      pool->last = NULL;
-  }
-  uv_mutex_unlock(&pool->lock);
-  return work;
-}
-
-static void become_idle(pool *pool) {
-  uv_mutex_lock(&pool->lock);
-  pool->idle++;
-  uv_mutex_unlock(&pool->lock);
-}
-
-static void worker(void *user) {
-  pool *pool = user;
-  pool_work *work;
-  while ((work = next_work(pool))) {
-    work->run(work);
-    work->message.deliver = deliver_done;
-    become_idle(pool); /* first: who hears of the end may submit more at once */
-    loop_post(work->reply_to, &work->message);
-  }
-}
-
-pool *pool_open(const vow_allocator *allocator, uint32_t threads_max) {
-  pool *pool = mem_resize(allocator, NULL, 1, sizeof *pool + threads_max * sizeof(uv_thread_t));
+pool *pool_open(const pool_options *options) {
+  pool *pool = mem_new(options->allocator, 1, sizeof *pool);
   if (!pool)
     return NULL;
-  *pool = (struct pool){.allocator = allocator, .threads_max = threads_max};
-  if (uv_mutex_init(&pool->lock) != 0) {
-    mem_free(allocator, pool);
-    return NULL;
-  }
-  if (uv_cond_init(&pool->ready) != 0) {
+  pool->options = *options;
+  atomic_init(&pool->references, 1);
+  if (spin_mutex_init(&pool->lock) == 0) {
+    if (uv_cond_init(&pool->all_ended) == 0)
+      return pool;
     uv_mutex_destroy(&pool->lock);
-    mem_free(allocator, pool);
-    return NULL;
   }
-  return pool;
-}
-
-void pool_close(pool *pool) {
-  if (!pool)
-    return;
-  uv_mutex_lock(&pool->lock);
-  pool->closing = true;
-  uv_cond_broadcast(&pool->ready);
-  uv_mutex_unlock(&pool->lock);
-  for (uint32_t i = 0; i < pool->threads; i++)
-    uv_thread_join(&pool->ids[i]);
-  uv_cond_destroy(&pool->ready);
-  uv_mutex_destroy(&pool->lock);
-  mem_free(pool->allocator, pool);
-}
-
-/* Under the lock. */
-static void start_thread(pool *pool) {
-  if (uv_thread_create(&pool->ids[pool->threads], worker, pool) != 0)
-    return;
-  pool->threads++;
-  pool->idle++;
+  mem_free(options->allocator, pool);
+  return NULL;
 }
 
 bool pool_start(pool *pool) {
   uv_mutex_lock(&pool->lock);
-  if (pool->threads == 0)
-    start_thread(pool);
-  bool started = pool->threads > 0;
+  bool started = pool->threads > 0 || pool_start_thread(pool);
   uv_mutex_unlock(&pool->lock);
   return started;
 }
 
-/* Under the lock. False when there is no thread at all to do the work. */
-static bool ensure_thread(pool *pool) {
-  if (pool->idle <= pool->queued && pool->threads < pool->threads_max)
-    start_thread(pool);
-  return pool->threads > 0;
+/* One of the works that wait; NULL: none does. */
+static pool_work *any_queued(const pool *pool) {
+  for (unsigned i = 0; i < OP_PRIORITIES; i++)
+    if (pool->queue.lists[i].first)
+      return pool->queue.lists[i].first;
+  return NULL;
 }
 
-bool pool_submit(pool *pool, loop *reply_to, pool_work *work) {
-  work->reply_to = reply_to;
-  work->next = NULL;
+/* All that is queued, as a list, oldest first within a priority. */
+static pool_work *drop_queued(pool *pool) {
+  pool_work *first = NULL, **last = &first;
+  for (unsigned i = 0; i < POOL_SLOTS; i++)
+    if (pool->slots[i].thread)
+      pool_release_own(pool->slots[i].thread);
+  for (pool_work *work; (work = any_queued(pool)); last = &work->next) {
+    pool_unplace(pool, work);
+    pool->queued--;
+    work->state = WORK_FREE;
+    work->dropped = true;
+    work->next = NULL;
+    *last = work;
+  }
+  return first;
+}
+
+static void close_pool(pool *pool, bool now) {
+  if (!pool)
+    return;
   uv_mutex_lock(&pool->lock);
-  bool ok = ensure_thread(pool);
-  if (ok) {
-    if (pool->last)
-      pool->last->next = work;
-    else
-      pool->first = work;
-    pool->last = work;
-    pool->queued++;
-    uv_cond_signal(&pool->ready);
+  pool->closing = true;
+  pool->closed = now;
+  pool_work *dropped = now ? drop_queued(pool) : NULL;
+  while (pool->top)
+    pool_wake(pool->top);
+  uv_mutex_unlock(&pool->lock);
+  while (dropped) { /* first: work that runs may wait for it */
+    pool_work *work = dropped;
+    dropped = work->next;
+    pool_tell(work);
+  }
+  uv_mutex_lock(&pool->lock);
+  while (pool->threads + pool->ending > 0)
+    uv_cond_wait(&pool->all_ended, &pool->lock);
+  pool->closed = true;
+  uv_mutex_unlock(&pool->lock);
+  if (pool->has_ended)
+    uv_thread_join(&pool->last_ended);
+  pool_drop(pool);
+}
+
+void pool_close(pool *pool) {
+  close_pool(pool, false);
+}
+
+void pool_close_now(pool *pool) {
+  close_pool(pool, true);
+}
+
+/* ---- work ---- */
+
+static void deliver_done(loop_message *message) {
+  pool_work *work = (pool_work *)message;
+  loop_expect(work->reply_to, -1);
+  work->done(work);
+}
+
+/* What is queued would wait for ever. */
+static bool is_stranded(const pool *pool) {
+  return pool->queued > 0 && pool->threads == pool->parked;
+}
+
+static pool_status enter(pool *pool, loop *reply_to, pool_work *work) {
+  if (pool->closed)
+    return POOL_CLOSED;
+  if (pool->options.queue_max > 0 && pool->queued >= pool->options.queue_max)
+    return POOL_FULL;
+  pool_place(pool, work);
+  pool->queued++;
+  pool_staff(pool);
+  if (is_stranded(pool)) {
+    pool_unplace(pool, work);
+    pool->queued--;
+    return POOL_NO_THREAD;
+  }
+  work->message.deliver = deliver_done;
+  work->reply_to = reply_to;
+  work->seq = pool->seq++;
+  work->state = WORK_QUEUED;
+  work->dropped = false;
+  return POOL_OK;
+}
+
+static void expect(const pool_work *work, int change) {
+  if (work->reply_to)
+    loop_expect(work->reply_to, change);
+}
+
+pool_status pool_submit(pool *pool, loop *reply_to, pool_work *work) {
+  uv_mutex_lock(&pool->lock);
+  pool_status status = enter(pool, reply_to, work);
+  if (status == POOL_OK)
+    expect(work, 1);
+  uv_mutex_unlock(&pool->lock);
+  return status;
+}
+
+bool pool_withdraw(pool *pool, pool_work *work) {
+  uv_mutex_lock(&pool->lock);
+  bool queued = work->state == WORK_QUEUED;
+  if (queued) {
+    pool_unplace(pool, work);
+    pool->queued--;
+    work->state = WORK_FREE;
+    expect(work, -1);
   }
   uv_mutex_unlock(&pool->lock);
-  return ok;
+  return queued;
+}
+
+/* ---- threads that wait, threads that are stuck ---- */
+
+/* Takes the place of `thread` away, or gives it back, without a look at who else is there. */
+static void set_parked(pool_thread *thread, bool parked) {
+  pool *pool = thread->pool;
+  thread->parked = parked;
+  if (parked) {
+    pool->parked++;
+    pool->running--;
+  } else {
+    pool->parked--;
+    pool->running++;
+  }
+}
+
+bool pool_park(pool *pool) {
+  pool_thread *thread = pool_self(pool);
+  if (!thread)
+    return false;
+  uv_mutex_lock(&pool->lock);
+  bool parked = !thread->retired && !thread->parked && pool->parked < pool->options.parked_max;
+  if (parked) {
+    set_parked(thread, true);
+    pool_release_own(thread);
+    pool_staff(pool);
+    if (is_stranded(pool)) {
+      set_parked(thread, false);
+      parked = false;
+    }
+  }
+  uv_mutex_unlock(&pool->lock);
+  return parked;
+}
+
+void pool_unpark(pool *pool) {
+  pool_thread *thread = pool_self(pool);
+  if (!thread)
+    return;
+  uv_mutex_lock(&pool->lock);
+  if (thread->parked)
+    set_parked(thread, false);
+  uv_mutex_unlock(&pool->lock);
+}
+
+/* A parked thread is given a place first, so that there is one case. */
+static bool give_up(pool *pool, pool_thread *thread) {
+  bool parked = thread->parked;
+  if (parked)
+    set_parked(thread, false);
+  pool_release_own(thread);
+  pool->threads--;
+  pool->running--;
+  pool_staff(pool);
+  if (!is_stranded(pool))
+    return true;
+  pool->threads++;
+  pool->running++;
+  if (parked)
+    set_parked(thread, true);
+  return false;
+}
+
+bool pool_retire(pool *pool, pool_work *work) {
+  uv_mutex_lock(&pool->lock);
+  pool_thread *thread = work->state == WORK_RUNNING ? work->thread : NULL;
+  bool retired = thread && !thread->retired && pool->retired < pool->options.retired_max &&
+                 give_up(pool, thread);
+  if (retired) {
+    pool_unbind(thread);
+    thread->retired = true;
+    pool->retired++;
+    atomic_fetch_add(&pool->references, 1);
+    pthread_detach(thread->id);
+    expect(work, -1);
+    if (pool->threads + pool->ending == 0)
+      uv_cond_signal(&pool->all_ended);
+  }
+  uv_mutex_unlock(&pool->lock);
+  return retired;
 }
 
 pool_counts pool_counts_of(pool *pool) {
@@ -130,7 +231,15 @@ pool_counts pool_counts_of(pool *pool) {
   if (!pool)
     return counts;
   uv_mutex_lock(&pool->lock);
-  counts = (pool_counts){pool->threads, pool->threads_max, pool->queued};
+  counts = (pool_counts){.threads = pool->threads,
+                         .threads_max = pool->options.threads_max,
+                         .idle = pool->idle,
+                         .running = pool->running,
+                         .parked = pool->parked,
+                         .queued = pool->queued,
+                         .retired = pool->retired,
+                         .started = pool->started,
+                         .ended = pool->ended};
   uv_mutex_unlock(&pool->lock);
   return counts;
 }

@@ -71,6 +71,10 @@ static vow_status claim(vow_op *op, const lib_answer *answer, bool here) {
 
 vow_status lib_op_settle(vow_op *op, lib_answer *answer) {
   lib_gate *gate = op->gate;
+  if (lib_gate_is_lost(gate)) {
+    mem_free(gate->allocator, answer->bytes);
+    return VOW_LATE;
+  }
   pthread_mutex_lock(&gate->lock);
   bool here = gate->loop && may_deliver(op);
   vow_status status = claim(op, answer, here);
@@ -100,6 +104,8 @@ bool lib_op_answered(const vow_op *op) {
 
 void lib_op_abandon(vow_op *op) {
   lib_answer answer = {.code = "ABANDONED", .message = "the handler let go without an answer"};
+  if (lib_gate_is_lost(op->gate))
+    return;
   pthread_mutex_lock(&op->gate->lock);
   bool unanswered = !op->answered && op->gate->loop;
   op->gate->abandoned += unanswered;
@@ -235,6 +241,8 @@ vow_status vow_op_progress(vow_op *op, const void *bytes, size_t len) {
   lib_gate *gate = op->gate;
   if (len > WIRE_MESSAGE_MAX || (len && !bytes))
     return VOW_E_INVALID;
+  if (lib_gate_is_lost(gate))
+    return VOW_LATE;
   pthread_mutex_lock(&gate->lock);
   bool late = op->answered || !gate->loop || vow_op_cancelled(op);
   bool here = !late && may_deliver(op);

@@ -14,7 +14,8 @@ static void handle(batch *batch) {
     vow_op_release(batch->ops[i]);
 }
 
-static void run_batch(pool_work *work) {
+static void run_batch(pool_work *work, void *state) {
+  (void)state;
   handle((batch *)work);
 }
 
@@ -28,7 +29,7 @@ static void start_on_worker(batch *batch) {
   vow_runtime *runtime = batch->kind->runtime;
   batch->work.run = run_batch;
   batch->work.done = batch_done;
-  if (pool_submit(runtime->workers, shard_loop(runtime->shard), &batch->work))
+  if (pool_submit(runtime->workers, shard_loop(runtime->shard), &batch->work) == POOL_OK)
     return;
   for (size_t i = 0; i < batch->count; i++) {
     lib_op_no_thread(batch->ops[i]);

@@ -23,6 +23,7 @@ void lib_op_drop(vow_op *op) {
   if (atomic_fetch_sub(&op->holders, 1) != 1)
     return;
   lib_gate *gate = op->gate;
+  lib_trace_close(op);
   mem_free(gate->allocator, op->args_json);
   mem_free(gate->allocator, op->answer.bytes);
   if (op->run)
@@ -32,6 +33,9 @@ void lib_op_drop(vow_op *op) {
 }
 
 vow_op *vow_op_retain(vow_op *op) {
+  if (op->trace)
+    atomic_store_explicit(&op->trace->taken_at, (uintptr_t)__builtin_return_address(0),
+                          memory_order_relaxed);
   atomic_fetch_add(&op->users, 1);
   return op;
 }
@@ -84,6 +88,7 @@ vow_op *lib_op_open(lib_kind *kind, host_call *call) {
   if (run)
     lib_run_hold(run);
   host_call_set_data(call, op);
+  lib_trace_open(op, call);
   link_op(op);
   return op;
 }
@@ -110,7 +115,8 @@ void lib_op_unlink(vow_op *op) {
 
 /* ---- the handler ---- */
 
-static void run_handler(pool_work *work) {
+static void run_handler(pool_work *work, void *state) {
+  (void)state;
   vow_op *op = (vow_op *)((char *)work - offsetof(vow_op, work));
   if (!vow_op_cancelled(op))
     op->kind->handler(op, op->kind->user);
@@ -126,7 +132,7 @@ static void start_on_worker(vow_op *op) {
   op->work.run = run_handler;
   op->work.done = handler_done;
   lib_op_hold(op);
-  if (pool_submit(runtime->workers, shard_loop(runtime->shard), &op->work))
+  if (pool_submit(runtime->workers, shard_loop(runtime->shard), &op->work) == POOL_OK)
     return;
   lib_op_no_thread(op);
   vow_op_release(op);
@@ -177,6 +183,7 @@ static void stop(host_call *call, void *user) {
 void lib_kind_init(lib_kind *kind) {
   kind->host.start = start;
   kind->host.stop = stop;
+  kind->host.where = lib_trace_where;
   kind->host.user = kind;
 }
 
@@ -229,8 +236,10 @@ static char *json_of_args(const vow_op *op) {
 
 /* Made outside of the lock: of two threads the first one's stays. */
 vow_status vow_op_args_json(vow_op *op, const char **json) {
-  char *made = json_of_args(op);
   *json = NULL;
+  if (lib_gate_is_lost(op->gate))
+    return VOW_E_STATE;
+  char *made = json_of_args(op);
   if (!made)
     return VOW_E_NOMEM;
   pthread_mutex_lock(&op->gate->lock);
@@ -262,11 +271,14 @@ uint64_t vow_op_remaining_ms(const vow_op *op) {
 
 /* A run may end inside a handler of its own, which is told only when it returns. */
 bool vow_op_cancelled(const vow_op *op) {
-  return atomic_load(&op->cancelled) || (op->run && atomic_load(&op->run->finished));
+  return atomic_load(&op->cancelled) || (op->run && atomic_load(&op->run->finished)) ||
+         lib_gate_is_lost(op->gate);
 }
 
 vow_status vow_op_on_cancel(vow_op *op, vow_cancel_callback *callback, void *user) {
   vow_status status = VOW_OK;
+  if (lib_gate_is_lost(op->gate))
+    return VOW_E_CANCELLED;
   pthread_mutex_lock(&op->gate->lock);
   if (op->answered)
     status = VOW_LATE;

@@ -1,25 +1,73 @@
 /* What a runtime writes down of its runs: an audit file, metrics. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vow/vow_int.h"
 
-static vow_status open_audit(vow_runtime *runtime, const char *path) {
+/* Opens a file that is there without a change to it. */
+static int open_path(vow_runtime *runtime, const char *path) {
+  int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+  int fd = open(path, flags);
+  if (fd >= 0 || errno != ENOENT)
+    return fd;
+  fd = open(path, flags | O_CREAT, 0666);
+  runtime->audit_made = fd >= 0 ? path : NULL;
+  return fd;
+}
+
+static bool same_file(const struct stat *facts, const char *path) {
+  struct stat other;
+  return stat(path, &other) == 0 && other.st_dev == facts->st_dev && other.st_ino == facts->st_ino;
+}
+
+/* SQLite's files beside the database are part of it. */
+static bool is_database(int fd, const char *database) {
+  static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+  struct stat facts;
+  if (!database || fstat(fd, &facts) != 0)
+    return false;
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof path, "%s%s", database, suffixes[i]);
+    if (len > 0 && (size_t)len < sizeof path && same_file(&facts, path))
+      return true;
+  }
+  return false;
+}
+
+/* The file may be another one by now, or somebody else's text be in it: such a one is
+ * not ours to remove. A link is followed to what was made. */
+void lib_record_take_back(vow_runtime *runtime) {
+  struct stat facts;
+  char name[PATH_MAX];
+  if (runtime->audit_made && fstat(runtime->audit_fd, &facts) == 0 && facts.st_size == 0 &&
+      realpath(runtime->audit_made, name) && same_file(&facts, name))
+    unlink(name);
+  runtime->audit_made = NULL;
+}
+
+static vow_status open_audit(vow_runtime *runtime, const char *path, const char *database) {
   char why[256];
-  int flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-  runtime->audit_fd = open(path, flags, 0666);
+  runtime->audit_fd = open_path(runtime, path);
   if (runtime->audit_fd < 0)
     return lib_fail(runtime, VOW_E_OPEN, "audit %s: cannot be written: %s", path,
                     errno == ENXIO ? "nobody reads from it" : strerror(errno));
+  if (is_database(runtime->audit_fd, database))
+    return lib_fail(runtime, VOW_E_INVALID, "audit %s: it is a file of the database", path);
   if (!recorder_prepare(&runtime->recorder, runtime->audit_fd, path, why, sizeof why))
     return lib_fail(runtime, VOW_E_OPEN, "audit %s: %s", path, why);
   return VOW_OK;
 }
 
-vow_status lib_record_open(vow_runtime *runtime, const char *audit, bool metrics) {
-  vow_status status = audit ? open_audit(runtime, audit) : VOW_OK;
+vow_status lib_record_open(vow_runtime *runtime, const char *audit, const char *database,
+                           bool metrics) {
+  vow_status status = audit ? open_audit(runtime, audit, database) : VOW_OK;
   const recorder_parts parts = {.allocator = runtime->allocator,
                                 .shard = runtime->shard,
                                 .pool = runtime->workers,

@@ -29,7 +29,7 @@ static bool take(vow_runtime *runtime, uint64_t given, const bounds *bounds, uin
 static vow_status read_limits(vow_runtime *runtime, const vow_request *request,
                               run_limits *limits) {
   *limits = run_limits_default;
-  uint64_t concurrent = limits->concurrent_max;
+  uint64_t concurrent = limits->concurrent_max, queue = limits->queue_max;
   const struct {
     uint64_t given;
     uint64_t *limit;
@@ -46,11 +46,13 @@ static vow_status read_limits(vow_runtime *runtime, const vow_request *request,
       {request->log_bytes, &limits->log_bytes, {"log_bytes", 1, 32u << 20}},
       {request->operations_max, &limits->operations_max, {"operations_max", 1, 1000000}},
       {request->concurrent_max, &concurrent, {"concurrent_max", 1, 65536}},
+      {request->queue_max, &queue, {"queue_max", 1, 1000000}},
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (!take(runtime, all[i].given, &all[i].bounds, all[i].limit))
       return VOW_E_INVALID;
   limits->concurrent_max = (uint32_t)concurrent;
+  limits->queue_max = (uint32_t)queue;
   return VOW_OK;
 }
 
@@ -123,7 +125,7 @@ vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_
   if (status == VOW_OK)
     status = check_context(runtime, request->context);
   read->options.context = request->context;
-  read->options.debug = request->debug;
+  read->options.debug = request->debug || runtime->on_leak;
   if (status == VOW_OK)
     status = request->script ? read_script(runtime, request, &read->options)
                              : read_source(runtime, request, read);

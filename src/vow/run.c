@@ -39,7 +39,7 @@ static void link_run(vow_runtime *runtime, vow_run *run) {
   if (run->next)
     run->next->previous = run;
   runtime->runs = run;
-  runtime->runs_begun++;
+  run->number = ++runtime->runs_begun;
   runtime->runs_live++;
 }
 
@@ -180,6 +180,22 @@ static void on_event(void *user, const run_event *event) {
   runtime->guarded--;
 }
 
+/* The run may be disposed. */
+static void on_late(void *user, const run_event *event) {
+  const vow_run *run = user;
+  recorder_event(run->recorder, &run->audit, event);
+}
+
+static void hold_late(void *user) {
+  lib_run_hold(user);
+}
+
+static void release_late(void *user) {
+  lib_run_drop(user);
+}
+
+static const run_late late = {on_late, hold_late, release_late};
+
 static vow_pending pending_of(const op_info *info, const char *detail) {
   return (vow_pending){.number = info->tag & ~WIRE_TIMER_BIT,
                        .name = info->name,
@@ -205,10 +221,12 @@ static void list_leaks(vow_run *run, const run_report *from) {
   if (!run->leaks)
     return;
   for (size_t i = 0; i < from->leaks_count; i++)
-    run->leaks[i] = (vow_leak){.number = from->leaks[i].number,
+    run->leaks[i] = (vow_leak){.kind = from->leaks[i].timer ? VOW_LEAK_TIMER : VOW_LEAK_OPERATION,
+                               .number = from->leaks[i].number,
                                .name = from->leaks[i].name,
                                .age_ns = from->leaks[i].age_ns,
-                               .site = from->leaks[i].site};
+                               .site = from->leaks[i].site,
+                               .host_site = from->leaks[i].host_site};
   run->report.leaks = run->leaks;
   run->report.leaks_count = from->leaks_count;
 }
@@ -291,6 +309,7 @@ static vow_run *new_run(vow_runtime *runtime, const vow_request *request,
   run->gate = runtime->gate;
   lib_gate_hold(run->gate);
   run->runtime = runtime;
+  run->recorder = &runtime->recorder;
   run->script = (vow_script *)(uintptr_t)request->script;
   run->on_done = callback;
   run->on_log = request->on_log;
@@ -320,11 +339,14 @@ static vow_status begin(vow_runtime *runtime, const vow_request *request, lib_re
   read->options.on_log = on_log;
   read->options.on_event =
       request->on_event || recorder_is_on(&runtime->recorder) ? on_event : NULL;
+  read->options.late = runtime->recorder.file ? &late : NULL;
   read->options.on_done = on_done;
   read->options.user = run;
   run->run = run_open(runtime->shard, &read->options);
   if (!run->run)
     return lib_fail(runtime, VOW_E_NOMEM, "no memory or address space for a sandbox");
+  run->debug = read->options.debug;
+  run->begun_ns = loop_now();
   if (run->script)
     lib_script_hold(run->script);
   link_run(runtime, run);
@@ -357,6 +379,7 @@ vow_status vow_eval(vow_runtime *runtime, const vow_request *given, vow_done_cal
       lib_run_drop(run);
     return status;
   }
+  run->begun_at = (uintptr_t)__builtin_return_address(0);
   run->by_itself = !begun;
   if (begun)
     *begun = run;

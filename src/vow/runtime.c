@@ -46,6 +46,9 @@ static vow_status open_shard(vow_runtime *runtime, const vow_runtime_options *op
                                                                               : ENGINE_WASM,
                                .live_max = options->live_max,
                                .concurrent_max = options->concurrent_max,
+                               .queue_max = options->queue_max,
+                               .on_leak = runtime->on_leak ? lib_tell_handler : NULL,
+                               .user = runtime,
                                .guest_folder = options->guest_dir};
   runtime->shard = shard_open(&shard, runtime->message, sizeof runtime->message);
   if (!runtime->shard)
@@ -64,52 +67,80 @@ static vow_status no_builtin(vow_runtime *runtime, const char *message) {
 
 static vow_status open_database(vow_runtime *runtime, const char *url) {
   char message[LIB_MESSAGE_MAX];
-  if (db_open(url ? url : DB_URL_DEFAULT, DB_CREATE, runtime->allocator, &runtime->store, message,
-              sizeof message))
+  if (db_open(url, DB_CREATE, runtime->allocator, &runtime->store, message, sizeof message))
     return VOW_OK;
   return lib_fail(runtime, VOW_E_OPEN, "%s", message);
 }
 
-static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options *options) {
-  bool allowed[BUILTINS_MAX] = {false}, needs_db = false;
+/* What is built in, as far as the options say it. */
+typedef struct builtins {
+  bool allowed[BUILTINS_MAX], needs_db;
+  const char *vault;
+} builtins;
+
+static vow_status check_builtins(vow_runtime *runtime, const vow_runtime_options *options,
+                                 builtins *builtins) {
   char message[LIB_MESSAGE_MAX];
   size_t count;
-  const char *vault = options->vault ? options->vault : NOTES_VAULT_DEFAULT;
   const api_kind *kinds = api_kinds(&count);
-  if (options->builtins && !api_allow(options->builtins, allowed, message, sizeof message))
+  *builtins = (struct builtins){.vault = options->vault ? options->vault : NOTES_VAULT_DEFAULT};
+  if (options->builtins &&
+      !api_allow(options->builtins, builtins->allowed, message, sizeof message))
     return no_builtin(runtime, message);
-  if (!notes_vault_check(vault, message, sizeof message))
+  if (!notes_vault_check(builtins->vault, message, sizeof message))
     return lib_fail(runtime, VOW_E_INVALID, "vault: %s", message);
   for (size_t i = 0; i < count; i++)
-    needs_db |= allowed[i] && kinds[i].needs_db;
-  vow_status status = needs_db ? open_database(runtime, options->database) : VOW_OK;
-  if (status != VOW_OK)
-    return status;
-  runtime->api =
-      api_host_open(runtime->allocator, allowed, runtime->store, vault, runtime->workers);
+    builtins->needs_db |= builtins->allowed[i] && kinds[i].needs_db;
+  return VOW_OK;
+}
+
+static vow_status open_builtins(vow_runtime *runtime, const vow_runtime_options *options,
+                                const builtins *builtins) {
+  size_t count;
+  runtime->api = api_host_open(runtime->allocator, builtins->allowed, runtime->store,
+                               builtins->vault, runtime->workers);
   bool bound = runtime->api && api_host_open_fetch(runtime->api, options->builtins) &&
                api_host_bind(runtime->api, runtime->shard);
   if (!bound)
     return VOW_E_NOMEM;
-  const host_kind *builtins = api_host_kinds(runtime->api, &count);
-  return api_registry_add_all(&runtime->registry, builtins, count) ? VOW_OK : VOW_E_NOMEM;
+  const host_kind *kinds = api_host_kinds(runtime->api, &count);
+  return api_registry_add_all(&runtime->registry, kinds, count) ? VOW_OK : VOW_E_NOMEM;
 }
 
-static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
-  uint32_t workers = options->workers_max ? options->workers_max : WORKERS_DEFAULT;
+static pool *open_workers(const vow_allocator *allocator, uint32_t threads_max) {
+  const pool_options options = {.allocator = allocator, .threads_max = threads_max};
+  return pool_open(&options);
+}
+
+static vow_status check_options(vow_runtime *runtime, const vow_runtime_options *options,
+                                builtins *builtins) {
   if (options->engine != VOW_ENGINE_WASM && options->engine != VOW_ENGINE_NATIVE)
     return lib_fail(runtime, VOW_E_INVALID, "engine: there is no such one");
-  if (workers > WORKERS_MAX)
+  if (options->workers_max > WORKERS_MAX)
     return lib_fail(runtime, VOW_E_INVALID, "workers_max: at most %u", WORKERS_MAX);
   if (options->audit && !*options->audit)
     return lib_fail(runtime, VOW_E_INVALID, "audit: it names no file");
+  return check_builtins(runtime, options, builtins);
+}
+
+/* The audit, then the database come after everything that may be refused, so that a
+ * mistake leaves no new one: the audit can be taken back, a database cannot. */
+static vow_status open_parts(vow_runtime *runtime, const vow_runtime_options *options) {
+  builtins builtins;
+  uint32_t workers = options->workers_max ? options->workers_max : WORKERS_DEFAULT;
+  const char *database = options->database ? options->database : DB_URL_DEFAULT;
+  vow_status status = check_options(runtime, options, &builtins);
   runtime->runs_max = options->runs_max;
-  vow_status status = open_shard(runtime, options);
-  if (status == VOW_OK && !(runtime->workers = pool_open(runtime->allocator, workers)))
+  if (status == VOW_OK)
+    status = open_shard(runtime, options);
+  if (status == VOW_OK && !(runtime->workers = open_workers(runtime->allocator, workers)))
     status = VOW_E_NOMEM;
   if (status == VOW_OK)
-    status = open_builtins(runtime, options);
-  return status == VOW_OK ? lib_record_open(runtime, options->audit, options->metrics) : status;
+    status = lib_record_open(runtime, options->audit, builtins.needs_db ? db_file(database) : NULL,
+                             options->metrics);
+  if (status == VOW_OK && builtins.needs_db)
+    status = open_database(runtime, database);
+  return status == VOW_OK ? open_builtins(runtime, options, &builtins) : status;
 }
 
 static void close_parts(vow_runtime *runtime) {
@@ -119,6 +150,8 @@ static void close_parts(vow_runtime *runtime) {
   api_host_unbind(runtime->api);
   pool_close(runtime->workers); /* its last messages are for the loop */
   shard_close(runtime->shard);
+  if (runtime->gate)
+    lib_tell_operations(runtime);
   api_host_close(runtime->api);
   db_close(runtime->store);
   while (runtime->kinds) {
@@ -131,6 +164,7 @@ static void close_parts(vow_runtime *runtime) {
   api_registry_free(&runtime->registry);
   lib_gate_drop(runtime->gate);
   mem_free(allocator, runtime);
+  lib_process_leave();
 }
 
 static void tell(const vow_runtime_options *options, const char *message) {
@@ -139,24 +173,36 @@ static void tell(const vow_runtime_options *options, const char *message) {
 }
 
 vow_status vow_runtime_open(const vow_runtime_options *given, vow_runtime **opened) {
+  static const char orphaned[] = "this process was forked from one with an open runtime: fork "
+                                 "before opening any, or exec";
   vow_runtime_options options = {0};
   *opened = NULL;
   if (given && !lib_options_copy(&options, sizeof options, given))
     return VOW_E_INVALID;
   tell(&options, "");
+  vow_status status = lib_process_enter();
+  if (status != VOW_OK) {
+    tell(&options, status == VOW_E_OPEN ? orphaned : vow_status_message(status));
+    return status;
+  }
   vow_runtime *runtime = mem_new(options.allocator, 1, sizeof *runtime);
   if (!runtime) {
+    lib_process_leave();
     tell(&options, vow_status_message(VOW_E_NOMEM));
     return VOW_E_NOMEM;
   }
   runtime->allocator = runtime->registry.allocator = options.allocator;
   runtime->audit_fd = -1;
-  vow_status status = open_parts(runtime, &options);
+  runtime->on_leak = options.on_leak;
+  runtime->on_leak_user = options.on_leak_user;
+  status = open_parts(runtime, &options);
   if (status == VOW_OK) {
+    runtime->audit_made = NULL;
     *opened = runtime;
     return VOW_OK;
   }
   tell(&options, runtime->message[0] ? runtime->message : vow_status_message(status));
+  lib_record_take_back(runtime);
   close_parts(runtime);
   return status;
 }
@@ -192,10 +238,13 @@ vow_status vow_runtime_close(vow_runtime *runtime) {
     return VOW_E_STATE;
   runtime->closing = true;
   runtime->depth++;
+  lib_tell_handles(runtime);
   end_runs(runtime);
   close_scripts(runtime);
   while (runtime->ops)
     lib_op_close(runtime->ops);
+  if (runtime->recorder.file)
+    shard_drain(runtime->shard); /* its end holds what came too late */
   bool whole = lib_record_end(runtime);
   pthread_mutex_lock(&runtime->gate->lock);
   runtime->gate->loop = NULL; /* from here on, every answer is late */
@@ -240,6 +289,10 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
                     "policy of %s: arguments: at most %u, and options_last "
                     "needs one",
                     name, ARGUMENTS_MAX);
+  const host_policy host = policy_of(policy);
+  const char *fault = host_policy_fault(&host);
+  if (fault)
+    return lib_fail(runtime, VOW_E_INVALID, "policy of %s: %s", name, fault);
   lib_kind *kind = mem_new(runtime->allocator, 1, sizeof *kind);
   char *copy = kind ? mem_text(runtime->allocator, name, strlen(name)) : NULL;
   if (!copy) {
@@ -255,7 +308,7 @@ static vow_status add_kind(vow_runtime *runtime, const char *name, vow_handler *
                      .host = {.name = copy,
                               .arguments = arguments,
                               .options_last = policy->options_last,
-                              .policy = policy_of(policy)}};
+                              .policy = host}};
   lib_kind_init(kind);
   if (kind->batch)
     lib_kind_init_batch(kind);

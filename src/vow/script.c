@@ -52,6 +52,10 @@ vow_status vow_script_open(vow_runtime *runtime, const vow_request *given, vow_s
     status = lib_fail(runtime, VOW_E_INVALID, "script: it is to be opened, not used");
   if (status == VOW_OK)
     status = load(runtime, &read, opened);
+  if (status == VOW_OK) {
+    (*opened)->opened_at = (uintptr_t)__builtin_return_address(0);
+    (*opened)->opened_ns = loop_now();
+  }
   mem_free(runtime->allocator, read.kinds);
   return status;
 }

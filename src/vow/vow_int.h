@@ -33,12 +33,14 @@
 
 typedef struct lib_gate {
   const vow_allocator *allocator;
-  pthread_t thread;      /* the runtime's */
-  atomic_size_t holders; /* the runtime, and its operations */
-  pthread_mutex_t lock;  /* guards what follows, and in operations what says so. Taken before
-                            the loop's own; no callback is called under it */
-  loop *loop;            /* NULL: the runtime is closed, or about to be */
-  size_t bytes;          /* in the mailbox */
+  pthread_t thread;         /* the runtime's */
+  unsigned forks;           /* of the process, when it was opened */
+  atomic_size_t holders;    /* the runtime, and its operations */
+  pthread_mutex_t lock;     /* guards what follows, and in operations what says so. Taken before
+                               the loop's own; no callback is called under it */
+  loop *loop;               /* NULL: the runtime is closed, or about to be */
+  size_t bytes;             /* in the mailbox */
+  struct lib_trace *traces; /* of its operations, the newest first */
   uint64_t repeated, abandoned;
 } lib_gate;
 
@@ -47,6 +49,13 @@ lib_gate *lib_gate_open(const vow_allocator *allocator, loop *loop);
 void lib_gate_hold(lib_gate *gate);
 void lib_gate_drop(lib_gate *gate);
 bool lib_gate_is_here(const lib_gate *gate); /* on the runtime's thread */
+/* The runtime is another process's, from which this one was forked: its lock may not
+ * be touched. */
+bool lib_gate_is_lost(const lib_gate *gate);
+/* Before a runtime is opened, and once it is closed. VOW_E_OPEN: there are some that
+ * are lost in this way, and there must be none beside them; VOW_E_NOMEM. */
+vow_status lib_process_enter(void);
+void lib_process_leave(void);
 
 /* ---- operations ---- */
 
@@ -67,6 +76,16 @@ typedef struct lib_answer {
   const char *name, *code, *message; /* of an error */
 } lib_answer;
 
+/* Of an operation that is watched for leaks. */
+typedef struct lib_trace {
+  struct lib_trace *next, *previous; /* in the gate's list; under its lock */
+  vow_op *op;
+  uint64_t created_ns;
+  uintptr_t handler;
+  atomic_uintptr_t taken_at; /* where the last vow_op_retain() returned to; 0: there was none */
+  char *site;                /* where script called it; NULL: not known */
+} lib_trace;
+
 struct vow_op {
   loop_message message;    /* its answer, on its way to the loop */
   pool_work work;          /* of a handler that blocks */
@@ -74,6 +93,7 @@ struct vow_op {
   vow_run *run;            /* held; NULL: it had ended when this attempt began */
   lib_kind *kind;          /* valid while the runtime is open */
   host_call *call;         /* runtime's thread; NULL: answered */
+  lib_trace *trace;        /* constant; NULL: not watched */
   vow_op *next, *previous; /* in the runtime's list while `call`; its thread */
   atomic_size_t users, holders;
   atomic_bool cancelled; /* told so; set on the runtime's thread, under the gate's lock */
@@ -118,13 +138,28 @@ void lib_op_abandon(vow_op *op);
 /* The same for a kind with a batch handler, behind lib_kind_init(). */
 void lib_kind_init_batch(lib_kind *kind);
 
+/* ---- leaks.c ---- */
+
+/* Watches `op`, if its runtime or its run asks for that, until it is freed. */
+void lib_trace_open(vow_op *op, const host_call *call);
+void lib_trace_close(vow_op *op);
+/* Of host_kind. */
+char *lib_trace_where(const host_call *call, const vow_allocator *allocator);
+/* To on_leak: runs and scripts that the program has left; operations that it holds. */
+void lib_tell_handles(vow_runtime *runtime);
+/* Of shard_options; `user` is the runtime. */
+void lib_tell_handler(void *user, const run_leak *leak);
+void lib_tell_operations(vow_runtime *runtime);
+
 /* ---- runs and scripts ---- */
 
 struct vow_script {
   vow_runtime *runtime;
   vow_script *next, *previous;
-  size_t holders; /* the caller, until it closes it, and its runs */
-  bool closed;    /* by the caller */
+  size_t holders;      /* the caller, until it closes it, and its runs */
+  bool closed;         /* by the caller */
+  uintptr_t opened_at; /* where vow_script_open() returned to */
+  uint64_t opened_ns;
   run_template *template;
 };
 
@@ -137,6 +172,9 @@ struct vow_run {
   vow_runtime *runtime;           /* until it is disposed; its thread */
   vow_run *next, *previous;
   run *run; /* NULL: disposed */
+  bool debug;
+  uint64_t number, begun_ns;
+  uintptr_t begun_at; /* where vow_eval() returned to */
   vow_script *script;
   vow_done_callback *on_done;
   void (*on_log)(vow_run *run, int level, const char *text, size_t len, void *user);
@@ -153,6 +191,7 @@ struct vow_run {
   char *tenant;
   char parent_name[RUN_AUDIT_ID_LEN + 24];
   run_audit audit;
+  recorder *recorder; /* the runtime's, which all handlers end before */
   char audit_last[AUDIT_HASH_LEN + 1];
   vow_leak *leaks;
   const run_report *source; /* NULL: it has not finished */
@@ -184,7 +223,11 @@ vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_
 
 /* ---- record.c ---- */
 
-vow_status lib_record_open(vow_runtime *runtime, const char *audit, bool metrics);
+/* `database`: the file of one that is opened next, or NULL. */
+vow_status lib_record_open(vow_runtime *runtime, const char *audit, const char *database,
+                           bool metrics);
+/* The runtime does not open after all: an audit file that was made for it goes. */
+void lib_record_take_back(vow_runtime *runtime);
 /* Every run has ended. False when lines of the audit were lost. */
 bool lib_record_end(vow_runtime *runtime);
 void lib_record_close(vow_runtime *runtime);
@@ -208,9 +251,12 @@ struct vow_runtime {
   bool closing;
   uint32_t runs_max;
   uint64_t runs_begun, runs_live, outcomes[RUN_CANCELLED + 1];
+  void (*on_leak)(const vow_leak *leak, void *user); /* NULL: not looked for */
+  void *on_leak_user;
   recorder recorder;
-  int audit_fd;  /* -1: none */
-  char *metrics; /* the last text that was asked for */
+  int audit_fd;           /* -1: none */
+  const char *audit_made; /* its path, borrowed: while the runtime is opened, if it made it */
+  char *metrics;          /* the last text that was asked for */
   char message[LIB_MESSAGE_MAX];
 };
 

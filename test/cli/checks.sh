@@ -6,10 +6,15 @@ cd "$work" || exit 2
 failed=0 checks=0
 
 # check NAME STATUS STDOUT STDERR -- COMMAND...: standard input is the caller's.
-# A "~" before an expectation makes it a shell pattern.
+# A "~" before an expectation makes it a shell pattern. `vow eval` looks for leaks,
+# which it tells on standard error.
 check() {
   name=$1 want_status=$2 want_out=$3 want_err=$4
   shift 5
+  if [ "$1" = "$vow" ] && [ "$2" = eval ]; then
+    shift 2
+    set -- "$vow" eval --debug "$@"
+  fi
   "$@" >out 2>err
   status=$?
   checks=$((checks + 1))

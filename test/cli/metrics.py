@@ -23,11 +23,14 @@ def need(condition, message):
 
 
 def evaluate(vow, engine, source):
-    command = [vow, "eval", "--engine", engine, "--allow", "notes.*", "--wall-ms", "300",
+    command = [vow, "eval", "--debug", "--engine", engine, "--allow", "notes.*", "--wall-ms", "300",
                "--report", "report", "--metrics", "metrics", "-"]
     subprocess.run(command, input=source.encode(), capture_output=True, check=False)
-    with open("report", encoding="utf-8") as report, open("metrics", encoding="utf-8") as metrics:
-        return json.load(report), metrics.read()
+    with open("report", encoding="utf-8") as file, open("metrics", encoding="utf-8") as metrics:
+        report = json.load(file)
+        left = [leak["name"] for leak in report["leaks"]]
+        need(not left or left == ["timer"] and source == SCRIPTS["limit"], f"outlived the run: {left}")
+        return report, metrics.read()
 
 
 def samples(text):

@@ -81,9 +81,11 @@ def check(vow, engine):
     piped = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
     need(piped.stderr == b"begin\nend\n" and piped.stdout == b"42\n", f"piped: {piped}")
 
-    text, status = on_terminal([vow, "eval", "--engine", engine, "--wall-ms", "1500", "waits.js"], 80)
+    with open("long.js", "w", encoding="utf-8") as script:
+        script.write('console.log("begin"); await sleep(60000)')
+    text, status = on_terminal([vow, "eval", "--engine", engine, "--wall-ms", "4000", "long.js"], 80)
     need(status == 3 and shown(text), f"a limit: {text!r}")
-    need(screen(text)[1].startswith("vow eval: limit (timeout): the run took longer than 1500 ms"),
+    need(screen(text)[1].startswith("vow eval: limit (timeout): the run took longer than 4000 ms"),
          f"a limit: {screen(text)}")
 
 

@@ -1,6 +1,7 @@
 """What the tests of faults share: a folder, and the real command run in it."""
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -42,12 +43,15 @@ class FaultTest(unittest.TestCase):
         return name
 
     def start(self, *command, **popen):
+        if command[0] == "eval":
+            command = ("eval", "--debug", *command[1:])
         return subprocess.Popen([VOW, *command], cwd=self.folder, text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, **popen)
 
-    def end(self, process, seconds=20):
-        """What became of it: no crash, no hang, no trace of a sanitizer."""
+    def end(self, process, seconds=20, leaks=()):
+        """What became of it: no crash, no hang, no trace of a sanitizer, and nothing outlived
+        the run but `leaks`."""
         began = time.monotonic()
         try:
             out, err = process.communicate(timeout=seconds * SCALE)
@@ -58,12 +62,13 @@ class FaultTest(unittest.TestCase):
         self.assertIn(result.status, (0, 1, 2, 3), result)
         self.assertNotIn("Sanitizer", err)
         self.assertNotIn("runtime error", err)
+        self.assertLessEqual(set(re.findall("outlived the run: (.*), ", err)), set(leaks))
         if result.status == 2:
             self.assertEqual(err.count("\n"), 1, result)
         return result
 
-    def vow(self, *command, seconds=20, **popen):
-        return self.end(self.start(*command, **popen), seconds)
+    def vow(self, *command, seconds=20, leaks=(), **popen):
+        return self.end(self.start(*command, **popen), seconds, leaks)
 
     def script(self, source, *options, name="script.js", **popen):
         return self.vow("eval", *options, self.write(name, source), **popen)

@@ -307,10 +307,11 @@ class Clock(FaultOfProcess):
 
     def test_limits(self):
         for engine in ("wasm", "native"):
-            for option, source in (("--wall-ms", "await sleep(20000)"), ("--cpu-ms", "for (;;);")):
+            for option, source, left in (("--wall-ms", "await sleep(20000)", ["timer"]),
+                                         ("--cpu-ms", "for (;;);", [])):
                 with self.subTest(engine=engine, option=option):
                     result = self.script(source, "--engine", engine, option, "500", "--report", "r",
-                                         env=shim(FAULT_CLOCK="100:-315360000"))
+                                         leaks=left, env=shim(FAULT_CLOCK="100:-315360000"))
                     self.assertEqual(result.status, 3, result)
                     with open(self.path("r"), encoding="utf-8") as file:
                         self.assert_close(json.load(file)["time"]["wall_ms"], 500)

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from types_test import OPTIONS, compiler, need, run  # noqa: E402
 
 GOOD = """
-import { Host, RunCancelled, ToolError, type Call, type Progress } from "./index.js";
+import { Host, RunCancelled, ToolError, type BatchCall, type Call, type Progress } from "./index.js";
 const host = await Host.open({ allow: ["notes.*"], audit: "audit.jsonl" });
 host.tool("double", { parameters: { n: "integer", "by?": { type: "number" } }, policy: { timeoutMs: 5 } },
   async (n: number, by: number | undefined, call: Call) => {
@@ -25,6 +25,8 @@ host.tool("double", { parameters: { n: "integer", "by?": { type: "number" } }, p
     if (call.signal.aborted) throw new ToolError("no", { name: "NotFoundError" });
     return n * (by ?? 2);
   });
+host.tool("sizes", { parameters: { text: "string" }, policy: { batchMax: 9, batchWindowMs: 5 } },
+  (calls: BatchCall[]) => calls.map((call): number => call.arguments[0].length + call.attempt));
 const seen: Progress[] = [];
 const { value, report } = await host.eval("await double(4)", {
   cpuMs: 5, onProgress: (progress) => void seen.push(progress), tenant: "a",

@@ -46,7 +46,8 @@ class Peer:
         return self.next_id
 
     def eval(self, source, **params):
-        return self.ask("eval", source=source, **params)
+        """Looks for leaks; report() tells them."""
+        return self.ask("eval", source=source, **{"debug": True, **params})
 
     def register(self, *operations):
         answer = self.answer(self.ask("register", operations=list(operations)))
@@ -77,13 +78,22 @@ class Peer:
         return self.wait(lambda m: isinstance(m, dict) and "method" not in m
                          and m.get("id") == number)
 
-    def report(self, number):
+    def report(self, number, leaks=()):
+        """Of a run that leaves nothing, unless it is one of `leaks`: names of operations."""
         answer = self.answer(number)
         assert "result" in answer, answer
+        left = [leak["name"] for leak in answer["result"].get("leaks", [])]
+        assert set(left) <= set(leaks), f"outlived the run: {left}"
         return answer["result"]
 
     def call(self):
         return self.wait(lambda m: isinstance(m, dict) and m.get("method") == "call")
+
+    def calls(self):
+        """The next calls that came together: an array."""
+        found = self.wait(lambda m: isinstance(m, list))
+        assert all(call["method"] == "call" for call in found), found
+        return found
 
     def notification(self, method):
         return self.wait(lambda m: isinstance(m, dict) and m.get("method") == method)["params"]

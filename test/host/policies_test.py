@@ -36,17 +36,22 @@ class Policies(HostTest):
         peer.end()
 
     def test_full_queue(self):
+        """Of an operation, and of a run."""
         peer = self.peer
-        peer.register(operation("narrow", concurrent_max=1, queue_max=1))
-        number = peer.eval("(await Promise.allSettled([narrow(1), narrow(2), narrow(3)]))"
-                           ".map((end) => end.value ?? [end.reason.name, end.reason.code])")
-        for i in (1, 2):
-            call = peer.call()
-            self.assertEqual(call["params"]["arguments"], [i])
-            peer.fulfil(call, i)
-        report = peer.report(number)
-        self.assertEqual(self.value(report), [1, 2, ["ApiError", "QUEUE_FULL"]])
-        self.assertEqual(report["operations"]["concurrent_max"], 1)
+        peer.register(operation("narrow", concurrent_max=1, queue_max=1), operation("wide"))
+        for name, code, limits in (("narrow", "QUEUE_FULL", {}),
+                                   ("wide", "RUN_QUEUE_FULL",
+                                    {"max_concurrent": 1, "max_queued": 1})):
+            number = peer.eval(f"(await Promise.allSettled([1, 2, 3].map((n) => {name}(n))))"
+                               ".map((end) => end.value ?? [end.reason.name, end.reason.code])",
+                               **limits)
+            for i in (1, 2):
+                call = peer.call()
+                self.assertEqual(call["params"]["arguments"], [i])
+                peer.fulfil(call, i)
+            report = peer.report(number)
+            self.assertEqual(self.value(report), [1, 2, ["ApiError", code]])
+            self.assertEqual(report["operations"]["concurrent_max"], 1)
         peer.end()
 
     def test_kept_errors(self):
@@ -79,6 +84,145 @@ class Policies(HostTest):
         peer.end()
 
 
+class Batches(HostTest):
+    def test_of_one_turn(self):
+        """Calls of one turn come as one array, also a single one; each is answered alone."""
+        peer = self.peer
+        peer.register(operation("many", batch_max=100), ECHO)
+        number = peer.eval("(await Promise.allSettled([many(0), many(1), many(2), echo(3)]))"
+                           ".map((end) => end.value ?? end.reason.name)")
+        calls = peer.calls()
+        self.assertEqual([call["params"]["arguments"] for call in calls], [[0], [1], [2]])
+        self.assertEqual(len({call["id"] for call in calls}), 3)
+        peer.fulfil(calls[2], "c")
+        peer.fail(calls[0], name="NotFoundError")
+        self.assertEqual(peer.counts()["calls"], 2)
+        peer.fulfil(peer.call(), "d")
+        peer.fulfil(calls[1], "b")
+        report = peer.report(number)
+        self.assertEqual(self.value(report), ["NotFoundError", "b", "c", "d"])
+        self.assertEqual(report["operations"]["batched"], 3)
+        number = peer.eval("await many(1)")
+        [call] = peer.calls()
+        peer.fulfil(call, 1)
+        report = peer.report(number)
+        self.assertEqual((self.value(report), report["operations"]["batched"]), (1, 0))
+        peer.end()
+
+    def test_answered_by_an_array(self):
+        """The places that it frees are taken by the next batch, not by one call after the other."""
+        peer = self.peer
+        peer.register(operation("many", batch_max=64))
+        number = peer.eval("""
+          const all = Array.from({ length: 12 }, (_, i) => many(i));
+          console.log("all of them wait");
+          (await Promise.all(all)).join()""", max_concurrent=4)
+        peer.notification("log")
+        calls, sizes = [], []
+        while len(calls) < 4:  # the guest's turn may have been cut in two
+            calls += peer.calls()
+        while calls:
+            peer.send([{"jsonrpc": "2.0", "id": call["id"], "result": call["params"]["arguments"][0]}
+                       for call in calls])
+            sizes.append(len(calls))
+            calls = peer.calls() if sum(sizes) < 12 else []
+        self.assertEqual(sizes, [4, 4, 4])
+        self.assertEqual(self.value(peer.report(number)), ",".join(map(str, range(12))))
+        peer.end()
+
+    def test_window_of_several_runs(self):
+        peer = self.peer
+        peer.register(operation("many", batch_max=3, batch_window_ms=3600000))
+        numbers = [peer.eval("await many(context)", context=i, wall_ms=86400000,
+                             op_timeout_ms=86400000) for i in range(3)]
+        calls = peer.calls()
+        self.assertEqual({call["params"]["run"] for call in calls}, set(numbers))
+        for call in calls:
+            peer.fulfil(call, call["params"]["arguments"][0] * 10)
+        self.assertEqual([self.value(peer.report(number)) for number in numbers], [0, 10, 20])
+        peer.end()
+
+    def test_one_is_cancelled(self):
+        peer = self.peer
+        peer.register(operation("many", batch_max=8), ECHO)
+        number = peer.eval("""
+          const controller = new AbortController();
+          const given = many(1, { signal: controller.signal }).catch((e) => e.name), kept = many(2);
+          await echo({});
+          controller.abort();
+          await Promise.all([given, kept])""")
+        calls = peer.calls()
+        peer.fulfil(peer.call(), None)
+        self.assertEqual(peer.notification("cancelled"), {"call": calls[0]["id"]})
+        for call in calls:
+            peer.fulfil(call, call["params"]["arguments"][0])
+        report = peer.report(number)
+        self.assertEqual(self.value(report), ["AbortError", 2])
+        self.assertEqual(report["operations"]["late"], 1)
+        peer.end()
+
+    def test_attempts_are_batched_again(self):
+        peer = self.peer
+        peer.register(operation("many", batch_max=8, attempts=2, idempotent=True))
+        number = peer.eval("await Promise.all([many(1), many(2)])")
+        for attempt in (1, 2):
+            calls = peer.calls()
+            self.assertEqual([call["params"]["attempt"] for call in calls], [attempt] * 2)
+            answers = [{"jsonrpc": "2.0", "id": call["id"], "result": attempt} for call in calls]
+            if attempt == 1:
+                for answer in answers:
+                    del answer["result"]
+                    answer["error"] = {"code": 1, "message": "no", "data": {"transient": True}}
+            peer.send(answers)
+        self.assertEqual(self.value(peer.report(number)), [2, 2])
+        peer.end()
+
+    def test_wrong_arguments_and_large_ones(self):
+        """Only what can be sent is in an array, and no array is longer than a message."""
+        peer = Peer(protocol_test.VOW, "--message-mib", "1")
+        self.addCleanup(peer.kill)
+        peer.register({"name": "many", "parameters": [{"name": "text", "schema": {"type": "string"}}],
+                       "policy": {"batch_max": 6, "batch_window_ms": 3600000}})
+        number = peer.eval("""
+          const text = (size) => "\\x01".repeat(size); // six bytes each in JSON
+          (await Promise.allSettled([many(text(70000)), many(1), many(text(70000)), many(text(70000)),
+             many(text(200000)), many("last")])).map((end) => end.value ?? end.reason.name)""",
+                           op_timeout_ms=86400000, wall_ms=86400000)
+        sizes = []
+        for count in (2, 1, 1):
+            line = peer.line()
+            self.assertLessEqual(len(line), (1 << 20) + 1)
+            calls = json.loads(line)
+            self.assertEqual(len(calls), count)
+            for call in calls:
+                sizes.append(len(call["params"]["arguments"][0]))
+                peer.fulfil(call, len(call["params"]["arguments"][0]))
+        self.assertEqual(sizes, [70000, 70000, 70000, 4])
+        self.assertEqual(self.value(peer.report(number)),
+                         [70000, "TypeError", 70000, 70000, "RangeError", 4])
+        peer.end()
+
+    def test_wrong_policies(self):
+        peer = self.peer
+        for policy, told in (({"batch_max": 1}, "batch_max must be a whole number from 2 to 256"),
+                             ({"batch_max": 257}, "batch_max must be a whole number from 2 to 256"),
+                             ({"batch_max": 2, "batch_window_ms": -1}, "batch_window_ms must be"),
+                             ({"batch_window_ms": 5}, "batch_window_ms goes with batch_max")):
+            answer = peer.answer(peer.ask("register", operations=[operation("many", **policy)]))
+            self.assertEqual(self.code(answer), -32602)
+            self.assertIn("register: many: " + told, answer["error"]["message"])
+        peer.end()
+
+    def test_the_host_goes(self):
+        peer = self.peer
+        peer.register(operation("many", batch_max=8))
+        number = peer.eval("(await Promise.allSettled([many(1), many(2)])).map((end) => end.reason.code)")
+        self.assertEqual(len(peer.calls()), 2)
+        peer.process.stdin.close()
+        self.assertEqual(self.value(peer.report(number)), ["HOST_GONE", "HOST_GONE"])
+        peer.end()
+
+
 class Events(HostTest):
     def test_every_event(self):
         """Each kind of event is in the audit, and those of security are marked."""
@@ -97,7 +241,7 @@ class Events(HostTest):
         self.assert_events(lines)
 
     def run_all(self, peer):
-        peer.register(operation("flaky", attempts=2), operation("single", concurrent_max=1),
+        peer.register(operation("flaky", attempts=2, idempotent=True), operation("single", concurrent_max=1),
                       operation("kept", cache_ms=60000), operation("brief", timeout_ms=20), ECHO)
         number = peer.eval("""
           await flaky();
@@ -136,6 +280,10 @@ class Events(HostTest):
         self.assertEqual([line["event"] for line in lines if line.get("security")],
                          ["timed_out", "denied"])
         self.assertEqual({line["attempt"] for line in lines if line["event"] == "retried"}, {1})
+        for line in lines:
+            ends = line["event"] in ("settled", "timed_out", "cancelled", "denied", "late")
+            timed = "operation" in line and ends
+            self.assertEqual(("state" in line, "age_ms" in line), (timed, timed), line)
 
 
 def main():

@@ -48,7 +48,7 @@ class HostTest(unittest.TestCase):
 
 class Runs(HostTest):
     def test_value_and_report(self):
-        report = self.peer.report(self.peer.eval("1 + 1"))
+        report = self.peer.report(self.peer.eval("1 + 1", debug=False))
         self.assertEqual(self.value(report), 2)
         self.assertEqual(list(report), ["version", "outcome", "value", "operations", "time",
                                         "memory", "pending"])
@@ -161,7 +161,7 @@ class Runs(HostTest):
 
     def test_policies(self):
         peer = self.peer
-        peer.register(dict(ECHO, name="flaky", policy={"attempts": 3, "backoff_ms": 1}),
+        peer.register(dict(ECHO, name="flaky", policy={"attempts": 3, "backoff_ms": 1, "idempotent": True}),
                       dict(ECHO, name="kept", policy={"cache_ms": 60000, "cache_bytes": 100000}),
                       dict(ECHO, name="single", policy={"concurrent_max": 1}),
                       dict(ECHO, name="brief", policy={"timeout_ms": 20}))
@@ -263,7 +263,8 @@ class Runs(HostTest):
                 ("const a = []; for (;;) a.push(new Uint8Array(1e6))", {"memory_mib": 8}, "memory"),
                 ("function f() { f() } f()", {"stack_kib": 32}, "stack"),
                 ("echo(); echo(); 1", {"max_ops": 1}, "operations")):
-            report = peer.report(peer.eval(source, **limits))
+            left = {"timeout": ["timer"], "operations": ["echo"]}.get(kind, [])
+            report = peer.report(peer.eval(source, **limits), left)
             self.assertEqual((report["outcome"], report["error"]["kind"]), ("limit", kind), report)
             if kind != "stack":  # by the name it is set by
                 self.assertIn(next(iter(limits)), report["error"]["message"])
@@ -438,6 +439,7 @@ class Protocol(HostTest):
                 ({"name": "a", "result": {"required": [1]}}, "required must be"),
                 ({"name": "a", "policy": {"timeout": 1}}, "there is no 'timeout'"),
                 ({"name": "a", "policy": {"attempts": 0}}, "attempts must be"),
+                ({"name": "a", "policy": {"attempts": 2}}, "only an operation that is `idempotent`"),
                 ({"name": "a", "policy": 5}, "must be an object")):
             answer = peer.answer(peer.ask("register", operations=[{"name": "good"}, wrong]))
             self.assertEqual(self.code(answer), -32602)
@@ -472,9 +474,9 @@ class Protocol(HostTest):
 class Cancel(HostTest):
     options = ("--max-runs", "2")
 
-    def cancelled(self, number):
+    def cancelled(self, number, leaks=()):
         self.assertEqual(self.peer.answer(self.peer.ask("cancel", id=number))["result"], {"cancelled": True})
-        report = self.peer.report(number)
+        report = self.peer.report(number, leaks)
         self.assertEqual((report["outcome"], report["error"]["kind"]), ("cancelled", "cancelled"))
         self.assertEqual(self.peer.answer(self.peer.ask("cancel", id=number))["result"], {"cancelled": False})
         return report
@@ -483,10 +485,10 @@ class Cancel(HostTest):
         peer = self.peer
         peer.register(ECHO)
         self.cancelled(peer.eval("for (;;);", cpu_ms=60000))
-        self.cancelled(peer.eval("await sleep(60000)"))
+        self.cancelled(peer.eval("await sleep(60000)"), ["timer"])
         number = peer.eval("await echo(1)")
         call = peer.call()
-        self.assertEqual(self.cancelled(number)["operations"]["cancelled"], 1)
+        self.assertEqual(self.cancelled(number, ["echo"])["operations"]["cancelled"], 1)
         self.assertEqual(peer.notification("cancelled"), {"call": call["id"]})
         self.assertEqual(peer.counts()["calls"], 1)
         peer.fulfil(call, "too late")
@@ -502,9 +504,9 @@ class Cancel(HostTest):
         waiting = [peer.eval(f"{i}") for i in range(3)]
         self.assertEqual(peer.counts()["waiting"], 3)
         self.cancelled(waiting[1])
-        self.cancelled(numbers[0])
+        self.cancelled(numbers[0], ["timer"])
         self.assertEqual([self.value(peer.report(waiting[i])) for i in (0, 2)], [0, 2])
-        self.cancelled(numbers[1])
+        self.cancelled(numbers[1], ["timer"])
         peer.end()
 
     def test_calls_that_the_script_gives_up(self):
@@ -542,7 +544,8 @@ class Cancel(HostTest):
                 peer.ask("cancel", id=outer)
             elif how == "end":
                 peer.fulfil(call, 3)
-            nested, report = peer.report(inner), peer.report(outer)
+            nested = peer.report(inner, ["echo"])
+            report = peer.report(outer, ["echo"] if how == "cancel" else [])
             self.assertEqual(nested["outcome"], "cancelled")
             self.assertEqual(report["outcome"], "cancelled" if how == "cancel" else "value")
             peer.wait(lambda m: m.get("method") == "cancelled" and m["params"]["call"] == second["id"])
@@ -624,6 +627,7 @@ class Seen(HostTest):
             audit, metrics = os.path.join(folder, "audit"), os.path.join(folder, "metrics")
             peer = Peer(VOW, "--audit", audit, "--metrics", metrics)
             self.addCleanup(peer.kill)
+            peer.counts()  # it has locked the file
             second = subprocess.run([VOW, "host", "--audit", audit], stdin=subprocess.DEVNULL,
                                     capture_output=True, check=False)
             self.assertEqual(second.returncode, 2)
@@ -764,8 +768,8 @@ class Ends(HostTest):
                    for source in ("await sleep(100); 5", "await sleep(600000)", "for (;;);")]
         peer.process.stdin.close()
         self.assertEqual(self.value(peer.report(numbers[0])), 5)
-        for number in numbers[1:]:
-            self.assertEqual(peer.report(number)["outcome"], "cancelled")
+        for number, left in zip(numbers[1:], (["timer"], [])):
+            self.assertEqual(peer.report(number, left)["outcome"], "cancelled")
         peer.end()
 
     def test_reader_dies_in_a_call(self):
@@ -812,8 +816,8 @@ class Ends(HostTest):
             runs = [peer.eval("await echo(1)"), peer.eval("for (;;);", cpu_ms=600000)]
             peer.call()
             peer.process.send_signal(number)
-            for run in runs:
-                self.assertEqual(peer.report(run)["outcome"], "cancelled")
+            for run, left in zip(runs, (["echo"], [])):
+                self.assertEqual(peer.report(run, left)["outcome"], "cancelled")
             peer.end(130)
 
     def test_files_and_sockets(self):

@@ -21,9 +21,14 @@ async def double(n: int, call: vow.Call) -> int:
     return 2 * n
 
 
+def sizes(texts: list[str], calls: list[vow.Call]) -> list[int]:
+    return [len(text) + call.attempt for text, call in zip(texts, calls)]
+
+
 async def main() -> None:
     async with vow.Host(audit="audit.jsonl") as host:
         host.tool(double, timeout_ms=100)
+        host.tool(sizes, batch_max=9)
         seen: list[vow.Progress] = []
         result = await host.eval("await double(4)", on_progress=seen.append, tenant="a")
         assert result.report["outcome"] == "value" and seen[0].event == "created"

@@ -1,6 +1,7 @@
 // signal: INT
 // expect: cancelled
 // not: went on
+// leaks: timer
 try {
   console.log("ready");
   await sleep(20000);

@@ -1,5 +1,6 @@
 // signal: TERM
 // expect: cancelled
 // stderr: ready
+// leaks: timer
 console.log("ready");
 await sleep(20000);

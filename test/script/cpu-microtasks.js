@@ -1,5 +1,6 @@
 // args: --cpu-ms 200
 // expect: limit cpu
+// leaks: timer
 // The job queue never gets empty.
 const again = () => queueMicrotask(again);
 again();

@@ -1,6 +1,7 @@
 // args: --allow notes.create
 // lock: yes
 // expect: value ["TimeoutError","AbortError"]
+// leaks: timer
 // Whichever comes first.
 const one = notes.create({ title: "x" }, { timeout: 20, signal: AbortSignal.timeout(10000) });
 const controller = new AbortController();

@@ -1,6 +1,7 @@
 // args: --allow notes.create
 // lock: yes
 // expect: value ["second",true,false]
+// leaks: timer
 const first = new AbortController();
 const second = new AbortController();
 const signal = AbortSignal.any([first.signal, second.signal, AbortSignal.timeout(10000)]);

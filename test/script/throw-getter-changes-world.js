@@ -1,5 +1,6 @@
 // expect: error script Error
 // message: told
+// leaks: timer
 // Describing runs the script's getters: what they do must not disturb the report.
 const error = new Error();
 Object.defineProperty(error, "message", {

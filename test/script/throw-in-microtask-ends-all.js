@@ -1,5 +1,6 @@
 // expect: error script RangeError
 // not: ran on
+// leaks: timer*2
 // Nothing is executed after an uncaught exception.
 queueMicrotask(() => { throw new RangeError("the end"); });
 queueMicrotask(() => console.log("ran" + " on"));

@@ -1,5 +1,6 @@
 // expect: limit operations
 // not: went on
+// leaks: timer*100
 try {
   for (;;) setTimeout(() => {}, 20000);
 } catch {

@@ -1,3 +1,4 @@
 // expect: limit operations
+// leaks: timer*100
 const kept = [];
 for (;;) kept.push(AbortSignal.timeout(20000));

@@ -1,6 +1,7 @@
 // args: --wall-ms 300
 // expect: limit timeout
 // not: went on
+// leaks: timer
 try {
   await sleep(20000);
 } catch {

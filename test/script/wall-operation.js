@@ -3,4 +3,5 @@
 // expect: limit timeout
 // pending: notes.create
 // operations: created=1 cancelled=1
+// leaks: notes.create
 await notes.create({ title: "x" });

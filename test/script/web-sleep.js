@@ -1,3 +1,4 @@
 // expect: value [null,true]
+// leaks: timer
 const result = await sleep(5);
 [result, sleep(0) instanceof Promise];

@@ -1,4 +1,5 @@
-/* An allocator that counts its blocks and can fail. */
+/* An allocator that counts its blocks and can fail. Any thread may use it; the counts
+ * are to be read when none does. */
 #ifndef VOW_TEST_COUNTING_ALLOC_H
 #define VOW_TEST_COUNTING_ALLOC_H
 
@@ -17,15 +18,15 @@ typedef struct counting_alloc {
 static inline void *counting_alloc_call(void *user, void *block, size_t size) {
   counting_alloc *a = user;
   if (size == 0) {
-    a->blocks -= block != NULL;
+    __atomic_fetch_sub(&a->blocks, (size_t)(block != NULL), __ATOMIC_RELAXED);
     free(block);
     return NULL;
   }
-  a->calls++;
-  if (a->fail_at && (a->calls == a->fail_at || (a->for_ever && a->calls > a->fail_at)))
+  size_t call = __atomic_add_fetch(&a->calls, 1, __ATOMIC_RELAXED);
+  if (a->fail_at && (call == a->fail_at || (a->for_ever && call > a->fail_at)))
     return NULL;
   void *fresh = realloc(block, size);
-  a->blocks += !block && fresh;
+  __atomic_fetch_add(&a->blocks, (size_t)(!block && fresh), __ATOMIC_RELAXED);
   return fresh;
 }
 

@@ -15,15 +15,9 @@
 #include "core/cbor.h"
 #include "core/json.h"
 #include "engine/engine.h"
+#include "unit/both_engines.h"
 #include "unit/counting_alloc.h"
 #include "unit/keep_traps.h"
-
-static const engine_kind fixture_engines[] = {ENGINE_WASM, ENGINE_NATIVE};
-#define ON_WASM(test)                                                                              \
-  { #test " (wasm)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[0] }
-#define ON_NATIVE(test)                                                                            \
-  { #test " (native)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[1] }
-#define ON_BOTH(test) ON_WASM(test), ON_NATIVE(test)
 
 #define MIB ((size_t)1 << 20)
 #define MEMORY_MAX (64 * MIB)

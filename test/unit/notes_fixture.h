@@ -193,17 +193,22 @@ static inline void refuse(fixture *f, api_handler *handler, const char *text, co
   assert_false(f->error.transient);
 }
 
-/* A database in a folder of its own, for each test. */
-static inline int setup_db(void **state) {
+/* A folder of its own for each test; and with a database in it. */
+static inline int setup_folder(void **state) {
   fixture *f = malloc(sizeof *f);
   assert_non_null(f);
   open_folder(f);
-  open_db(f);
   *state = f;
   return 0;
 }
 
-static inline int teardown_db(void **state) {
+static inline int setup_db(void **state) {
+  setup_folder(state);
+  open_db(*state);
+  return 0;
+}
+
+static inline int teardown(void **state) {
   close_fixture(*state);
   free(*state);
   return 0;
@@ -218,5 +223,36 @@ static inline void run_sql(const char *file, const char *sql) {
     fail_msg("%s: %s", sql, message);
   assert_int_equal(sqlite3_close(other), SQLITE_OK);
 }
+
+/* Calls notes.create with texts of these lengths; 0 leaves out. */
+static inline bool create_sized(fixture *f, size_t id, size_t title, size_t body, size_t tags,
+                                size_t tag) {
+  static char text[NOTES_BODY_MAX + 2];
+  memset(text, 'x', sizeof text);
+  cbor_out args;
+  cbor_out_init(&args, NULL, SIZE_MAX);
+  cbor_put_array(&args, 1);
+  cbor_put_map_open(&args);
+  const struct {
+    const char *key;
+    size_t len;
+  } fields[] = {{"id", id}, {"title", title}, {"body", body}};
+  for (size_t i = 0; i < 3; i++)
+    if (fields[i].len) {
+      cbor_put_cstring(&args, fields[i].key);
+      cbor_put_text(&args, text, fields[i].len);
+    }
+  cbor_put_cstring(&args, "tags");
+  cbor_put_array(&args, tags);
+  for (size_t i = 0; i < tags; i++)
+    cbor_put_text(&args, text, tag);
+  cbor_put_break(&args);
+  bool done = call_cbor(f, notes_create, &args);
+  cbor_out_free(&args);
+  return done;
+}
+
+#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup_folder, teardown)
+#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup_db, teardown)
 
 #endif

@@ -41,6 +41,7 @@ typedef struct item { /* an operation or a timer */
   uint64_t order; /* of creation, among all items and scopes */
   uint64_t rank;  /* among the children of its parent */
   unsigned priority;
+  unsigned level;  /* of the queue: its own priority, or the highest of its followers' */
   int places;      /* held: of the scope, of the kind, of the table */
   uint64_t joined; /* the queue, flight or batch it waits in */
   uint64_t batch;  /* that it was started with; 0: none */
@@ -88,12 +89,13 @@ typedef struct happening {
 typedef struct model {
   uint64_t now; /* the latest that was given */
   uint64_t order, rank, joined, late, live_max;
-  uint32_t running_max, concurrent_max, picks;
+  uint32_t running_max, concurrent_max, queue_max, picks;
   int items_len, sides_len, kinds_len, queue_len;
+  uint64_t told, told_sum; /* of those that wait again: how many, which ones in what order */
   int freed[KINDS_MAX], freed_len; /* kinds that got a place back in this call */
   family kinds[KINDS_MAX];
   int answers_len;
-  uint64_t promoted, too_late, hurried, batches, taken_batch;
+  uint64_t promoted, raised, too_late, hurried, batches, taken_batch;
   item items[ITEMS_MAX];
   answer answers[ANSWERS_MAX];
   side sides[SCOPES_MAX];
@@ -389,7 +391,7 @@ static op_status model_may_submit(model *m, int scope, bool has_parent, int pare
     if (leader != NOBODY && !nested_in_flight(m, parent, leader))
       return OP_OK;
   }
-  return queue_full(m, scope, kind) ? OP_E_FULL : OP_OK;
+  return queue_full(m, scope, kind);
 }
 
 static uint64_t less_of(uint64_t a, uint64_t b) {
@@ -417,6 +419,7 @@ static void join_flight(model *m, int i, int leader) {
   m->items[i].leader = leader;
   m->items[i].handler = HANDLER_FOLLOWING;
   m->items[i].joined = ++m->joined;
+  raise_level(m, leader, m->items[i].priority);
 }
 
 static void model_submit(model *m, int scope, int parent, int kind, int key, uint64_t timeout,
@@ -436,6 +439,7 @@ static void model_submit(model *m, int scope, int parent, int kind, int key, uin
     it->priority = lower_of(it->priority, m->kinds[kind].policy.priority);
   if (parent != NOBODY)
     it->priority = lower_of(it->priority, m->items[parent].priority);
+  it->level = it->priority;
   m->sides[scope].ended.created++;
   int self = m->items_len - 1, leader = shares(m, kind, key) ? leader_for(m, kind, key) : NOBODY;
   if (leader != NOBODY && !nested_in_flight(m, parent, leader)) {
@@ -517,9 +521,10 @@ static void model_close(model *m, int scope, uint64_t now) {
   if (m->sides[scope].closed)
     return;
   model_clock(m, scope, OP_CLOCK_STOPPED, now);
-  model_cancel_all(m, scope, false, now);
-  model_set_wall(m, scope, OP_NEVER);
   m->sides[scope].closed = true;
+  model_cancel_all(m, scope, false, now);
+  untell(m, OP_EVENT_WALL, NOBODY, scope);
+  m->sides[scope].wall = OP_NEVER;
 }
 
 /* ---- kinds ---- */
@@ -584,7 +589,7 @@ static size_t model_expire(model *m, uint64_t now, size_t max) {
     } else if (m->items[i].wake < m->items[i].deadline) {
       m->items[i].wake = OP_NEVER;
       m->items[i].handler = HANDLER_NONE;
-      go_on(m, i);
+      go_on_again(m, i);
     } else {
       m->too_late += at < m->items[i].deadline;
       move_children_up(m, i);

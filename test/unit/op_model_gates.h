@@ -59,7 +59,7 @@ static bool gate_open(const model *m, gate g) {
 static int head_of(const model *m, gate g, unsigned level) {
   int head = NOBODY;
   for (int i = 0; i < m->items_len; i++)
-    if (waits_at(&m->items[i], g) && m->items[i].priority == level &&
+    if (waits_at(&m->items[i], g) && m->items[i].level == level &&
         (head == NOBODY || m->items[i].joined < m->items[head].joined))
       head = i;
   return head;
@@ -167,6 +167,20 @@ static void go_on(model *m, int i) {
   tell(m, OP_EVENT_START, i, it->scope);
 }
 
+/* In the order they are told of. */
+static uint64_t tell_sum(uint64_t sum, op_id id) {
+  return sum * 31 + id;
+}
+
+/* It was created before, and may have to wait now. */
+static void go_on_again(model *m, int i) {
+  go_on(m, i);
+  if (m->items[i].handler != HANDLER_WAITING || m->sides[m->items[i].scope].closed)
+    return;
+  m->told++;
+  m->told_sum = tell_sum(m->told_sum, m->items[i].id);
+}
+
 static void give_places(model *m, gate g) {
   while (has_free(m, g) && some_wait(m, g)) {
     int i = next_of(m, g);
@@ -203,12 +217,27 @@ static uint32_t queued_of(const model *m, int kind) {
   return count;
 }
 
-static bool queue_full(const model *m, int scope, int kind) {
-  if (kind == NOBODY || m->kinds[kind].policy.queue_max == 0 ||
-      queued_of(m, kind) < m->kinds[kind].policy.queue_max)
-    return false;
-  return !gate_open(m, (gate){OF_SCOPE, scope}) || !gate_open(m, (gate){OF_KIND, kind}) ||
-         !gate_open(m, (gate){OF_TABLE, 0});
+/* Of one scope, or of all for NOBODY. */
+static uint32_t waiting_of(const model *m, int scope) {
+  uint32_t count = 0;
+  for (int i = 0; i < m->items_len; i++)
+    count +=
+        (scope == NOBODY || m->items[i].scope == scope) && m->items[i].handler == HANDLER_WAITING;
+  return count;
+}
+
+/* The first bound that refuses a new operation; OP_OK: none does. */
+static op_status queue_full(const model *m, int scope, int kind) {
+  uint32_t of_kind = kind == NOBODY ? 0 : m->kinds[kind].policy.queue_max;
+  uint32_t of_scope = m->sides[scope].limits.queue_max;
+  if (gate_open(m, (gate){OF_SCOPE, scope}) && gate_open(m, (gate){OF_KIND, kind}) &&
+      gate_open(m, (gate){OF_TABLE, 0}))
+    return OP_OK;
+  if (of_kind && queued_of(m, kind) >= of_kind)
+    return OP_E_FULL;
+  if (of_scope && waiting_of(m, scope) >= of_scope)
+    return OP_E_FULL_SCOPE;
+  return m->queue_max && waiting_of(m, NOBODY) >= m->queue_max ? OP_E_FULL_TABLE : OP_OK;
 }
 
 #endif

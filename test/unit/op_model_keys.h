@@ -77,6 +77,18 @@ static int model_follower(const model *m, int leader) {
   return first;
 }
 
+/* A leader goes behind those of the priority of one that follows it. */
+static void raise_level(model *m, int leader, unsigned priority) {
+  item *it = &m->items[leader];
+  if (priority >= it->level)
+    return;
+  it->level = priority;
+  if (it->handler != HANDLER_WAITING)
+    return;
+  it->joined = ++m->joined;
+  m->raised++;
+}
+
 static void leave_flight(model *m, int i) {
   int next = model_follower(m, i);
   m->items[i].leader = NOBODY;
@@ -86,8 +98,11 @@ static void leave_flight(model *m, int i) {
     if (m->items[k].leader == i)
       m->items[k].leader = next;
   m->items[next].handler = HANDLER_NONE;
+  for (int k = 0; k < m->items_len; k++)
+    if (k != next && m->items[k].leader == next)
+      raise_level(m, next, m->items[k].priority);
   m->promoted++;
-  go_on(m, next);
+  go_on_again(m, next);
 }
 
 static int used_longest_ago(const model *m, int kind) {

@@ -16,16 +16,9 @@
 #include "core/cbor.h"
 #include "sandbox/run.h"
 #include "task/pool.h"
+#include "unit/both_engines.h"
 #include "unit/counting_alloc.h"
 #include "unit/keep_traps.h"
-
-/* One entry of a list of tests for each engine. */
-static const engine_kind fixture_engines[] = {ENGINE_WASM, ENGINE_NATIVE};
-#define ON_WASM(test)                                                                              \
-  { #test " (wasm)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[0] }
-#define ON_NATIVE(test)                                                                            \
-  { #test " (native)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[1] }
-#define ON_BOTH(test) ON_WASM(test), ON_NATIVE(test)
 
 #define HELD_MAX 1024u
 
@@ -57,20 +50,27 @@ typedef struct run_fixture {
   void *user;
 } run_fixture;
 
+#define ANY_LEAKS "*"
+
 /* One run and what became of it. */
 typedef struct subject {
   run_fixture *f;
   run *run;
   run_limits limits;
   const char *context;
+  const run_program *program;
   uint64_t events[RUN_EVENTS], settled[OP_CANCELLED + 1]; /* by kind; by state */
   unsigned done;                                          /* calls of on_done */
   run_outcome outcome;
   run_kind kind;
   char value[256], name[64], message[256], pending[64], log[256];
   run_report report; /* its pointers are not valid any more */
+  /* What may outlive the run: "timer test.hold"; NULL: nothing; ANY_LEAKS. Looked for
+   * in every run. */
+  const char *leaks;
   bool dispose_when_done;
   void (*when_done)(struct subject *s);
+  void (*when_logged)(struct subject *s); /* in the middle of a turn */
 } subject;
 
 /* ---- answers ---- */
@@ -184,7 +184,8 @@ typedef struct pool_echo {
   uint32_t sum; /* something for the worker to compute */
 } pool_echo;
 
-static inline void pool_echo_run(pool_work *base) {
+static inline void pool_echo_run(pool_work *base, void *state) {
+  (void)state;
   pool_echo *work = (pool_echo *)base;
   for (uint32_t i = 0; i < 1000; i++)
     work->sum = work->sum * 31 + i;
@@ -204,8 +205,8 @@ static inline void start_pool(host_call *call, void *user) {
   work->work.run = pool_echo_run;
   work->work.done = pool_echo_done;
   if (!f->pool)
-    f->pool = pool_open(&f->allocator, 2);
-  if (f->pool && pool_submit(f->pool, shard_loop(f->shard), &work->work))
+    f->pool = pool_open(&(pool_options){.allocator = &f->allocator, .threads_max = 2});
+  if (f->pool && pool_submit(f->pool, shard_loop(f->shard), &work->work) == POOL_OK)
     return;
   free(work);
   reject_call(call, NULL, "no pool");
@@ -305,6 +306,16 @@ static inline void note_text(char *into, size_t size, const char *text) {
   snprintf(into, size, "%s", text ? text : "");
 }
 
+static inline void check_leaks(const subject *s, const run_report *report) {
+  char names[1024] = "";
+  for (size_t i = 0; i < report->leaks_count; i++) {
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", i ? " " : "", report->leaks[i].name);
+  }
+  if (!s->leaks || strcmp(s->leaks, ANY_LEAKS) != 0)
+    assert_string_equal(names, s->leaks ? s->leaks : "");
+}
+
 static inline void note_done(run *run, const run_report *report, void *user) {
   subject *s = user;
   s->done++;
@@ -327,6 +338,7 @@ static inline void note_done(run *run, const run_report *report, void *user) {
   assert_int_equal(s->settled[OP_TIMED_OUT], o->timed_out);
   assert_int_equal(s->settled[OP_CANCELLED], o->cancelled);
   assert_int_equal(report->wall_ns, report->guest_ns + report->host_wait_ns + report->ready_ns);
+  check_leaks(s, report);
   if (s->when_done)
     s->when_done(s);
   if (s->dispose_when_done) {
@@ -347,25 +359,42 @@ static inline void note_log(void *user, int level, const char *text, size_t len)
   subject *s = user;
   size_t used = strlen(s->log);
   snprintf(s->log + used, sizeof s->log - used, "%d:%.*s\n", level, (int)len, text);
+  if (s->when_logged)
+    s->when_logged(s);
+}
+
+/* The command line's, with time enough for a busy machine under a sanitizer. */
+static inline const run_limits *fixture_limits(void) {
+  static run_limits limits;
+  limits = run_limits_default;
+  limits.cpu_ms = 100000;
+  limits.wall_ms = limits.op_timeout_ms = 150000;
+  return &limits;
 }
 
 static inline void subject_init(subject *s, run_fixture *f) {
-  *s = (subject){.f = f, .limits = run_limits_default};
+  *s = (subject){.f = f, .limits = *fixture_limits()};
+}
+
+static inline run_options subject_options(subject *s, const char *source, size_t len) {
+  return (run_options){.name = "test.js",
+                       .source = source,
+                       .source_len = len,
+                       .context = s->context,
+                       .kinds = s->f->kinds,
+                       .kinds_count = KIND_COUNT,
+                       .program = s->program,
+                       .limits = s->limits,
+                       .on_log = note_log,
+                       .on_event = note_event,
+                       .debug = true,
+                       .on_done = note_done,
+                       .user = s};
 }
 
 /* False when the run cannot be had. */
 static inline bool subject_try(subject *s, const char *source, size_t len) {
-  const run_options options = {.name = "test.js",
-                               .source = source,
-                               .source_len = len,
-                               .context = s->context,
-                               .kinds = s->f->kinds,
-                               .kinds_count = KIND_COUNT,
-                               .limits = s->limits,
-                               .on_log = note_log,
-                               .on_event = note_event,
-                               .on_done = note_done,
-                               .user = s};
+  const run_options options = subject_options(s, source, len);
   s->run = run_open(s->f->shard, &options);
   return s->run != NULL;
 }

@@ -1,5 +1,5 @@
 /* Tests that run seeded schedules: a failure tells its seed, and --seed N --seeds COUNT
- * replay from there. Included behind the fixture, whose engines it takes. */
+ * replay from there. */
 #ifndef VOW_TEST_SEEDS_H
 #define VOW_TEST_SEEDS_H
 
@@ -7,8 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned first_seed = 1, seed_count; /* set by seeds_main() */
+#include <cmocka.h>
+
+static unsigned first_seed = 1, seed_count; /* set by seeds_begin() */
 static unsigned current_seed;               /* 0: none is going on */
+
+/* xorshift64* */
+static inline unsigned seeds_pick(uint64_t *random, unsigned below) {
+  *random ^= *random >> 12;
+  *random ^= *random << 25;
+  *random ^= *random >> 27;
+  return (unsigned)((*random * UINT64_C(2685821657736338717) >> 33) % below);
+}
 
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
@@ -31,18 +41,12 @@ static unsigned number_after(int argc, char **argv, const char *name, unsigned o
   return other;
 }
 
-static int seeds_main(int argc, char **argv, unsigned count, CMUnitTestFunction schedules) {
-  const struct CMUnitTest tests[] = {
-      {"schedules (wasm)", schedules, NULL, tell_seed_after,
-       (void *)(uintptr_t)&fixture_engines[0]},
-      {"schedules (native)", schedules, NULL, tell_seed_after,
-       (void *)(uintptr_t)&fixture_engines[1]},
-  };
+/* Takes the options; `count` schedules without one. */
+static void seeds_begin(int argc, char **argv, unsigned count) {
   first_seed = number_after(argc, argv, "--seed", first_seed);
   seed_count = number_after(argc, argv, "--seeds", count);
   if (__sanitizer_set_death_callback)
     __sanitizer_set_death_callback(tell_seed);
-  return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 #endif

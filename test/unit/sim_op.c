@@ -40,6 +40,8 @@ static void run_seed(sim *s, uint64_t seed) {
     one_step(s, pick_step(s));
   finish(s);
   covered.promoted += s->m.promoted;
+  covered.raised += s->m.raised;
+  covered.waited_again += s->m.told;
   covered.too_late += s->m.too_late;
   covered.hurried += s->m.hurried;
 }
@@ -55,8 +57,9 @@ static void print_line(const char *what, const uint64_t *count, size_t len, size
 }
 
 static const char *status_name(size_t i) {
-  static const char *const NAMES[] = {"ok",   "hit",    "late", "gone",  "state", "total",
-                                      "live", "closed", "full", "spent", "nomem"};
+  static const char *const NAMES[] = {"ok",         "hit",   "late",   "gone", "state",
+                                      "total",      "live",  "closed", "full", "full_scope",
+                                      "full_table", "spent", "nomem"};
   return NAMES[i];
 }
 
@@ -77,8 +80,8 @@ static bool all_reached(void) {
     all = all && covered.event[i];
   for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
     all = all && covered.end[i];
-  return all && covered.followed && covered.promoted && covered.kept && covered.batched &&
-         covered.too_late && covered.hurried;
+  return all && covered.followed && covered.promoted && covered.raised && covered.waited_again &&
+         covered.kept && covered.batched && covered.too_late && covered.hurried;
 }
 
 static bool read_number(const char *text, uint64_t *number) {
@@ -112,9 +115,10 @@ int main(int argc, char **argv) {
   print_line("answers", covered.status, OP_E_NOMEM + 1, 0, status_name);
   print_line("events", covered.event, OP_EVENT_WALL + 1, 0, event_name);
   print_line("SETTLED as", covered.end, OP_CANCELLED + 1, OP_REJECTED, state_name);
-  printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " kept %" PRIu64
+  printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " raised %" PRIu64 " kept %" PRIu64
          ", batched %" PRIu64 "\n",
-         covered.followed, covered.promoted, covered.kept, covered.batched);
+         covered.followed, covered.promoted, covered.raised, covered.kept, covered.batched);
+  printf("  waited again %" PRIu64 "\n", covered.waited_again);
   printf("  too late for another attempt %" PRIu64 ", batches hurried %" PRIu64 "\n",
          covered.too_late, covered.hurried);
   if (seeds >= 1000 && !all_reached()) {

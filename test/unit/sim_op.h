@@ -18,10 +18,11 @@ typedef struct sim {
   op_table *table;
   vow_allocator allocator;
   uint64_t blocks;
-  unsigned fail_percent; /* of allocations */
-  bool failed;           /* an allocation did, in this step */
-  bool big;              /* many operations, compared less often */
-  unsigned weights;      /* sum of `weight` */
+  unsigned fail_percent;   /* of allocations */
+  bool failed;             /* an allocation did, in this step */
+  bool big;                /* many operations, compared less often */
+  uint64_t told, told_sum; /* by the table, of those that wait again */
+  unsigned weights;        /* sum of `weight` */
   unsigned weight[32];
   model m;
 } sim;
@@ -32,7 +33,7 @@ typedef struct coverage {
   uint64_t status[OP_E_NOMEM + 1];
   uint64_t event[OP_EVENT_WALL + 1];
   uint64_t end[OP_CANCELLED + 1];
-  uint64_t followed, promoted, kept, batched, too_late, hurried;
+  uint64_t followed, promoted, raised, waited_again, kept, batched, too_late, hurried;
 } coverage;
 
 static coverage covered;
@@ -231,6 +232,7 @@ static void compare_info(const sim *s, const op_info *info, int i) {
   same(s, "attempts", info->attempts, it->attempts);
   same(s, "follows", info->follows, it->handler == HANDLER_FOLLOWING);
   same(s, "queued", info->queued, it->handler == HANDLER_WAITING);
+  same(s, "priority", info->priority, it->level);
   if (strcmp(info->name, it->timer == TIMER_NOT ? name_of(it) : "timer") != 0)
     fail(s, "the name is %s", info->name);
 }
@@ -290,8 +292,18 @@ static void compare_kind(const sim *s, int kind) {
   same(s, "operations of a kind that wait", c.queued, queued_of(&s->m, kind));
 }
 
+static void note_waiting(void *user, op_id id, void *operation_user) {
+  sim *s = user;
+  s->told++;
+  s->told_sum = tell_sum(s->told_sum, id);
+  if (((const item *)operation_user)->id != id)
+    fail(s, "an operation that waits of another user");
+}
+
 static void compare(sim *s) {
   int i, scope;
+  same(s, "those that wait again", s->told, s->m.told);
+  same(s, "who waits again", s->told_sum, s->m.told_sum);
   same(s, "the next deadline", op_next_deadline(s->table), earliest(&s->m, &i, &scope));
   compare_counts(s, op_table_counts(s->table), counts_of(&s->m, NOBODY));
   for (int k = 0; k < s->m.sides_len; k++)

@@ -19,6 +19,7 @@ static void step_open(sim *s) {
   op_scope_limits limits = {
       .operations_max = chance(s, 20) ? 1 + below(s, 80) : 0,
       .concurrent_max = chance(s, 60) ? 1 + (uint32_t)below(s, 5) : 0,
+      .queue_max = chance(s, 30) ? 1 + (uint32_t)below(s, 8) : 0,
       .timers_max = chance(s, 30) ? 1 + (uint32_t)below(s, 4) : 0,
       .retries_max = chance(s, 30) ? 1 + below(s, 6) : 0,
   };
@@ -136,7 +137,7 @@ static void submit_one(sim *s) {
     model_submit(&s->m, scope, parent, kind, key, timeout, priority, id);
   else if (status == OP_HIT)
     settled_by_hit(s, scope, id, hit, &got);
-  else if (status == OP_E_FULL)
+  else if (status == OP_E_FULL || status == OP_E_FULL_SCOPE || status == OP_E_FULL_TABLE)
     model_refuse(&s->m, scope);
   covered.followed +=
       status == OP_OK && s->m.items[s->m.items_len - 1].handler == HANDLER_FOLLOWING;
@@ -379,6 +380,9 @@ static void begin(sim *s) {
   s->m.live_max = live_max ? live_max : 1u << 24;
   s->m.concurrent_max = chance(s, 30) ? 1 + (uint32_t)below(s, 8) : 0;
   op_table_set_concurrent(s->table, s->m.concurrent_max);
+  s->m.queue_max = chance(s, 20) ? 1 + (uint32_t)below(s, 12) : 0;
+  op_table_set_queue(s->table, s->m.queue_max);
+  op_table_tell_waiting(s->table, note_waiting, s);
   s->now = chance(s, 5) ? OP_NEVER - 5000 : below(s, 1000);
   s->fail_percent = chance(s, 25) ? 1 + (unsigned)below(s, 60) : 0;
 }

@@ -34,7 +34,7 @@ static void open_fixture(fixture *f, int fd) {
   *f = (fixture){0};
   f->allocator = counting_allocator(&f->counting);
   f->loop = loop_open(&f->allocator, nothing, nothing, NULL);
-  f->pool = pool_open(&f->allocator, 2);
+  f->pool = pool_open(&(pool_options){.allocator = &f->allocator, .threads_max = 2});
   assert_true(f->loop && f->pool);
   f->file = audit_file_open(&f->allocator, fd, f->pool, f->loop);
   assert_non_null(f->file);

@@ -9,17 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/cbor.h"
-#include "counting_alloc.h"
-#include "hex.h"
-
-static const cbor_limits wide = {.depth = CBOR_DEPTH_MAX, .nodes = SIZE_MAX, .bytes = SIZE_MAX};
-
-static cbor_out new_out(void) {
-  cbor_out out;
-  cbor_out_init(&out, NULL, SIZE_MAX);
-  return out;
-}
+#include "unit/conversion.h"
 
 static void expect_bytes(const uint8_t *bytes, size_t len, const char *hex) {
   size_t want_len;
@@ -34,12 +24,7 @@ static void expect_bytes(const uint8_t *bytes, size_t len, const char *hex) {
 }
 
 static cbor_status canonical(const char *hex, cbor_out *out) {
-  size_t len;
-  uint8_t *bytes = hex_bytes(hex, &len);
-  assert_non_null(bytes);
-  cbor_status status = cbor_canonical(bytes, len, &wide, out);
-  free(bytes);
-  return status;
+  return convert_hex(cbor_canonical, hex, out);
 }
 
 static void expect(const char *hex, const char *want) {
@@ -211,30 +196,13 @@ static const char scenario[] = "bf 6162 a2 02 9f 7f6161ff f5 ff 01 fb3ff80000000
 static const char scenario_form[] = "a3 6161 c2 4101 6162 a2 01 f93e00 02 82 6161 f5"
                                     "   80 a3 01 00 02 00 03 00";
 
-/* Fails each allocation, once and for ever: always CBOR_E_NOMEM, `out` is as
- * before, no block is left. */
 static void test_failing_allocations(void **state) {
   (void)state;
-  for (int for_ever = 0; for_ever < 2; for_ever++) {
-    cbor_status status = CBOR_E_NOMEM;
-    for (size_t n = 1; status != CBOR_OK; n++) {
-      counting_alloc counts = {.fail_at = n, .for_ever = for_ever};
-      vow_allocator allocator = counting_allocator(&counts);
-      cbor_out out;
-      cbor_out_init(&out, &allocator, SIZE_MAX);
-      status = canonical(scenario, &out);
-      if (counts.calls >= n) {
-        assert_int_equal(status, CBOR_E_NOMEM);
-        assert_int_equal(out.len, 0);
-      } else {
-        assert_int_equal(status, CBOR_OK);
-        assert_true(n > 5);
-        expect_bytes(out.data, out.len, scenario_form);
-      }
-      cbor_out_free(&out);
-      assert_int_equal(counts.blocks, 0);
-    }
-  }
+  size_t len;
+  uint8_t *form = hex_bytes(scenario_form, &len);
+  assert_non_null(form);
+  survives_failing_memory(cbor_canonical, scenario, 5, form, len);
+  free(form);
 }
 
 int main(void) {

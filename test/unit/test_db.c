@@ -5,19 +5,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static int setup(void **state) {
-  fixture *f = malloc(sizeof *f);
-  open_folder(f);
-  *state = f;
-  return 0;
-}
-
-static int teardown(void **state) {
-  close_fixture(*state);
-  free(*state);
-  return 0;
-}
-
 /* ---- files ---- */
 
 typedef struct bytes {
@@ -436,8 +423,6 @@ static void test_log_of_a_crash_stays_when_refused(void **state) {
   free(before.data);
   free(after.data);
 }
-
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

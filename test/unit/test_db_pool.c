@@ -6,19 +6,6 @@
 #include <sched.h>
 #include <time.h>
 
-static int setup(void **state) {
-  fixture *f = malloc(sizeof *f);
-  open_folder(f);
-  *state = f;
-  return 0;
-}
-
-static int teardown(void **state) {
-  close_fixture(*state);
-  free(*state);
-  return 0;
-}
-
 static uint64_t now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -248,8 +235,6 @@ static void test_statements_are_cached_and_bounded(void **state) {
   assert_string_equal(f->error.code, "SQLITE_ERROR");
   db_checkin(f->db, conn);
 }
-
-#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -1,6 +1,6 @@
 /* Deferred as two guests see it: which functions are sent and which are refused, what
  * crosses, progress, cancellation, and what is left behind, which is nothing. */
-#include "unit/deferred_fixture.h"
+#include "unit/guests_fixture.h"
 
 /* ---- functions that are sent ---- */
 

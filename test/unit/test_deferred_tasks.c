@@ -7,7 +7,7 @@
 
 void *__real_malloc(size_t size);
 #define FIXTURE_MALLOC __real_malloc
-#include "unit/deferred_fixture.h"
+#include "unit/guests_fixture.h"
 
 /* ---- code ---- */
 

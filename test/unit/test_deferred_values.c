@@ -1,6 +1,6 @@
 /* What crosses between two guests, and what does not: values, errors, shared memory,
  * and bytes that nobody sent. */
-#include "unit/deferred_fixture.h"
+#include "unit/guests_fixture.h"
 
 /* ---- values, there and back ---- */
 

@@ -317,6 +317,27 @@ static void trusted_guests_share_memory(void **state) {
   engine_fixture_close(&f);
 }
 
+/* Others get whole milliseconds, which tell little of what runs beside them. */
+static void trusted_guests_have_a_fine_clock(void **state) {
+  static const char source[] = "let fine = false, last = performance.now();"
+                               "for (let i = 0; i < 10000 && !fine; i++) {"
+                               "  const now = performance.now();"
+                               "  fine = now !== last && now - last < 1; last = now }"
+                               "fine";
+  static const engine_trust trust = {.can_block = false};
+  engine_fixture f;
+  speaker s;
+  engine_fixture_open(&f, state);
+  speaker_open(&s, &f, MEMORY_MAX);
+  says(&s, source, "false");
+  speaker_close(&s, true);
+  engine_set_trust(f.engine, &trust);
+  speaker_open(&s, &f, MEMORY_MAX);
+  says(&s, source, "true");
+  speaker_close(&s, true);
+  engine_fixture_close(&f);
+}
+
 /* ---- faults ---- */
 
 static void the_memory_limit(void **state) {
@@ -441,6 +462,7 @@ int main(void) {
       ON_WASM(drop_in_the_middle_of_a_turn),
       ON_NATIVE(natively_a_turn_ends_at_its_time),
       ON_NATIVE(trusted_guests_share_memory),
+      ON_NATIVE(trusted_guests_have_a_fine_clock),
       ON_BOTH(the_memory_limit),
       ON_BOTH(memory_up_to_the_limit_is_given),
       ON_WASM(a_stack_overflow_is_a_trap),

@@ -15,16 +15,7 @@
 
 #include "core/json.h"
 #include "core/json_int.h"
-#include "counting_alloc.h"
-#include "hex.h"
-
-static const cbor_limits wide = {.depth = CBOR_DEPTH_MAX, .nodes = SIZE_MAX, .bytes = SIZE_MAX};
-
-static cbor_out new_out(void) {
-  cbor_out out;
-  cbor_out_init(&out, NULL, SIZE_MAX);
-  return out;
-}
+#include "unit/conversion.h"
 
 static void expect_text(cbor_out *out, const char *want) {
   cbor_put_raw(out, "", 1);
@@ -34,12 +25,7 @@ static void expect_text(cbor_out *out, const char *want) {
 }
 
 static cbor_status convert(const char *hex, cbor_out *out) {
-  size_t len;
-  uint8_t *bytes = hex_bytes(hex, &len);
-  assert_non_null(bytes);
-  cbor_status status = json_from_cbor(bytes, len, &wide, out);
-  free(bytes);
-  return status;
+  return convert_hex(json_from_cbor, hex, out);
 }
 
 static void expect(const char *hex, const char *json) {
@@ -562,30 +548,9 @@ static const char scenario[] = "bf 6161 d90103a2 01 7f6162ff 6163 d90103bf 6164 
 static const char scenario_json[] = "{\"a\":[[1,\"b\"],[\"c\",{\"d\":null}]],\"e\":256,"
                                     "\"f\":\"Zm9v\",\"g\":[0.1]}";
 
-/* Fails each allocation, once and for ever: always CBOR_E_NOMEM, `out` is as
- * before, no block is left. */
 static void test_failing_allocations(void **state) {
   (void)state;
-  for (int for_ever = 0; for_ever < 2; for_ever++) {
-    cbor_status status = CBOR_E_NOMEM;
-    for (size_t n = 1; status != CBOR_OK; n++) {
-      counting_alloc counts = {.fail_at = n, .for_ever = for_ever};
-      vow_allocator allocator = counting_allocator(&counts);
-      cbor_out out;
-      cbor_out_init(&out, &allocator, SIZE_MAX);
-      status = convert(scenario, &out);
-      if (counts.calls >= n) {
-        assert_int_equal(status, CBOR_E_NOMEM);
-        assert_int_equal(out.len, 0);
-        cbor_out_free(&out);
-      } else {
-        assert_int_equal(status, CBOR_OK);
-        assert_true(n > 4);
-        expect_text(&out, scenario_json);
-      }
-      assert_int_equal(counts.blocks, 0);
-    }
-  }
+  survives_failing_memory(json_from_cbor, scenario, 4, scenario_json, strlen(scenario_json));
 }
 
 int main(void) {

@@ -180,8 +180,6 @@ static void test_stopped(void **state) {
   expect(f, kv_list, "[]", "{\"keys\":[],\"next\":null}");
 }
 
-#define WITH_DB(test) cmocka_unit_test_setup_teardown(test, setup_db, teardown_db)
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       WITH_DB(test_set_get_delete),

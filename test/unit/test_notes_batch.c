@@ -47,7 +47,7 @@ static void stage_open(stage *s) {
   open_db(&s->f);
   assert_true(api_allow("notes.*", allowed, message, sizeof message));
   s->shard = shard_open(&(shard_options){.engine = ENGINE_NATIVE}, message, sizeof message);
-  s->pool = pool_open(NULL, 2);
+  s->pool = pool_open(&(pool_options){.threads_max = 2});
   assert_true(s->shard && s->pool);
   s->host = api_host_open(NULL, allowed, s->f.db, "default", s->pool);
   assert_true(s->host && api_host_bind(s->host, s->shard));

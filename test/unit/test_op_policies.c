@@ -157,6 +157,148 @@ static void one_run_does_not_take_the_places_of_others(void **state) {
   close_table(&f);
 }
 
+/* ---- bounds of the queues ---- */
+
+static op_status try_kind(op_scope *scope, op_kind *kind) {
+  op_spec spec = {.kind = kind, .name = "kind"};
+  op_id id;
+  return op_submit(scope, &spec, 0, &id);
+}
+
+/* One place for all, one operation of each scope in it or behind it; the kind's, the
+ * scope's and the table's bound refuse in this order, and each names itself. */
+static void each_queue_has_its_bound(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  open_table(&f, &(op_scope_limits){.queue_max = 2}, 0);
+  op_table_set_concurrent(f.table, 1);
+  op_table_set_queue(f.table, 3);
+  op_kind *kind = open_kind(&f, &(op_policy){.queue_max = 1});
+  op_scope *other = op_scope_open(f.table, NULL, OP_NEVER, NULL, 0);
+  assert_non_null(other);
+  op_id running = submit_kind(&f, f.scope, kind, 0, 0);
+  expect(&f, OP_EVENT_START, running, OP_RUNNING);
+  op_id first = submit_kind(&f, f.scope, kind, 0, 0);
+  assert_int_equal(try_kind(f.scope, kind), OP_E_FULL);
+  assert_int_equal(try_kind(f.scope, NULL), OP_OK);
+  assert_int_equal(try_kind(f.scope, NULL), OP_E_FULL_SCOPE);
+  assert_int_equal(try_kind(other, NULL), OP_OK);
+  assert_int_equal(try_kind(other, NULL), OP_E_FULL_TABLE);
+  assert_int_equal(op_scope_counts(f.scope).rejected, 2);
+  assert_int_equal(op_scope_counts(other).rejected, 1);
+  assert_true(op_table_check(f.table));
+  fulfil(&f, running, 0); /* one less waits: there is room again */
+  expect(&f, OP_EVENT_START, first, OP_RUNNING);
+  assert_int_equal(try_kind(f.scope, kind), OP_OK);
+  assert_int_equal(try_kind(other, NULL), OP_E_FULL_TABLE);
+  fulfil(&f, first, 0);
+  op_scope_close(f.scope, 0);
+  op_scope_close(other, 0);
+  op_scope_release(other);
+  for (op_event event; op_next_event(f.table, &event);)
+    if (event.kind == OP_EVENT_STOP)
+      done(&f, event.id);
+  close_kind(&f, kind);
+}
+
+/* What was admitted waits again for another attempt, however many do. */
+static void a_full_queue_refuses_no_attempt(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  open_table(&f, &(op_scope_limits){.concurrent_max = 1, .queue_max = 1}, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.attempts = 2, .queue_max = 1});
+  op_id id = submit_kind(&f, f.scope, kind, 0, 0);
+  expect(&f, OP_EVENT_START, id, OP_RUNNING);
+  op_id other = submit_kind(&f, f.scope, kind, 0, 0);
+  assert_int_equal(op_retry(f.table, id, 0, 0), OP_OK);
+  expect(&f, OP_EVENT_START, other, OP_RUNNING);
+  op_id third = submit_kind(&f, f.scope, kind, 0, 0);
+  assert_int_equal(op_expire(f.table, 0, 0), 1);
+  assert_int_equal(op_scope_counts(f.scope).queued, 2);
+  assert_int_equal(try_kind(f.scope, NULL), OP_E_FULL_SCOPE);
+  fulfil(&f, other, 0);
+  expect(&f, OP_EVENT_START, third, OP_RUNNING);
+  fulfil(&f, third, 0);
+  expect(&f, OP_EVENT_START, id, OP_RUNNING);
+  fulfil(&f, id, 0);
+  close_kind(&f, kind);
+}
+
+/* ---- flights ---- */
+
+static op_id submit_equal(op_fixture *f, op_kind *kind, uint8_t priority) {
+  op_spec spec = {.kind = kind, .priority = priority, .key = "k", .key_len = 1};
+  op_id id = 0;
+  assert_int_equal(op_submit(f->scope, &spec, 0, &id), OP_OK);
+  assert_true(op_table_check(f->table));
+  return id;
+}
+
+static uint8_t level_of(op_fixture *f, op_id id) {
+  op_info info;
+  assert_int_equal(op_find(f->table, id, &info, 0), OP_OK);
+  return info.priority;
+}
+
+static void submit_flood(op_fixture *f, op_kind *kind, op_id *ids, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    ids[i] = submit_kind(f, f->scope, kind, 0, 1);
+}
+
+/* The leader is the last in line; one that follows goes before all, so it does too. */
+static void a_follower_takes_its_leader_along(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  op_id flood[2], more[2];
+  open_table(&f, NULL, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.concurrent_max = 1, .single_flight = true});
+  submit_flood(&f, kind, flood, 2);
+  op_id leader = submit_equal(&f, kind, 3);
+  submit_flood(&f, kind, more, 2);
+  expect(&f, OP_EVENT_START, flood[0], OP_RUNNING);
+  op_id patient = submit_equal(&f, kind, 3);
+  assert_int_equal(level_of(&f, leader), 3);
+  op_id urgent = submit_equal(&f, kind, 0);
+  assert_int_equal(level_of(&f, leader), 0);
+  assert_int_equal(op_cancel(f.table, urgent, 0), OP_OK); /* it keeps what it was given */
+  expect(&f, OP_EVENT_SETTLED, urgent, OP_CANCELLED);
+  assert_int_equal(level_of(&f, leader), 0);
+  fulfil(&f, flood[0], 0);
+  expect(&f, OP_EVENT_START, leader, OP_RUNNING);
+  assert_int_equal(op_fulfil(f.table, patient, 0), OP_OK); /* it has no handler of its own */
+  fulfil(&f, leader, 0);
+  op_scope_cancel_all(f.scope, 0);
+  for (op_event event; op_next_event(f.table, &event);)
+    if (event.kind == OP_EVENT_STOP)
+      done(&f, event.id);
+  close_kind(&f, kind);
+}
+
+/* Who leads next waits with the highest priority of those that still follow. */
+static void the_next_leader_waits_for_its_followers(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  op_id running;
+  open_table(&f, NULL, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.concurrent_max = 1, .single_flight = true});
+  submit_flood(&f, kind, &running, 1);
+  expect(&f, OP_EVENT_START, running, OP_RUNNING);
+  op_id leader = submit_equal(&f, kind, 3), next_one = submit_equal(&f, kind, 3);
+  op_id urgent = submit_equal(&f, kind, 0), middle = submit_equal(&f, kind, 2);
+  assert_int_equal(op_cancel(f.table, urgent, 0), OP_OK);
+  expect(&f, OP_EVENT_SETTLED, urgent, OP_CANCELLED);
+  assert_int_equal(op_cancel(f.table, leader, 0), OP_OK);
+  expect(&f, OP_EVENT_SETTLED, leader, OP_CANCELLED);
+  assert_int_equal(level_of(&f, next_one), 2);
+  assert_int_equal(op_cancel(f.table, next_one, 0), OP_OK);
+  expect(&f, OP_EVENT_SETTLED, next_one, OP_CANCELLED);
+  assert_int_equal(level_of(&f, middle), 2);
+  fulfil(&f, running, 0);
+  expect(&f, OP_EVENT_START, middle, OP_RUNNING);
+  fulfil(&f, middle, 0);
+  close_kind(&f, kind);
+}
+
 /* ---- times that do not fit ---- */
 
 static void the_longest_times_do_not_wrap(void **state) {
@@ -195,6 +337,10 @@ int main(void) {
       cmocka_unit_test(an_attempt_in_time_has_the_whole_deadline),
       cmocka_unit_test(low_priority_is_not_starved),
       cmocka_unit_test(one_run_does_not_take_the_places_of_others),
+      cmocka_unit_test(each_queue_has_its_bound),
+      cmocka_unit_test(a_full_queue_refuses_no_attempt),
+      cmocka_unit_test(a_follower_takes_its_leader_along),
+      cmocka_unit_test(the_next_leader_waits_for_its_followers),
       cmocka_unit_test(the_longest_times_do_not_wrap),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

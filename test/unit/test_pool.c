@@ -1,93 +1,8 @@
 /* The worker pool: where work runs and is done, in which order, how much of it
  * at once, and what closing does with it. */
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
-
-#include "task/pool.h"
-#include "unit/counting_alloc.h"
-
-#define WORKS 200
-
-typedef struct stage {
-  counting_alloc counting;
-  vow_allocator allocator;
-  loop *loop;
-  pool *pool;
-  uv_thread_t loop_thread;
-  unsigned done;
-  uint32_t done_order[WORKS];
-  atomic_uint ran, running, running_max;
-  uint32_t ran_order[WORKS]; /* by `ran`, for a pool of one thread */
-  uv_barrier_t meeting;
-} stage;
-
-typedef struct job {
-  pool_work work;
-  stage *stage;
-  uint32_t number;
-  bool meets; /* waits for others in the middle of its work */
-  uv_thread_t ran_on;
-} job;
-
-static void nothing(void *user) {
-  (void)user;
-}
-
-static void stage_open(stage *s, uint32_t threads_max) {
-  *s = (stage){0};
-  s->allocator = counting_allocator(&s->counting);
-  s->loop = loop_open(&s->allocator, nothing, nothing, s);
-  s->pool = pool_open(&s->allocator, threads_max);
-  s->loop_thread = uv_thread_self();
-  assert_non_null(s->loop);
-  assert_non_null(s->pool);
-}
-
-static void stage_close(stage *s) {
-  pool_close(s->pool);
-  loop_close(s->loop);
-  assert_int_equal(s->counting.blocks, 0);
-}
-
-static void run_job(pool_work *work) {
-  job *j = (job *)work;
-  stage *s = j->stage;
-  j->ran_on = uv_thread_self();
-  unsigned now = atomic_fetch_add(&s->running, 1) + 1;
-  unsigned most = atomic_load(&s->running_max);
-  while (now > most && !atomic_compare_exchange_weak(&s->running_max, &most, now))
-    ;
-  unsigned at = atomic_fetch_add(&s->ran, 1);
-  if (at < WORKS)
-    s->ran_order[at] = j->number;
-  if (j->meets)
-    uv_barrier_wait(&s->meeting);
-  atomic_fetch_sub(&s->running, 1);
-}
-
-static void job_done(pool_work *work) {
-  job *j = (job *)work;
-  uv_thread_t self = uv_thread_self();
-  assert_true(uv_thread_equal(&self, &j->stage->loop_thread));
-  j->stage->done_order[j->stage->done++] = j->number;
-}
-
-static void submit(stage *s, job *j, uint32_t number, bool meets) {
-  *j = (job){
-      .work = {.run = run_job, .done = job_done}, .stage = s, .number = number, .meets = meets};
-  assert_true(pool_submit(s->pool, s->loop, &j->work));
-}
-
-static void until_done(stage *s, unsigned count) {
-  while (s->done < count)
-    loop_run(s->loop, true);
-}
+#include "unit/pool_fixture.h"
 
 static void work_runs_elsewhere_and_is_done_here(void **state) {
   (void)state;
@@ -164,7 +79,7 @@ static void closing_runs_what_is_queued(void **state) {
   assert_int_equal(s.done, 0);
   loop_close(s.loop); /* delivers what is left */
   assert_int_equal(s.done, WORKS);
-  assert_int_equal(s.counting.blocks, 0);
+  memory_close(&s.memory);
 }
 
 static void an_unused_pool_has_no_thread(void **state) {
@@ -205,14 +120,6 @@ static void a_thread_is_started_ahead(void **state) {
   }
 }
 
-static void no_memory(void **state) {
-  (void)state;
-  counting_alloc counting = {.fail_at = 1};
-  vow_allocator allocator = counting_allocator(&counting);
-  assert_null(pool_open(&allocator, 4));
-  assert_int_equal(counting.blocks, 0);
-}
-
 /* ---- two loops, one pool ---- */
 
 typedef struct side {
@@ -227,7 +134,7 @@ static void side_main(void *user) {
   for (uint32_t i = 0; i < WORKS; i++) {
     job *j = &side->jobs[i];
     *j = (job){.work = {.run = run_job, .done = job_done}, .stage = &side->own, .number = i};
-    assert_true(pool_submit(side->shared->pool, side->own.loop, &j->work));
+    assert_int_equal(pool_submit(side->shared->pool, side->own.loop, &j->work), POOL_OK);
     if (i % 8 == 7)
       until_done(&side->own, i);
   }
@@ -242,8 +149,8 @@ static void two_loops_share_a_pool(void **state) {
   stage_open(&shared, 2);
   for (int i = 0; i < 2; i++) {
     sides[i] = (side){.shared = &shared};
-    sides[i].own.allocator = counting_allocator(&sides[i].own.counting);
-    sides[i].own.loop = loop_open(&sides[i].own.allocator, nothing, nothing, NULL);
+    sides[i].own.allocator = memory_open(&sides[i].own.memory, 0, false);
+    sides[i].own.loop = loop_open(&sides[i].own.allocator, stage_nothing, stage_nothing, NULL);
     assert_non_null(sides[i].own.loop);
   }
   for (int i = 0; i < 2; i++)
@@ -254,7 +161,7 @@ static void two_loops_share_a_pool(void **state) {
   for (int i = 0; i < 2; i++) {
     assert_int_equal(sides[i].own.done, WORKS);
     loop_close(sides[i].own.loop);
-    assert_int_equal(sides[i].own.counting.blocks, 0);
+    memory_close(&sides[i].own.memory);
   }
 }
 
@@ -267,7 +174,6 @@ int main(void) {
       cmocka_unit_test(closing_runs_what_is_queued),
       cmocka_unit_test(an_unused_pool_has_no_thread),
       cmocka_unit_test(a_thread_is_started_ahead),
-      cmocka_unit_test(no_memory),
       cmocka_unit_test(two_loops_share_a_pool),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

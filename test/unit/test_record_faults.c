@@ -140,7 +140,7 @@ static bool scenario(recording *r, engine_kind engine) {
   writes = 0;
   fixture_try(&r->f, engine);
   if (r->f.shard)
-    r->f.pool = pool_open(&r->f.allocator, 1);
+    r->f.pool = pool_open(&(pool_options){.allocator = &r->f.allocator, .threads_max = 1});
   if (r->f.pool)
     r->file = audit_file_open(&r->f.allocator, audit_fd, r->f.pool, shard_loop(r->f.shard));
   r->metrics = r->file ? run_metrics_open(&r->f.allocator) : NULL;

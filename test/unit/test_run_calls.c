@@ -283,6 +283,7 @@ static void pending_operations_are_listed(void **state) {
   op_info list[8];
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = "timer";
   s.limits.concurrent_max = 1;
   subject_open(&s, "setTimeout(() => {}, 60000); await Promise.all([test.hold(1), test.hold(2)])");
   assert_int_equal(run_pending(s.run, list, 8), 0);
@@ -338,6 +339,7 @@ static void operations_are_awaited_after_the_value(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = "timer";
   subject_open(&s, "test.hold(1); setTimeout(() => console.log('never'), 1); 'value'");
   until_started(&f, 1);
   let_pass(3);
@@ -357,6 +359,7 @@ static void the_wall_ends_the_wait_after_the_value(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = "test.hold";
   s.limits.wall_ms = 10;
   subject_open(&s, "test.hold(1); 'value'");
   ends_with_value(&s, "\"value\"");

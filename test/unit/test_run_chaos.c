@@ -8,7 +8,7 @@
 #include "unit/run_fixture.h"
 
 /* Behind the fixture. */
-#include "unit/seeds.h"
+#include "unit/engine_seeds.h"
 
 #define RUNS 5
 #define SEEDS_PER_SHARD 20
@@ -22,12 +22,8 @@ typedef struct chaos {
   unsigned depth;      /* callbacks going on */
 } chaos;
 
-/* xorshift64* */
 static unsigned pick(chaos *c, unsigned below) {
-  c->random ^= c->random >> 12;
-  c->random ^= c->random << 25;
-  c->random ^= c->random >> 27;
-  return (unsigned)((c->random * UINT64_C(2685821657736338717) >> 33) % below);
+  return seeds_pick(&c->random, below);
 }
 
 static const char *const sources[] = {
@@ -96,6 +92,7 @@ static void open_one(chaos *c) {
     return;
   subject *s = &subjects[subjects_used];
   subject_init(s, &c->f);
+  s->leaks = ANY_LEAKS;
   s->when_done = act_when_done;
   s->limits.cpu_ms = 1 + pick(c, 2);
   s->limits.wall_ms = 1 + pick(c, 8);

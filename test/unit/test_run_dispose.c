@@ -30,6 +30,7 @@ static void cancel_while_waiting(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = "test.hold test.hold";
   subject_open(&s, two_holds);
   until_started(&f, 2);
   run_cancel(s.run);
@@ -102,6 +103,7 @@ static void cancel_in_start(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = "test.hold test.hold";
   f.in_start = cancel_user_run;
   f.user = &s;
   subject_open(&s, two_holds);
@@ -204,6 +206,7 @@ static void dispose_in_on_done_of_cancel(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
+  s.leaks = "test.hold test.hold";
   s.dispose_when_done = true;
   subject_open(&s, two_holds);
   until_started(&f, 2);

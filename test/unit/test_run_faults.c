@@ -49,6 +49,7 @@ static void drive(run_fixture *f) {
   subject subjects[RUNS];
   for (size_t i = 0; i < RUNS; i++) {
     subject_init(&subjects[i], f);
+    subjects[i].leaks = ANY_LEAKS;
     subjects[i].when_done = write_report;
     if (!subject_try(&subjects[i], sources[i], strlen(sources[i])))
       subjects[i].run = NULL;

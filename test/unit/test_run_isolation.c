@@ -29,6 +29,7 @@ static void only_runs_that_end_well_are_recycled(void **state) {
     subject s;
     fixture_open(&f, state);
     subject_init(&s, &f);
+    s.leaks = cases[i].kind == RUN_KIND_TIMEOUT ? "test.hold" : NULL;
     s.limits.operations_max = 10;
     s.limits.result_bytes = s.limits.log_bytes = 1000;
     if (cases[i].kind == RUN_KIND_CPU)
@@ -52,6 +53,7 @@ static void a_cancelled_run_is_not_recycled(void **state) {
   fixture_open(&f, state);
   for (int i = 0; i < 2; i++) {
     subject_init(&s, &f);
+    s.leaks = "test.hold";
     subject_open(&s, "await test.hold(1)");
     until_started(&f, (unsigned)i + 1);
     if (i == 0)

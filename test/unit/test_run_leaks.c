@@ -28,17 +28,11 @@ static void perform(found *f, run_fixture *fixture, const char *source, bool deb
                     uint64_t wall_ms) {
   *f = (found){0};
   subject_init(&f->subject, fixture);
+  f->subject.leaks = ANY_LEAKS; /* the tests look at them */
   f->subject.limits.wall_ms = wall_ms;
-  const run_options options = {.name = "test.js",
-                               .source = source,
-                               .source_len = strlen(source),
-                               .kinds = fixture->kinds,
-                               .kinds_count = KIND_COUNT,
-                               .limits = f->subject.limits,
-                               .on_event = note_event,
-                               .debug = debug,
-                               .on_done = note_leaks,
-                               .user = f};
+  run_options options = subject_options(&f->subject, source, strlen(source));
+  options.debug = debug;
+  options.on_done = note_leaks; /* `found` begins with the subject */
   f->subject.run = run_open(fixture->shard, &options);
   assert_non_null(f->subject.run);
   until_done(&f->subject);

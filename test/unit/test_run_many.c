@@ -12,6 +12,7 @@ static void open_many(run_fixture *f, subject *s, void **state) {
   fixture_open(f, state);
   subject_init(s, f);
   s->limits.operations_max = OPERATIONS + 2;
+  s->limits.queue_max = OPERATIONS;
   s->limits.memory_bytes = 512u << 20;
   s->limits.cpu_ms = s->limits.wall_ms = 300000;
 }

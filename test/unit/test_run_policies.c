@@ -85,6 +85,7 @@ static void refused_calls_count(void **state) {
   subject s;
   open_with(&up, state, &(host_policy){.concurrent_max = 1, .queue_max = 1});
   subject_init(&s, &up.f);
+  s.leaks = "test.hold test.hold";
   s.limits.operations_max = 50;
   subject_open(&s, "test.hold(1); test.hold(2); for (;;) await test.hold(3).catch(() => 0);");
   ends_with_kind(&s, RUN_KIND_OPERATIONS);
@@ -115,7 +116,7 @@ static void a_low_priority_waits(void **state) {
 static void transient_errors_are_retried(void **state) {
   upstream up;
   subject s;
-  open_with(&up, state, &(host_policy){.attempts = 3, .backoff_ms = 2});
+  open_with(&up, state, &(host_policy){.attempts = 3, .backoff_ms = 2, .idempotent = true});
   up.failures = 2;
   ends_as(&up, &s, "await test.echo(5)", "5");
   assert_int_equal(up.starts, 3);
@@ -130,7 +131,7 @@ static void transient_errors_are_retried(void **state) {
 static void attempts_end(void **state) {
   upstream up;
   subject s;
-  open_with(&up, state, &(host_policy){.attempts = 3, .backoff_ms = 1});
+  open_with(&up, state, &(host_policy){.attempts = 3, .backoff_ms = 1, .idempotent = true});
   up.failures = UINT32_MAX;
   ends_as(&up, &s,
           "const e = await test.echo(5).catch((e) => e);"
@@ -150,7 +151,8 @@ static void attempts_end(void **state) {
 static void a_cancel_ends_the_delay(void **state) {
   upstream up;
   subject s;
-  open_with(&up, state, &(host_policy){.attempts = 9, .backoff_ms = UINT32_MAX});
+  open_with(&up, state,
+            &(host_policy){.attempts = 9, .backoff_ms = UINT32_MAX, .idempotent = true});
   up.failures = UINT32_MAX;
   subject_init(&s, &up.f);
   s.limits.op_timeout_ms = UINT64_MAX / 2000000;
@@ -211,6 +213,7 @@ static void a_follower_takes_over(void **state) {
   subject first, second;
   open_with(&up, state, &(host_policy){.single_flight = true});
   subject_init(&first, &up.f);
+  first.leaks = "test.hold";
   subject_init(&second, &up.f);
   subject_open(&first, "await test.hold(7)");
   until_started(&up.f, 1);
@@ -230,7 +233,8 @@ static void a_follower_takes_over(void **state) {
 static void calls_of_one_turn_go_together(void **state) {
   upstream up;
   subject s;
-  open_with(&up, state, &(host_policy){.batch_max = 40, .attempts = 2, .backoff_ms = 1});
+  open_with(&up, state,
+            &(host_policy){.batch_max = 40, .attempts = 2, .backoff_ms = 1, .idempotent = true});
   up.f.kinds[KIND_ECHO].start_batch = start_many;
   up.failures = 1; /* one of them is retried alone */
   ends_as(&up, &s,

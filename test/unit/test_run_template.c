@@ -19,13 +19,8 @@ static run_template *loaded(run_fixture *f, const char *source) {
 
 /* False when the run cannot be had. */
 static bool start(subject *s, const run_template *template) {
-  const run_options options = {.template = template,
-                               .context = s->context,
-                               .limits = s->limits,
-                               .on_log = note_log,
-                               .on_event = note_event,
-                               .on_done = note_done,
-                               .user = s};
+  run_options options = subject_options(s, NULL, 0);
+  options.template = template;
   s->run = run_open(s->f->shard, &options);
   return s->run != NULL;
 }

@@ -33,6 +33,7 @@ static void count(lane *lane, const subject *s) {
 static void one_run(lane *lane, run_fixture *f, unsigned i) {
   subject s;
   subject_init(&s, f);
+  s.leaks = ANY_LEAKS;
   s.limits.cpu_ms = 5;
   subject_open(&s, sources[i % (sizeof sources / sizeof sources[0])]);
   switch (i % 3) {
@@ -73,7 +74,7 @@ static void lane_main(void *user) {
 
 static void shards_beside_each_other(void **state) {
   lane lanes[SHARDS];
-  pool *workers = pool_open(NULL, 3);
+  pool *workers = pool_open(&(pool_options){.threads_max = 3});
   assert_non_null(workers);
   for (int i = 0; i < SHARDS; i++) {
     lanes[i] = (lane){.engine = *(const engine_kind *)*state, .workers = workers};

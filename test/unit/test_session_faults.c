@@ -13,6 +13,7 @@
 #include "core/json_read.h"
 #include "core/op.h"
 #include "host/session.h"
+#include "unit/both_engines.h"
 #include "unit/counting_alloc.h"
 #include "unit/keep_traps.h"
 
@@ -30,11 +31,12 @@ typedef struct fixture {
 } fixture;
 
 /* More runs than may live at once, one that is cancelled while it waits for a call,
- * answers that come in one array, a call that is retried. */
+ * answers that come in one array, calls that go out in one and are retried. */
 static const char *const lines[] = {
     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"register\",\"params\":{\"operations\":["
     "{\"name\":\"a.f\",\"description\":\"d\",\"parameters\":[{\"name\":\"s\",\"schema\":"
-    "{\"type\":\"string\"}},{\"name\":\"o\",\"optional\":true}],\"policy\":{\"attempts\":3}},"
+    "{\"type\":\"string\"}},{\"name\":\"o\",\"optional\":true}],\"policy\":{\"attempts\":3,"
+    "\"idempotent\":true,\"batch_max\":4}},"
     "{\"name\":\"a.hold\",\"policy\":{\"single_flight\":true,\"cache_ms\":1000}}]}}\n",
     "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"eval\",\"params\":{\"source\":"
     "\"console.log('x'); await a.f('y', {z: [1n]}) + context.n\",\"context\":{\"n\":2},"
@@ -223,8 +225,6 @@ static void scenario(fixture *f, engine_kind engine) {
   assert_int_equal(f->counting.blocks, 0);
 }
 
-static const engine_kind engines[] = {ENGINE_WASM, ENGINE_NATIVE};
-
 static void nothing_fails(void **state) {
   fixture f = {.calls = 0};
   scenario(&f, *(const engine_kind *)*state);
@@ -253,17 +253,11 @@ static void from_each_allocation_on_all_fail(void **state) {
   each_fails(*(const engine_kind *)*state, true);
 }
 
-#define ON(engine, test)                                                                           \
-  { #test " " #engine, test, NULL, NULL, (void *)(uintptr_t)&engines[engine] }
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      ON(ENGINE_WASM, nothing_fails),
-      ON(ENGINE_NATIVE, nothing_fails),
-      ON(ENGINE_WASM, each_allocation_fails_once),
-      ON(ENGINE_NATIVE, each_allocation_fails_once),
-      ON(ENGINE_WASM, from_each_allocation_on_all_fail),
-      ON(ENGINE_NATIVE, from_each_allocation_on_all_fail),
+      ON_BOTH(nothing_fails),
+      ON_BOTH(each_allocation_fails_once),
+      ON_BOTH(from_each_allocation_on_all_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

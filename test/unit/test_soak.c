@@ -154,6 +154,7 @@ static void run_batch(run_fixture *f, unsigned first, unsigned count) {
   for (unsigned i = 0; i < count; i++) {
     const recipe *r = recipe_of(first + i);
     subject_init(&subjects[i], f);
+    subjects[i].leaks = ANY_LEAKS;
     if (r->tighten)
       r->tighten(&subjects[i].limits);
     subject_open(&subjects[i], r->source);

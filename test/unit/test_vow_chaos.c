@@ -7,7 +7,7 @@
 #include "unit/vow_fixture.h"
 
 /* Behind the fixture. */
-#include "unit/seeds.h"
+#include "unit/engine_seeds.h"
 
 #define RUNS 6
 #define HELD_USED 40u
@@ -32,12 +32,8 @@ static struct noted {
 } noted[SUBJECTS];
 static unsigned noted_used;
 
-/* xorshift64* */
 static unsigned pick(chaos *c, unsigned below) {
-  c->random ^= c->random >> 12;
-  c->random ^= c->random << 25;
-  c->random ^= c->random >> 27;
-  return (unsigned)((c->random * UINT64_C(2685821657736338717) >> 33) % below);
+  return seeds_pick(&c->random, below);
 }
 
 static const char *const sources[] = {
@@ -269,8 +265,11 @@ static void open_all(chaos *c, vow_engine engine) {
       .size = sizeof crowd, .batch = on_calls, .batch_max = 3, .batch_window_ms = 1};
   const vow_policy bulk = {
       .size = sizeof bulk, .batch = on_bulk, .batch_max = 4, .blocking = true, .concurrent_max = 5};
-  const vow_policy shared = {
-      .size = sizeof shared, .single_flight = true, .attempts = 3, .backoff_ms = 1};
+  const vow_policy shared = {.size = sizeof shared,
+                             .single_flight = true,
+                             .attempts = 3,
+                             .backoff_ms = 1,
+                             .idempotent = true};
   const struct {
     const char *name;
     vow_handler *handler;
@@ -315,7 +314,7 @@ static void schedule(vow_engine engine, unsigned seed) {
     }
   }
   c.depth = DEPTH_MAX; /* callbacks of the end begin nothing */
-  assert_int_equal(vow_runtime_close(c.f.rt), VOW_OK);
+  assert_int_equal(fixture_leave(&c.f, ANY), VOW_OK);
   release_all_held(&c.f);
   for (unsigned i = 0; i < noted_used; i++)
     c.ends -= noted[i].done;

@@ -22,6 +22,7 @@ static void policies_hold(void **state) {
   const vow_policy policy = {.size = sizeof policy,
                              .attempts = 3,
                              .backoff_ms = 1,
+                             .idempotent = true,
                              .cache_ms = 60000,
                              .cache_bytes = 1000};
   const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = 20};
@@ -60,7 +61,7 @@ static void retries_have_a_budget(void **state) {
   fixture f;
   subject s;
   unsigned calls = 0;
-  const vow_policy policy = {.size = sizeof policy, .attempts = 3};
+  const vow_policy policy = {.size = sizeof policy, .attempts = 3, .idempotent = true};
   fixture_open(&f, state);
   assert_int_equal(vow_register(f.rt, "test.busy", on_busy, &policy, &calls), VOW_OK);
   subject_open(&s, &f, "await test.busy()");
@@ -77,6 +78,24 @@ static void retries_have_a_budget(void **state) {
   assert_int_equal(report->rejected, 60);
   assert_int_equal(report->retries, 100);
   assert_int_equal(calls, 160);
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+/* An attempt that failed may have had its effect. */
+static void only_the_idempotent_is_tried_again(void **state) {
+  fixture f;
+  subject s;
+  unsigned calls = 0;
+  vow_policy policy = {.size = sizeof policy, .attempts = 2};
+  fixture_open(&f, state);
+  assert_int_equal(vow_register(f.rt, "test.busy", on_busy, &policy, &calls), VOW_E_INVALID);
+  assert_non_null(strstr(vow_runtime_message(f.rt), "policy of test.busy: attempts: only"));
+  policy.attempts = 1;
+  assert_int_equal(vow_register(f.rt, "test.busy", on_busy, &policy, &calls), VOW_OK);
+  subject_open(&s, &f, "await test.busy().catch((e) => [e.transient, e.operation.attempts])");
+  ends_with_value(&s, "[true,1]");
+  assert_int_equal(calls, 1);
   subject_close(&s);
   fixture_close(&f);
 }
@@ -125,12 +144,64 @@ static void the_number_of_handlers_is_bounded(void **state) {
   fixture_close(&f);
 }
 
+static const char *const refused =
+    "const all = [1, 2, 3].map((n) => test.hold(n));"
+    "const e = await all[2].catch((e) => e);"
+    "[e.name, e.code, e.transient, e.operation.name, await Promise.all(all.slice(0, 2))]";
+
+static void fulfil_held(fixture *f) {
+  until_held(f, 1);
+  vow_op *op = take_held(f);
+  assert_int_equal(vow_op_fulfil_json(op, "7"), VOW_OK);
+  vow_op_release(op);
+}
+
+static void the_queue_of_a_run_is_bounded(void **state) {
+  fixture f;
+  subject s;
+  fixture_open(&f, state);
+  subject_init(&s, &f, refused);
+  s.request.concurrent_max = 1;
+  s.request.queue_max = 1000001;
+  assert_int_equal(subject_try(&s), VOW_E_INVALID);
+  assert_non_null(strstr(vow_runtime_message(f.rt), "queue_max is 1000001: must be"));
+  s.request.queue_max = 1;
+  assert_int_equal(subject_try(&s), VOW_OK);
+  for (int i = 0; i < 2; i++)
+    fulfil_held(&f);
+  ends_with_value(&s, "[\"ApiError\",\"RUN_QUEUE_FULL\",true,\"test.hold\",[7,7]]");
+  subject_close(&s);
+  fixture_close(&f);
+}
+
+/* What one run has waiting is refused to the other. */
+static void the_queue_of_a_runtime_is_bounded(void **state) {
+  fixture f = {0};
+  subject s, t;
+  vow_runtime_options options = {
+      .engine = *(const vow_engine *)*state, .concurrent_max = 1, .queue_max = 1};
+  assert_int_equal(fixture_try(&f, &options), VOW_OK);
+  subject_open(&s, &f, refused);
+  until_held(&f, 1);
+  subject_open(&t, &f, "await test.echo(1).catch((e) => [e.name, e.code, e.transient])");
+  ends_with_value(&t, "[\"ApiError\",\"RUNTIME_QUEUE_FULL\",true]");
+  for (int i = 0; i < 2; i++)
+    fulfil_held(&f);
+  ends_with_value(&s, "[\"ApiError\",\"RUNTIME_QUEUE_FULL\",true,\"test.hold\",[7,7]]");
+  subject_close(&s);
+  subject_close(&t);
+  fixture_close(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       ON_BOTH(policies_hold),
       ON_BOTH(retries_have_a_budget),
+      ON_BOTH(only_the_idempotent_is_tried_again),
       ON_BOTH(the_number_of_runs_is_bounded),
       ON_BOTH(the_number_of_handlers_is_bounded),
+      ON_BOTH(the_queue_of_a_run_is_bounded),
+      ON_BOTH(the_queue_of_a_runtime_is_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

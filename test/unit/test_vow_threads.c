@@ -167,7 +167,7 @@ static void the_runtime_closes_under_them(void **state) {
     subject_ask(&s, &f, calls_many);
     assert_int_equal(vow_loop_turn(f.rt), VOW_OK);
     assert_int_equal(vow_loop_turn(f.rt), VOW_OK);
-    assert_int_equal(vow_runtime_close(f.rt), VOW_OK);
+    assert_int_equal(fixture_leave(&f, ANY), VOW_OK);
     desk_close(&d); /* whatever they answer now is late */
     assert_int_equal(s.done, 1);
     assert_int_equal(atomic_load(&f.blocks), 0);
@@ -212,7 +212,7 @@ static void runs_are_disposed_while_they_are_asked(void **state) {
       sched_yield();
     subject_close(&s);
     if (round % 2)
-      assert_int_equal(vow_runtime_close(f.rt), VOW_OK);
+      assert_int_equal(fixture_leave(&f, 1), VOW_OK);
     atomic_store(&a.disposed, true);
     pthread_join(thread, NULL);
     if (round % 2 == 0) {
@@ -245,7 +245,7 @@ static void *lane_main(void *user) {
       l->values += s.outcome == VOW_VALUE && strcmp(s.value, "100") == 0;
       subject_close(&s);
     }
-    assert_int_equal(vow_runtime_close(f.rt), VOW_OK);
+    assert_int_equal(fixture_leave(&f, ANY), VOW_OK);
     /* The desk may hold some for a moment longer: their memory is looked at by
      * LeakSanitizer, and the allocator must live until then. */
     while (atomic_load(&f.blocks) > 0)
@@ -353,7 +353,7 @@ static bool scenario(fixture *f, vow_engine engine) {
   whole = cancel_one(f) && whole;
   const char *metrics;
   whole = vow_runtime_metrics(f->rt, &metrics) == VOW_OK && whole;
-  status = vow_runtime_close(f->rt);
+  status = fixture_leave(f, script != NULL);
   assert_true(status == VOW_OK || status == VOW_E_LOST);
   return whole && status == VOW_OK;
 }

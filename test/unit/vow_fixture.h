@@ -3,6 +3,7 @@
 #ifndef VOW_TEST_VOW_FIXTURE_H
 #define VOW_TEST_VOW_FIXTURE_H
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -28,6 +29,7 @@ typedef struct fixture {
   vow_op *held[HELD_MAX]; /* of test.hold, oldest first; each with a reference */
   size_t held_count;
   unsigned echoes, cancels;
+  unsigned leaks, leaks_expected; /* named when the runtime was closed */
 } fixture;
 
 static inline void *fixture_reallocate(void *user, void *block, size_t size) {
@@ -107,11 +109,34 @@ static const vow_engine fixture_engines[] = {VOW_ENGINE_WASM, VOW_ENGINE_NATIVE}
 #test " (native)", test, NULL, NULL, (void *)(uintptr_t)&fixture_engines[1]                    \
   }
 
+/* Leaks are looked for in every test: one that leaves something must say how much. */
+static inline void note_leak(const vow_leak *leak, void *user) {
+  fixture *f = user;
+  if (++f->leaks > f->leaks_expected)
+    print_error("left: %s %d\n%s    at %s\n", leak->name, (int)leak->number,
+                leak->site ? leak->site : "", leak->host_site ? leak->host_site : "?");
+}
+
+/* Closes the runtime while the test still has `count` runs, scripts and operations
+ * of it: no more and no less are named. ANY: threads have them. */
+#define ANY UINT_MAX
+static inline vow_status fixture_leave(fixture *f, unsigned count) {
+  f->leaks = 0;
+  f->leaks_expected = count;
+  vow_status status = vow_runtime_close(f->rt);
+  if (count != ANY)
+    assert_int_equal(f->leaks, count);
+  f->leaks_expected = 0;
+  return status;
+}
+
 static inline vow_status fixture_try(fixture *f, vow_runtime_options *options) {
   static const vow_policy blocking = {.size = sizeof blocking, .blocking = true};
   f->allocator = (vow_allocator){fixture_reallocate, f};
   options->size = sizeof *options;
   options->allocator = &f->allocator;
+  options->on_leak = note_leak;
+  options->on_leak_user = f;
   vow_status status = vow_runtime_open(options, &f->rt);
   if (status != VOW_OK)
     return status;
@@ -155,7 +180,7 @@ static inline void fixture_close(fixture *f) {
   vow_counts counts = counts_of(f);
   assert_int_equal(counts.runs_live + counts.live + counts.running, 0);
   assert_int_equal(f->held_count, 0);
-  assert_int_equal(vow_runtime_close(f->rt), VOW_OK);
+  assert_int_equal(fixture_leave(f, 0), VOW_OK);
   assert_int_equal(atomic_load(&f->blocks), 0);
 }
 

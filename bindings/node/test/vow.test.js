@@ -158,6 +158,64 @@ withHost("progress, metrics and nested runs", async (host) => {
   while ((await host.counts()).calls > 0);
 });
 
+withHost("progress that is too long", async (host) => {
+  host.tool("tell", {}, (call) => {
+    assert.throws(() => call.progress("x".repeat(17 << 20)), (error) => error.code === -32001);
+    return 1;
+  });
+  assert.equal(await value(host, "await tell()"), 1);
+});
+
+// So that only the last call of a batch lets it go.
+const batch = (batchMax) => ({ batchMax, batchWindowMs: 3600000 });
+
+withHost("batches", async (host) => {
+  const asked = [];
+  host.tool("many", { parameters: { key: "string", "by?": "number" }, policy: batch(5) }, async (calls) => {
+    asked.push(calls.map(({ operation, arguments: given }) => [operation, ...given]));
+    const late = new Promise((resolve) => setTimeout(resolve, 10, 9));
+    return [calls[0].arguments[0].length, new vow.ToolError("no", { name: "NotFoundError" }), Promise.reject(new RangeError("far")), late];
+  });
+  const result = await host.eval(`
+    (await Promise.allSettled([many("abc"), many("b", 2), many("c"), many("d"), many(5)]))
+      .map((end) => end.value ?? end.reason.name)`);
+  assert.deepEqual(result.value, [3, "NotFoundError", "RangeError", 9, "TypeError"]);
+  assert.deepEqual(asked, [[[1, "abc", undefined], [2, "b", 2], [3, "c", undefined], [4, "d", undefined]]]);
+  assert.equal(result.report.operations.batched, 5);
+});
+
+withHost("batches that fail", async (host) => {
+  host.tool("throws", { policy: batch(2) }, () => {
+    throw new TypeError("thrown");
+  });
+  host.tool("short", { policy: batch(2) }, () => [Promise.reject(new Error("not heard of"))]);
+  host.tool("none", { policy: batch(2) }, () => 5);
+  for (const [name, told] of [["throws", "thrown"], ["short", "short returned 1 results for 2 calls"],
+    ["none", "none returned no array"]])
+    assert.deepEqual(await value(host, `(await Promise.allSettled([${name}(), ${name}()])).map((end) => end.reason.message)`),
+      [told, told]);
+});
+
+withHost("one of a batch is cancelled", async (host) => {
+  const signals = [];
+  let begin;
+  const begun = new Promise((resolve) => (begin = resolve));
+  host.tool("many", { policy: batch(2) }, (calls) => calls.map(({ signal }, at) => {
+    signals.push(signal);
+    begin();
+    return at ? "b" : new Promise((resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  }));
+  host.tool("untilBegun", {}, () => begun);
+  assert.deepEqual(await value(host, `
+    const controller = new AbortController();
+    const one = many({ signal: controller.signal }).catch((e) => e.name), other = many();
+    await untilBegun();
+    controller.abort();
+    await Promise.all([one, other])`), ["AbortError", "b"]);
+  while ((await host.counts()).calls > 0);
+  assert.deepEqual(signals.map(({ aborted }) => aborted), [true, false]);
+});
+
 test("the program dies", { timeout: 60000 }, async () => {
   const host = await vow.Host.open();
   let begin;

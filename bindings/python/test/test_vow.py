@@ -281,6 +281,105 @@ class Running(unittest.IsolatedAsyncioTestCase):
         self.assertIn('vow_operations_total{kind="slow",state="fulfilled"} 1\n',
                       await self.host.metrics())
 
+    async def test_progress_that_is_too_long(self):
+        """Whoever tells hears of it, in a thread as well; the call goes on."""
+        def tell(call: vow.Call) -> int:
+            try:
+                call.progress("x" * (17 << 20))
+            except vow.RpcError as error:
+                return error.code
+            return 0
+
+        async def tell_here(call: vow.Call) -> int:
+            return tell(call)
+        self.host.tool(tell)
+        self.host.tool(tell_here)
+        self.assertEqual(await self.value("[await tell(), await tell_here()]"), [-32001, -32001])
+
+    # So that only the last call of a batch lets it go.
+    PATIENT = {"batch_window_ms": 3600000}
+
+    async def test_batches(self):
+        """One call of the function; each item of its answer settles its call alone."""
+        loop, asked, kept = asyncio.get_running_loop(), [], []
+
+        async def fail(wait: float) -> int:
+            await asyncio.sleep(wait)
+            raise vow.ToolError("late", name="ConflictError")
+
+        async def many(keys: List[str], by: List[Optional[int]], calls: List[vow.Call]) -> List[int]:
+            """Several at once"""
+            asked.append((keys, by, [call.operation for call in calls]))
+            kept.append(loop.create_future())
+            loop.call_later(0.01, kept[0].set_result, 9)
+            return [len(keys[0]), vow.ToolError("no", name="NotFoundError"), fail(0), kept[0]]
+        self.host.tool(many, batch_max=5, **self.PATIENT)
+        result = await self.host.eval("""
+          (await Promise.allSettled([many("abc"), many("b", 2), many("c", null), many("d"), many(5)]))
+            .map((end) => end.value ?? end.reason.name)""")
+        self.assertEqual(result.value, [3, "NotFoundError", "ConflictError", 9, "TypeError"])
+        self.assertEqual(asked, [(["abc", "b", "c", "d"], [None, 2, None, None], [1, 2, 3, 4])])
+        self.assertEqual(result.report["operations"]["batched"], 5)
+        self.assertIn("/** Several at once */\ndeclare function many(keys: string, by?: (number | null), "
+                      "options?: CallOptions): Promise<number>;", await self.host.types())
+
+    async def test_batches_that_fail(self):
+        async def raises(keys: List[int]) -> List[int]:
+            raise KeyError("k")
+
+        def short(keys: List[int]) -> List[int]:
+            return keys[1:]
+        self.host.tool(raises, batch_max=2, **self.PATIENT)
+        self.host.tool(short, batch_max=2, **self.PATIENT)
+        ask = ("(await Promise.allSettled([%s(1), %s(2)])).map((end) => end.reason.message)")
+        self.assertEqual(await self.value(ask.replace("%s", "raises")), ["'k'", "'k'"])
+        self.assertEqual(await self.value(ask.replace("%s", "short")),
+                         ["short returned 1 results for 2 calls"] * 2)
+        for wrong in (lambda key: [key]), (lambda *keys: keys):
+            with self.assertRaisesRegex(TypeError, "parameter keys? must be"):
+                self.host.tool(wrong, name="wrong", batch_max=2)
+
+    async def test_batches_are_cancelled(self):
+        """A call alone, while the others go on; the function, when nobody waits for any."""
+        ended, begun = [], asyncio.Event()
+
+        async def many(keys: List[str]) -> List[Any]:
+            begun.set()
+            try:
+                if keys[0] == "all":
+                    await asyncio.sleep(600)
+                return [self.wait_for_ever(ended), "b"]
+            except asyncio.CancelledError:
+                ended.append("all")
+                raise
+
+        async def until_begun() -> None:
+            await begun.wait()
+            begun.clear()
+        self.host.tool(many, batch_max=2, **self.PATIENT)
+        self.host.tool(until_begun)
+        source = """
+          const all = context.map((key) => {
+            const controller = new AbortController();
+            const answer = many(key, { signal: controller.signal }).catch((e) => e.name);
+            return { controller, answer };
+          });
+          await until_begun();
+          for (const i in all) if (context[i] !== "b") all[i].controller.abort();
+          await Promise.all(all.map(({ answer }) => answer))"""
+        self.assertEqual(await self.value(source, context=["a", "b"]), ["AbortError", "b"])
+        self.assertEqual(await self.value(source, context=["all", "all"]), ["AbortError"] * 2)
+        while (await self.host.counts())["calls"]:
+            await asyncio.sleep(0.01)
+        self.assertEqual(ended, ["one", "all"])
+
+    @staticmethod
+    async def wait_for_ever(ended):
+        try:
+            await asyncio.sleep(600)
+        finally:
+            ended.append("one")
+
     async def test_callbacks_that_fail(self):
         failed = []
         asyncio.get_running_loop().set_exception_handler(lambda _, about: failed.append(about))

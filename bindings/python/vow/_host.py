@@ -4,14 +4,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
 import threading
-from typing import Any, Callable, Optional, Sequence, TypeVar, Union, overload
+from typing import Any, Awaitable, Callable, Optional, Sequence, TypeVar, Union, overload
 
 from ._errors import BusyError, HostGone, RpcError, VowError, eval_error
-from ._tools import Call, Tool, error_of
+from ._tools import Batch, Call, Tool, error_of
 from ._values import decode, encode
 
 _CHUNK = 1 << 18
@@ -199,13 +200,16 @@ class Host:
 
     def _on_line(self, line: bytes) -> None:
         message = json.loads(line)
+        if isinstance(message, list):
+            self._on_calls(message, b'"$' in line)
+            return
         method = message.get("method")
         if method is None:
             answer = self._answers.pop(message.get("id"), None)
             if answer and not answer.done():
                 answer.set_result(message)
         elif method == "call":
-            self._on_call(message["id"], message["params"], b'"$' in line)
+            self._on_call(message, b'"$' in line)
         elif method == "log":
             self._on_log(message["params"])
         elif method == "progress":
@@ -240,12 +244,15 @@ class Host:
 
         def write(text: str) -> None:
             if number in self._telling:
-                with contextlib.suppress(HostGone, RpcError):
+                with contextlib.suppress(HostGone):
                     self._write(text)
 
         def tell(value: Any) -> None:
+            if number not in self._telling:
+                return
             text = ('{"jsonrpc":"2.0","method":"progress","params":'
                     f'{{"call":{number},"value":{encode(value)}}}}}')
+            self._check_size(text)  # in the thread of who tells: there it can be raised
             if threading.get_ident() == here:
                 write(text)
             else:
@@ -253,13 +260,16 @@ class Host:
         self._telling.add(number)
         return tell
 
+    def _check_size(self, text: str) -> None:
+        if len(text) > self._message_max:  # the program's answer could not say to what
+            raise RpcError(_TOO_LARGE, f"the message is longer than {self._message_max} bytes")
+
     def _write(self, text: str) -> None:
         if self._gone:
             raise self._gone
         if not self._process or not self._process.stdin:
             raise HostGone("the host was not entered: use `async with`")
-        if len(text) > self._message_max:  # the program's answer could not say to what
-            raise RpcError(_TOO_LARGE, f"the message is longer than {self._message_max} bytes")
+        self._check_size(text)
         self._process.stdin.write(text.encode("ascii") + b"\n")
 
     async def _drain(self) -> None:
@@ -305,7 +315,9 @@ class Host:
         """Lets scripts call `function`, by its name or by `name` ("weather.get").
 
         Its type hints say what the arguments are, its docstring what it does. Further
-        keywords are policy: timeout_ms, attempts, ... (docs/host.md). May be used as a
+        keywords are policy: timeout_ms, attempts, ... (docs/host.md). With `batch_max` it
+        takes several calls at once: each parameter is a list with one item for each call,
+        and so is what it returns, of values, exceptions, and awaitables. May be used as a
         decorator, with or without arguments. TypeError for hints that scripts cannot
         meet. The process hears of it before the next eval() or types().
         """
@@ -333,15 +345,34 @@ class Host:
                     raise
                 self._unregistered.remove(tool)
 
-    def _on_call(self, number: int, params: dict[str, Any], forms: bool) -> None:
+    def _call_of(self, message: dict[str, Any], forms: bool) -> tuple[Call, list[Any]]:
+        number, params = message["id"], message["params"]
         call = Call(params["run"], params["operation"], params["name"], params["remaining_ms"],
-                    params["attempt"], params["calls_left"], number,
-                    self._teller(number))
-        arguments = decode(params["arguments"]) if forms else params["arguments"]
-        task = asyncio.ensure_future(self._answer(number, call, arguments))
-        self._calls[number] = (task, call)
+                    params["attempt"], params["calls_left"], number, self._teller(number))
+        return call, decode(params["arguments"]) if forms else params["arguments"]
+
+    def _begin(self, call: Call, work: Callable[[], Awaitable[Any]]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(self._answer(call.id, work))
+        self._calls[call.id] = (task, call)
         # A task that is cancelled before it began has answered nothing.
-        task.add_done_callback(lambda task: self._on_answered(number, task))
+        task.add_done_callback(lambda task: self._on_answered(call.id, task))
+        return task
+
+    def _on_call(self, message: dict[str, Any], forms: bool) -> None:
+        call, arguments = self._call_of(message, forms)
+        self._begin(call, functools.partial(self._tools[call.name].run, call, arguments))
+
+    def _on_calls(self, messages: list[dict[str, Any]], forms: bool) -> None:
+        """Calls that came together are one call of the function, each with an answer."""
+        calls, arguments = [], []
+        for message in messages:
+            call, given = self._call_of(message, forms)
+            calls.append(call)
+            arguments.append(given)
+        batch = Batch(self._tools[calls[0].name], calls, arguments)
+        for at, call in enumerate(calls):
+            task = self._begin(call, functools.partial(batch.answer, at))
+            task.add_done_callback(lambda _, at=at: batch.leave(at))  # type: ignore[misc]
 
     def _send_error(self, number: int, error: BaseException) -> None:
         self._telling.discard(number)
@@ -353,9 +384,9 @@ class Host:
         if task.cancelled():
             self._send_error(number, asyncio.CancelledError())
 
-    async def _answer(self, number: int, call: Call, arguments: list[Any]) -> None:
+    async def _answer(self, number: int, work: Callable[[], Awaitable[Any]]) -> None:
         try:
-            value = encode(await self._tools[call.name].run(call, arguments))
+            value = encode(await work())
             self._telling.discard(number)
             self._write(f'{{"jsonrpc":"2.0","id":{number},"result":{value}}}')
         except HostGone:
@@ -372,7 +403,8 @@ class Host:
                    op_timeout_ms: Optional[int] = None, memory_mib: Optional[int] = None,
                    stack_kib: Optional[int] = None, result_kib: Optional[int] = None,
                    log_kib: Optional[int] = None, max_ops: Optional[int] = None,
-                   max_concurrent: Optional[int] = None, debug: bool = False,
+                   max_concurrent: Optional[int] = None,
+                   max_queued: Optional[int] = None, debug: bool = False,
                    on_log: Optional[Callable[[LogLine], None]] = None,
                    on_progress: Optional[Callable[[Progress], None]] = None,
                    tenant: Optional[str] = None, parent: Optional[Call] = None,
@@ -387,7 +419,8 @@ class Host:
                   "allow": None if allow is None else list(allow), "cpu_ms": cpu_ms,
                   "wall_ms": wall_ms, "op_timeout_ms": op_timeout_ms, "memory_mib": memory_mib,
                   "stack_kib": stack_kib, "result_kib": result_kib, "log_kib": log_kib,
-                  "max_ops": max_ops, "max_concurrent": max_concurrent, "debug": debug,
+                  "max_ops": max_ops, "max_concurrent": max_concurrent,
+                  "max_queued": max_queued, "debug": debug,
                   "progress": on_progress is not None, "tenant": tenant,
                   "parent": None if parent is None else parent.id}
         number, run = self._take_id(), _Run([], on_log, on_progress)

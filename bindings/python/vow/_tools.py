@@ -51,7 +51,8 @@ class Call:
 
     def progress(self, value: Any) -> None:
         """Tells whoever follows the run (`on_progress` of eval) of something before the
-        answer. From any thread; nothing once the call is answered."""
+        answer. From any thread; nothing once the call is answered. RpcError for a value
+        that is longer than a message may be."""
         self.tell(value)
 
 
@@ -92,6 +93,18 @@ def schema(hint: Any) -> dict[str, Any]:
                     "TypedDict")
 
 
+def _element(name: str, hint: Any) -> Any:
+    """What one call gives for a parameter of a function that takes several at once."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) not in _LISTS or len(arguments) != 1:
+        raise TypeError(f"parameter {name} must be a list, with one item for each call")
+    return arguments[0]
+
+
+def _takes_none(hint: Any) -> bool:
+    return hint is Any or hint in (None, type(None)) or type(None) in typing.get_args(hint)
+
+
 class Tool:
     """A function with its registration."""
 
@@ -99,6 +112,8 @@ class Tool:
                  policy: dict[str, Any]) -> None:
         self.function = function
         self.name = name or function.__name__
+        self.is_batch = "batch_max" in policy
+        self.count = 0
         self.call_at: Optional[int] = None
         self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None))
@@ -115,17 +130,23 @@ class Tool:
             hint = hints.get(parameter.name, parameter.empty)
             if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
                 raise TypeError(f"parameter {parameter.name} must be positional")
+            optional = parameter.default is not parameter.empty
+            if self.is_batch:
+                hint = _element(parameter.name, hint)
+                optional = _takes_none(hint)
             if hint is Call:
                 self.call_at = at
                 continue
             self._check_dataclass(parameter.name, hint)
             parameters.append({"name": parameter.name, "schema": schema(hint),
-                               "optional": parameter.default is not parameter.empty})
+                               "optional": optional})
+        self.count = len(parameters)
         result: dict[str, Any] = {"name": self.name, "parameters": parameters}
         if inspect.getdoc(self.function) and inspect.isroutine(self.function):
             result["description"] = inspect.getdoc(self.function)
         if "return" in hints:
-            result["result"] = schema(hints["return"])
+            returned = hints["return"]
+            result["result"] = schema(_element("return", returned) if self.is_batch else returned)
         if policy:
             result["policy"] = policy
         return result
@@ -137,12 +158,70 @@ class Tool:
                             "use a TypedDict")
 
     async def run(self, call: Call, arguments: list[Any]) -> Any:
+        return await self._call(arguments, call)
+
+    async def run_batch(self, calls: list[Call], arguments: list[list[Any]]) -> list[Any]:
+        """One item for each call: a value, an exception, or an awaitable of its value."""
+        columns = [[given[at] if at < len(given) else None for given in arguments]
+                   for at in range(self.count)]
+        answers = list(await self._call(columns, calls))
+        begun = [asyncio.ensure_future(answer) if inspect.isawaitable(answer) else answer
+                 for answer in answers]
+        if len(begun) == len(calls):
+            return begun
+        for answer in begun:
+            _give_up(answer)
+        raise ValueError(f"{self.name} returned {len(begun)} results for {len(calls)} calls")
+
+    async def _call(self, arguments: list[Any], call: Union[Call, list[Call]]) -> Any:
         if self.call_at is not None:
             arguments = arguments[:self.call_at] + [call] + arguments[self.call_at:]
         if self.is_async:
             return await self.function(*arguments)
         result = await asyncio.to_thread(self.function, *arguments)
         return await result if inspect.isawaitable(result) else result
+
+
+def _give_up(answer: Any) -> None:
+    """Nobody waits for it any more, nor for the error that it may be."""
+    if isinstance(answer, asyncio.Future) and not answer.cancel() and not answer.cancelled():
+        answer.exception()
+
+
+class Batch:
+    """Calls that came together: one call of the function, and an answer for each."""
+
+    def __init__(self, tool: Tool, calls: list[Call], arguments: list[list[Any]]) -> None:
+        self._work = asyncio.ensure_future(tool.run_batch(calls, arguments))
+        self._work.add_done_callback(self._on_done)
+        self._waiting = set(range(len(calls)))
+        self._count = len(calls)
+
+    async def answer(self, at: int) -> Any:
+        """The answer of one call; when it is cancelled, the others go on."""
+        answer = (await asyncio.shield(self._work))[at]
+        if isinstance(answer, asyncio.Future):
+            answer = await answer
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def leave(self, at: int) -> None:
+        """The call is answered, or nobody waits for it any more."""
+        self._waiting.discard(at)
+        if self._work.done():
+            self._on_left(at)
+        elif not self._waiting:
+            self._work.cancel()
+
+    def _on_left(self, at: int) -> None:
+        if not self._work.cancelled() and not self._work.exception():
+            _give_up(self._work.result()[at])
+
+    def _on_done(self, _: object) -> None:
+        for at in range(self._count):
+            if at not in self._waiting:
+                self._on_left(at)
 
 
 def error_of(error: BaseException) -> dict[str, Any]:

@@ -1,0 +1,2 @@
+export const longest = (text) =>
+  text.split(/\W+/).reduce((best, word) => (word.length > best.length ? word : best), '');

@@ -1,0 +1,70 @@
+/* A short wait for another thread before one sleeps for it. Sleeping and being woken take
+ * both sides a system call each and a switch, which is longer than a small work takes. */
+#ifndef VOW_LOOP_SPIN_H
+#define VOW_LOOP_SPIN_H
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+/* At most so long: being woken on another core takes 15 to 30 us, and what is expected
+ * once that has happened comes within one or two. */
+#define SPIN_NS 50000u
+/* Others want this core: giving it to them is no way to wait. */
+#define SPIN_LATE_NS 150000u
+/* What is waited for in vain is waited for more rarely: once in 2^misses times. */
+#define SPIN_MISSES_MAX 10u
+
+/* Of one thread. */
+typedef struct spin {
+  uint32_t misses, skips;
+} spin;
+
+/* True when `*flag` has become `wanted`. The core is given to whoever wants it meanwhile,
+ * so that it works on a single one too. */
+static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) {
+  if (atomic_load_explicit(flag, memory_order_acquire) == wanted)
+    return true;
+  if (spin->skips > 0) {
+    spin->skips--;
+    return false;
+  }
+  uint64_t start = uv_hrtime(), waited;
+  bool seen;
+  do {
+    sched_yield();
+    seen = atomic_load_explicit(flag, memory_order_acquire) == wanted;
+    waited = uv_hrtime() - start;
+  } while (!seen && waited < SPIN_NS);
+  if (waited > SPIN_LATE_NS)
+    spin->misses = SPIN_MISSES_MAX;
+  else if (seen)
+    spin->misses /= 2;
+  else if (spin->misses < SPIN_MISSES_MAX)
+    spin->misses++;
+  spin->skips = (1u << spin->misses) - 1;
+  return seen;
+}
+
+/* A mutex that is held for some ten instructions: who finds it locked tries again a few
+ * times before it sleeps. 0, or libuv's error. */
+static inline int spin_mutex_init(uv_mutex_t *mutex) {
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+  pthread_mutexattr_t kind;
+  int error = pthread_mutexattr_init(&kind);
+  if (error == 0) {
+    pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_ADAPTIVE_NP);
+    error = pthread_mutex_init(mutex, &kind);
+    pthread_mutexattr_destroy(&kind);
+  }
+  return -error;
+#else
+  return uv_mutex_init(mutex);
+#endif
+}
+
+#endif

@@ -1,0 +1,4 @@
+// stdin: yes
+// args: a
+// stdout: [ 'vow', '-', 'a' ]
+console.log(process.argv);

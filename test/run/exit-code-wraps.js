@@ -1,0 +1,2 @@
+// status: 255
+process.exitCode = -1;

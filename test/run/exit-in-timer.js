@@ -1,0 +1,3 @@
+// status: 0
+// stdout: tick
+setInterval(() => { console.log('tick'); process.exit(); }, 1);

@@ -1,0 +1,3 @@
+// status: 3
+process.exitCode = 3;
+process.exit();

@@ -1,0 +1,3 @@
+// stdout: waited
+import { value } from './lib/awaits.mjs';
+console.log(value);

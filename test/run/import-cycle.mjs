@@ -1,0 +1,3 @@
+// stdout: b sees undefined, then a
+import { later } from './lib/cycle-a.mjs';
+console.log(later());

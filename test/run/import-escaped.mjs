@@ -1,0 +1,3 @@
+// stdout: spaced
+import name from './lib/with%20space.mjs';
+console.log(name);

@@ -1,0 +1,2 @@
+console.log('exiting');
+process.exit(4);

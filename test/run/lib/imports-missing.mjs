@@ -1,0 +1,2 @@
+// It is not there.
+import './nowhere.mjs';

@@ -1,0 +1,2 @@
+import { none } from './add.js';
+export { none };

@@ -1,0 +1,3 @@
+// stdout: body
+function main() { console.log('main'); }
+console.log('body');

@@ -1,0 +1,2 @@
+// stdout: undefined undefined function
+console.log(typeof notes, typeof kv, typeof fetch);

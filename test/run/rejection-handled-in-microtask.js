@@ -1,0 +1,3 @@
+// stdout: handled
+const rejected = Promise.reject(new Error('handled'));
+queueMicrotask(() => rejected.catch((error) => console.log(error.message)));

@@ -1,0 +1,3 @@
+#!/usr/bin/env -S vow run
+// stdout: ran
+console.log('ran');

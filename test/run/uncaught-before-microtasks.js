@@ -1,0 +1,4 @@
+// status: 1
+// stderr: Uncaught 'first'
+queueMicrotask(() => console.log('never'));
+throw 'first';
