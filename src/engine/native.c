@@ -15,7 +15,7 @@
 
 /* Calls and turns of loops between two looks at whether to stop: 1 ms when each is a
  * native that takes 100 us, such as a search through 100 KB. The clock, which costs more
- * than to look at a flag, is asked at every 100th look, and so is memory. */
+ * than to look at a flag, is asked at every 100th look. */
 #define POLL_EVERY 10
 #define CLOCK_EVERY 100u
 
@@ -46,7 +46,7 @@ static uint64_t clock_ns(clockid_t id) {
 static bool admit(native_guest *native, size_t size) {
   if (size <= native->base.memory_max && native->memory_used <= native->base.memory_max - size)
     return true;
-  native->limit_hit = true;
+  native->limit_hit = native->guest.stopped = true;
   return false;
 }
 
@@ -58,7 +58,7 @@ static void *limited_malloc(void *opaque, size_t size) {
   if (block)
     native->memory_used += malloc_usable_size(block);
   else
-    native->host_full = true;
+    native->host_full = native->guest.stopped = true;
   return block;
 }
 
@@ -90,7 +90,7 @@ static void *limited_realloc(void *opaque, void *block, size_t size) {
   if (moved)
     native->memory_used += malloc_usable_size(moved) - had;
   else
-    native->host_full = true;
+    native->host_full = native->guest.stopped = true;
   return moved;
 }
 
@@ -111,7 +111,7 @@ static void *block_new(void *opaque, size_t size) {
   if (block)
     native->memory_used += size;
   else
-    native->host_full = true;
+    native->host_full = native->guest.stopped = true;
   return block;
 }
 
@@ -154,12 +154,11 @@ static int should_stop(JSContext *ctx, void *opaque) {
   native_guest *native = opaque;
   engine_poll_after(ctx, POLL_EVERY);
   bool stop = stop_is_asked(native);
-  if (stop || ++native->polls % CLOCK_EVERY == 0) {
-    fail_for_memory(native);
-    if (stop || clock_ns(CLOCK_MONOTONIC) >= native->stop_at)
-      fail(native, ENGINE_FAULT_TIME);
-  }
-  native->guest.stopped = native->base.fault != ENGINE_FAULT_NONE;
+  fail_for_memory(native);
+  if (stop || (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
+    fail(native, ENGINE_FAULT_TIME);
+  if (native->base.fault != ENGINE_FAULT_NONE)
+    native->guest.stopped = true;
   return native->guest.stopped;
 }
 
