@@ -32,7 +32,7 @@ typedef struct native_guest {
   uint64_t opened_ns, stop_at;
   uint32_t drained, polls;
   bool limit_hit, host_full;
-  atomic_bool stop; /* set by any thread */
+  atomic_bool stop; /* by engine_stop(), from any thread */
 } native_guest;
 
 static uint64_t clock_ns(clockid_t id) {
@@ -46,7 +46,7 @@ static uint64_t clock_ns(clockid_t id) {
 static bool admit(native_guest *native, size_t size) {
   if (size <= native->base.memory_max && native->memory_used <= native->base.memory_max - size)
     return true;
-  native->limit_hit = true;
+  native->limit_hit = native->guest.stopped = true;
   return false;
 }
 
@@ -58,7 +58,7 @@ static void *limited_malloc(void *opaque, size_t size) {
   if (block)
     native->memory_used += malloc_usable_size(block);
   else
-    native->host_full = true;
+    native->host_full = native->guest.stopped = true;
   return block;
 }
 
@@ -90,7 +90,7 @@ static void *limited_realloc(void *opaque, void *block, size_t size) {
   if (moved)
     native->memory_used += malloc_usable_size(moved) - had;
   else
-    native->host_full = true;
+    native->host_full = native->guest.stopped = true;
   return moved;
 }
 
@@ -111,7 +111,7 @@ static void *block_new(void *opaque, size_t size) {
   if (block)
     native->memory_used += size;
   else
-    native->host_full = true;
+    native->host_full = native->guest.stopped = true;
   return block;
 }
 
@@ -149,14 +149,16 @@ static bool stop_is_asked(const native_guest *native) {
   return atomic_load_explicit(&native->stop, memory_order_relaxed);
 }
 
+/* Mostly no more than a look at the flag. */
 static int should_stop(JSContext *ctx, void *opaque) {
   native_guest *native = opaque;
   engine_poll_after(ctx, POLL_EVERY);
+  bool stop = stop_is_asked(native);
   fail_for_memory(native);
-  if (stop_is_asked(native) ||
-      (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
+  if (stop || (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
     fail(native, ENGINE_FAULT_TIME);
-  native->guest.stopped = native->base.fault != ENGINE_FAULT_NONE;
+  if (native->base.fault != ENGINE_FAULT_NONE)
+    native->guest.stopped = true;
   return native->guest.stopped;
 }
 

@@ -20,13 +20,7 @@ typedef struct task_function {
   uint32_t names_count;
 } task_function;
 
-typedef enum {
-  TASK_NONE,
-  TASK_RUNNING,
-  TASK_FULFILLED,
-  TASK_REJECTED,
-  TASK_INTERRUPTED
-} task_state;
+typedef enum { TASK_NONE, TASK_RUNNING, TASK_FULFILLED, TASK_REJECTED } task_state;
 
 typedef struct guest_task {
   task_function *functions[BUCKETS];
@@ -158,9 +152,9 @@ static void settle(guest *g, task_state state, JSValue value) {
   task->outcome = value;
 }
 
-/* With the pending exception, unless it is the host's interrupt. */
+/* With the pending exception. */
 static void settle_thrown(guest *g) {
-  settle(g, g->stopped ? TASK_INTERRUPTED : TASK_REJECTED, JS_GetException(g->ctx));
+  settle(g, TASK_REJECTED, JS_GetException(g->ctx));
 }
 
 bool task_uncaught(guest *g) {
@@ -358,7 +352,7 @@ void task_after_jobs(guest *g) {
     return;
   if (task->state == TASK_FULFILLED)
     take_unhandled(g);
-  if (task->state != TASK_INTERRUPTED)
+  if (!g->stopped) /* or the host knows more of it than we */
     send_outcome(g);
   guest_run_jobs(g); /* of getters in what was sent */
   clean_up(g);
