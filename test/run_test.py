@@ -379,6 +379,27 @@ class Told(Base):
         out, _ = child.communicate(b"console.log(process.argv[1])", timeout=30 * self.scale)
         self.assertEqual((child.returncode, out), (0, b"/dev/stdin\n"))
 
+    def chain(self, length):
+        folder = os.path.join(self.folder, "chain")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        for i in range(length):
+            with open(os.path.join(folder, f"{i}.mjs"), "w", encoding="utf-8") as file:
+                file.write(f"import './{i + 1}.mjs';\n" if i + 1 < length else "console.log('end');")
+        return os.path.join(folder, "0.mjs")
+
+    def test_deep_imports(self):
+        child = self.start(self.chain(300))
+        out, err = child.communicate(timeout=30 * self.scale)
+        self.assertEqual((child.returncode, out), (0, b"end\n"), err)
+
+    def test_imports_deeper_than_the_stack(self):
+        child = self.start(self.chain(8000))
+        out, err = child.communicate(timeout=60 * self.scale)
+        self.assertEqual((child.returncode, out), (1, b""))
+        self.assertIn(b"RangeError: Maximum call stack size exceeded", err)
+        self.assertLess(len(err), 10000)
+
     def test_fetch(self):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):

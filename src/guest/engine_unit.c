@@ -69,6 +69,10 @@ void engine_reseed(JSContext *ctx, uint64_t random_state, uint32_t hash_seed) {
   ctx->hash_seed = hash_seed;
 }
 
+void engine_poll_soon(JSContext *ctx) {
+  ctx->interrupt_counter = 0;
+}
+
 int engine_reserve_globals(JSContext *ctx, uint32_t count) {
   JSObject *global = JS_VALUE_GET_OBJ(ctx->global_obj);
   if (js_shape_prepare_update(ctx, global, NULL) < 0)

@@ -34,6 +34,10 @@ void engine_promise_settle(JSContext *ctx, JSValueConst promise, JSValueConst va
 int engine_promise_watch(JSContext *ctx, JSValueConst promise, JSValueConst on_fulfilled,
                          JSValueConst on_rejected);
 
+/* The interrupt handler is called at the next loop or call of script, not after some
+ * thousands of them. */
+void engine_poll_soon(JSContext *ctx);
+
 /* Room for `count` more globals, so that a run which adds its few moves no table.
  * 0, or -1 with an exception. */
 int engine_reserve_globals(JSContext *ctx, uint32_t count);
