@@ -73,6 +73,7 @@ typedef struct guest {
 
 #ifndef __wasm__
   uint32_t calls_live;
+  bool timers_started;             /* since a task last cleared them */
   bool stopped;                    /* the host ends this guest, and says why */
   struct guest_deferred *deferred; /* deferred.c; NULL: there is no Deferred */
   struct guest_task *task;         /* task.c; NULL: no task was ever given */

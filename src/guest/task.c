@@ -303,6 +303,8 @@ static void send_outcome(guest *g) {
 
 static void bind_names(guest *g, const task_function *function, bool bind) {
   JSContext *ctx = g->ctx;
+  if (function->names_count == 0)
+    return;
   JSValue global = JS_GetGlobalObject(ctx);
   for (uint32_t i = 0; i < function->names_count; i++) {
     int done = bind ? JS_DefinePropertyValue(ctx, global, function->names[i],
@@ -316,6 +318,9 @@ static void bind_names(guest *g, const task_function *function, bool bind) {
 }
 
 static void stop_timers(guest *g) {
+  if (!g->timers_started)
+    return;
+  g->timers_started = false;
   JSValue done = JS_Call(g->ctx, g->internals.clear_timers, JS_UNDEFINED, 0, NULL);
   if (JS_IsException(done))
     forget_exception(g);
