@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "deferred/deferred_int.h"
+#include "guest/shared.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 /* How long a task that was asked to stop may take before its thread is given up. */
@@ -165,15 +166,15 @@ static void stop_ready(host_call *call, void *user) {
 
 /* ---- outcomes ---- */
 
-static void answer(host_call *call, const task *task) {
+static void answer(host_call *call, task *task) {
   static const host_error thrown = {"Error", NULL, "the function threw", false};
   host_call_end_nested(call);
   switch (task->state) {
   case TASK_VALUE:
-    host_call_fulfil(call, task->bytes, task->bytes_len);
+    task->passed_on = host_call_fulfil(call, task->bytes, task->bytes_len);
     break;
   case TASK_THROWN:
-    host_call_reject_value(call, &thrown, task->bytes, task->bytes_len);
+    task->passed_on = host_call_reject_value(call, &thrown, task->bytes, task->bytes_len);
     break;
   case TASK_FAILED:
   case TASK_OPEN:
@@ -214,11 +215,14 @@ typedef struct telling {
 static void deliver(loop_message *message) {
   telling *telling = (struct telling *)message;
   task *task = telling->task;
-  for (size_t at = 0; task->call && at < telling->len;) {
+  for (size_t at = 0; at < telling->len;) {
     wire_header header;
     memcpy(&header, telling->bytes + at, sizeof header);
     at += sizeof header;
-    host_call_message(task->call, &header, telling->bytes + at);
+    if (task->call)
+      host_call_message(task->call, &header, telling->bytes + at);
+    else
+      value_release(telling->bytes + at, header.len);
     at += WIRE_ALIGN(header.len);
   }
   mem_free(task->common->allocator, telling);
@@ -232,7 +236,9 @@ static void post(task *task, loop_message *message) {
   if (!retired)
     loop_post(task->work.reply_to, message);
   uv_mutex_unlock(&task->lock);
-  if (retired) {
+  if (retired) { /* progress of it goes with the task */
+    const telling *telling = (const struct telling *)message;
+    value_release(telling->bytes, telling->len);
     mem_free(task->common->allocator, message);
     task_release(task);
   }
@@ -241,6 +247,7 @@ static void post(task *task, loop_message *message) {
 void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
   telling *telling = mem_resize(task->common->allocator, NULL, 1, sizeof *telling + len);
   if (!telling) {
+    value_release(bytes, len);
     task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
     return;
   }
@@ -258,7 +265,11 @@ static void deliver_progress(loop_message *message) {
   task->progress_count = 0;
   task->progress_told = false;
   uv_mutex_unlock(&task->lock);
-  for (const task_message *value = list; value && task->call; value = value->next)
+  if (!task->call) {
+    task_messages_drop(task, list);
+    list = NULL;
+  }
+  for (const task_message *value = list; value; value = value->next)
     host_call_message(task->call, &value->header, value->body);
   task_messages_free(task, list);
   mem_free(task->common->allocator, telling);
@@ -289,6 +300,7 @@ void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   task_message *value = task_message_new(task, &header, body);
   telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
   if (!value || !telling) { /* progress may be lost */
+    value_release(body, len);
     task_messages_free(task, value);
     mem_free(task->common->allocator, telling);
     return;
@@ -298,7 +310,7 @@ void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   bool told = task->progress_told;
   task->progress_told = true;
   uv_mutex_unlock(&task->lock);
-  task_messages_free(task, oldest);
+  task_messages_drop(task, oldest);
   if (told) {
     mem_free(task->common->allocator, telling);
     return;
@@ -317,6 +329,7 @@ static void on_answer(host_call *call, const wire_header *header, const void *bo
   task_message *message = task_message_new(task, header, body);
   uv_mutex_lock(&task->lock);
   if (!message) {
+    value_release(body, header->len);
     task->stop = true; /* it would wait for ever */
     if (task->worker)
       worker_stop(task->worker, task);

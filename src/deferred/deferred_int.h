@@ -111,6 +111,7 @@ typedef struct task {
   task_failure failure;
   uint8_t *bytes; /* `small` or from the allocator */
   size_t bytes_len;
+  bool passed_on; /* the bytes went to where they are read */
   uint8_t small[TASK_INLINE];
   size_t list_len;
   uint8_t list[]; /* the arguments, one CBOR array */
@@ -125,8 +126,12 @@ void task_fail(task *task, const char *name, const char *code, const char *messa
 void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
 /* Appends one message of wire.h. */
 void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len);
+/* Forgets an outcome. */
+void task_reopen(task *task);
 task_message *task_message_new(const task *task, const wire_header *header, const void *body);
+/* Of a list that was passed on, and of one that will not be. */
 void task_messages_free(const task *task, task_message *list);
+void task_messages_drop(const task *task, task_message *list);
 
 /* ---- worker.c: on a thread of the pool ---- */
 

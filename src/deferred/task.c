@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "deferred/deferred_int.h"
+#include "guest/shared.h"
 
 common *common_hold(common *common) {
   atomic_fetch_add_explicit(&common->holders, 1, memory_order_relaxed);
@@ -41,8 +42,11 @@ void task_release(task *task) {
   if (atomic_fetch_sub_explicit(&task->holders, 1, memory_order_acq_rel) != 1)
     return;
   common *common = task->common;
-  task_messages_free(task, task->first);
-  task_messages_free(task, task->progress_first);
+  task_messages_drop(task, task->first);
+  task_messages_drop(task, task->progress_first);
+  value_release(task->list, task->list_len);
+  if (!task->passed_on)
+    value_release(task->bytes, task->bytes_len);
   if (task->bytes != task->small)
     mem_free(common->allocator, task->bytes);
   code_release(task->code);
@@ -63,18 +67,30 @@ void task_fail(task *task, const char *name, const char *code, const char *messa
 }
 
 void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len) {
-  if (task->state != TASK_OPEN)
+  if (task->state != TASK_OPEN) {
+    value_release(bytes, len);
     return;
+  }
   task->bytes = task->small;
   if (len > sizeof task->small)
     task->bytes = mem_resize(task->common->allocator, NULL, len, 1);
   if (!task->bytes) {
+    value_release(bytes, len);
     task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for the result");
     return;
   }
   memcpy(task->bytes, bytes, len);
   task->bytes_len = len;
   task->state = state;
+}
+
+void task_reopen(task *task) {
+  value_release(task->bytes, task->bytes_len);
+  if (task->bytes != task->small)
+    mem_free(task->common->allocator, task->bytes);
+  task->bytes = NULL;
+  task->bytes_len = 0;
+  task->state = TASK_OPEN;
 }
 
 void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len) {
@@ -95,6 +111,12 @@ task_message *task_message_new(const task *task, const wire_header *header, cons
   if (header->len)
     memcpy(message->body, body, header->len);
   return message;
+}
+
+void task_messages_drop(const task *task, task_message *list) {
+  for (const task_message *message = list; message; message = message->next)
+    value_release(message->body, message->header.len);
+  task_messages_free(task, list);
 }
 
 void task_messages_free(const task *task, task_message *list) {

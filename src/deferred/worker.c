@@ -331,7 +331,10 @@ static void take_turn(worker *worker, task *task) {
   } else if (messages->status != CBOR_OK) {
     task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a message");
   }
-  if (engine_fault_of(worker->instance) != ENGINE_FAULT_NONE)
+  engine_fault fault = engine_fault_of(worker->instance);
+  if (fault == ENGINE_FAULT_MEMORY && task->state == TASK_THROWN)
+    task_reopen(task); /* what it threw is that: the same error in all cases */
+  if (fault != ENGINE_FAULT_NONE)
     fail_by_fault(worker, task);
   tell_loop(worker, task);
 }
@@ -481,8 +484,8 @@ static void set_limits(worker *worker, const task *task) {
 /* A guest that did not end the task by itself, or in which something of it is left that
  * may still come to execute, serves no other task. */
 static bool is_reusable(const worker *worker, const task *task) {
-  return task->state != TASK_FAILED && engine_fault_of(worker->instance) == ENGINE_FAULT_NONE && worker->calls_live == 0 &&
-         worker->timer_count == 0;
+  return task->state != TASK_FAILED && engine_fault_of(worker->instance) == ENGINE_FAULT_NONE &&
+         worker->calls_live == 0 && worker->timer_count == 0;
 }
 
 static void execute(worker *worker, task *task) {

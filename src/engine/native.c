@@ -56,7 +56,7 @@ static uint64_t clock_ns(clockid_t id) {
 static void run_short(native_guest *native, bool *why) {
   if (!native->limit_hit && !native->host_full)
     native->said = native->guest.shared.outbox_len;
-  *why = true;
+  *why = native->guest.stopped = true;
   if (native->guest.ctx)
     engine_poll_after(native->guest.ctx, 1);
 }
@@ -139,7 +139,7 @@ static void *block_new(void *opaque, size_t size) {
   if (block)
     native->memory_used += size;
   else
-    native->host_full = true;
+    run_short(native, &native->host_full);
   return block;
 }
 
@@ -177,14 +177,16 @@ static bool stop_is_asked(const native_guest *native) {
   return atomic_load_explicit(&native->stop, memory_order_relaxed);
 }
 
+/* Mostly no more than a look at the flag. */
 static int should_stop(JSContext *ctx, void *opaque) {
   native_guest *native = opaque;
   engine_poll_after(ctx, POLL_EVERY);
+  bool stop = stop_is_asked(native);
   fail_for_memory(native);
-  if (stop_is_asked(native) ||
-      (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
+  if (stop || (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
     fail(native, ENGINE_FAULT_TIME);
-  native->guest.stopped = native->base.fault != ENGINE_FAULT_NONE;
+  if (native->base.fault != ENGINE_FAULT_NONE)
+    native->guest.stopped = true;
   return native->guest.stopped;
 }
 

@@ -72,7 +72,9 @@ typedef struct guest {
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
 
 #ifndef __wasm__
-  bool stopped;                    /* by the interrupt handler: no script runs any more */
+  uint32_t calls_live;
+  bool timers_started;             /* since a task last cleared them */
+  bool stopped;                    /* the host ends this guest, and says why */
   struct guest_deferred *deferred; /* deferred.c; NULL: there is no Deferred */
   struct guest_task *task;         /* task.c; NULL: no task was ever given */
 #endif

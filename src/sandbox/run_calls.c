@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guest/shared.h"
 #include "sandbox/run_int.h"
 
 #define NS_PER_MS 1e6
@@ -135,6 +136,7 @@ static void unlink_call(host_call *call) {
 void run_call_free(host_call *call) {
   unlink_call(call);
   run_nested_unlink(call);
+  value_release(call->arguments, call->arguments_len);
   run_call_adopt(call);
   run_kinds_release(shard_allocator(call->shard), call->kinds);
   if (call->late && call->late->release)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "guest/shared.h"
 #include "sandbox/run_int.h"
 
 /* Bytes of one batch beyond its first message. */
@@ -38,8 +39,10 @@ static run_message *new_message(run *run, size_t len) {
 
 bool run_put(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
   run_message *message = new_message(run, len);
-  if (!message)
+  if (!message) {
+    value_release(body, len);
     return false;
+  }
   message->next = NULL;
   message->header = (wire_header){type, (uint32_t)len, id};
   if (len)
@@ -54,8 +57,10 @@ bool run_put(run *run, uint32_t type, uint64_t id, const void *body, size_t len)
 }
 
 bool run_send(run *run, uint32_t type, uint64_t id, const void *body, size_t len) {
-  if (run->state == RUN_FINISHED)
+  if (run->state == RUN_FINISHED) {
+    value_release(body, len);
     return false;
+  }
   bool put = run_put(run, type, id, body, len);
   run_wake(run);
   return put;
@@ -169,8 +174,11 @@ size_t run_fill_inbox(run *run) {
 }
 
 void run_drop_messages(run *run) {
-  while (run->first)
-    mem_free(shard_allocator(run->shard), take_message(run));
+  while (run->first) {
+    run_message *message = take_message(run);
+    value_release(message->body, message->header.len);
+    mem_free(shard_allocator(run->shard), message);
+  }
 }
 
 /* ---- from the guest ---- */

@@ -1,5 +1,6 @@
 /* Calls of a guest that works for a handler, on whatever thread: they are
  * operations nested in the handler's call, and their answers go to the handler. */
+#include "guest/shared.h"
 #include "sandbox/run_int.h"
 
 static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
@@ -34,8 +35,10 @@ void run_nested_unlink(host_call *call) {
 
 void run_nested_answer(host_call *call, uint32_t type, const void *body, size_t len) {
   host_call *parent = call->parent;
-  if (!parent || !parent->started || parent->ended || !parent->kind->answer)
+  if (!parent || !parent->started || parent->ended || !parent->kind->answer) {
+    value_release(body, len);
     return;
+  }
   const wire_header header = {type, (uint32_t)len, call->wire_id};
   parent->kind->answer(parent, &header, body, parent->kind->user);
 }

@@ -220,7 +220,7 @@ static void test_queue_is_bounded(void **state) {
       "const wait = (s) => { while (Atomics.load(s, 0) === 0); };"
       "const first = new Deferred(wait, shared); await sleep(5);"
       "const rest = [1, 2, 3, 4, 5].map(() => new Deferred(() => 1).catch((e) => e.code));"
-      "const ready = Deferred.ready(); Atomics.store(shared, 0, 1);"
+      "const ready = Deferred.ready(); await sleep(1); Atomics.store(shared, 0, 1);"
       "await ready; [await first, ...await Promise.all(rest)].slice(1)";
   deferred_fixture f;
   deferred_fixture_open(&f, 1, 4);
