@@ -163,7 +163,7 @@ class Batches(HostTest):
 
     def test_attempts_are_batched_again(self):
         peer = self.peer
-        peer.register(operation("many", batch_max=8, attempts=2))
+        peer.register(operation("many", batch_max=8, attempts=2, idempotent=True))
         number = peer.eval("await Promise.all([many(1), many(2)])")
         for attempt in (1, 2):
             calls = peer.calls()
