@@ -276,7 +276,7 @@ static void an_answer_is_late_before_its_handler_is_told(void **state) {
 
 typedef struct crowd {
   fixture *f;
-  size_t batches, most, calls;
+  atomic_size_t batches, most, calls; /* blocking handlers are on threads of their own */
 } crowd;
 
 /* Each call gets its argument; those of 3 none. */
@@ -284,7 +284,9 @@ static void on_crowd(vow_op **ops, size_t count, void *user) {
   crowd *c = user;
   c->batches++;
   c->calls += count;
-  c->most = count > c->most ? count : c->most;
+  for (size_t most = c->most; count > most;)
+    if (atomic_compare_exchange_weak(&c->most, &most, count))
+      break;
   for (size_t i = 0; i < count; i++) {
     size_t len;
     const void *value = first_argument(ops[i], &len);
