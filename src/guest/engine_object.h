@@ -1,0 +1,37 @@
+/* Plain objects and arrays made of values quickly, for decoders: no property is looked
+ * for, no setter and no other guest code is run. */
+#ifndef VOW_GUEST_ENGINE_OBJECT_H
+#define VOW_GUEST_ENGINE_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quickjs.h"
+
+/* The names of an object's properties in their order, which objects made alike share. */
+typedef struct JSShape engine_shape;
+
+#define ENGINE_SHAPE_MAX 16u /* properties */
+
+/* Of a plain object whose properties are all data properties as an assignment makes
+ * them, ENGINE_SHAPE_MAX at most. Owned: engine_shape_free(). NULL: it is no such one. */
+engine_shape *engine_shape_of(JSContext *ctx, JSValueConst object);
+/* NULL is fine. */
+void engine_shape_free(JSContext *ctx, engine_shape *shape);
+uint32_t engine_shape_count(const engine_shape *shape);
+/* Whether the name at `index` is this text. False for all that is not ASCII, and for
+ * names that are indices. */
+bool engine_shape_is(JSContext *ctx, const engine_shape *shape, uint32_t index, const char *text,
+                     size_t len);
+/* The name at `index`, borrowed from `shape`. */
+JSAtom engine_shape_name(const engine_shape *shape, uint32_t index);
+/* An object of that shape. Takes over as many `values` as it has properties, also when
+ * it fails. */
+JSValue engine_object_like(JSContext *ctx, engine_shape *shape, const JSValue *values);
+
+/* Adds `value`, which it takes over, at the end of an array that no guest code has seen
+ * yet. 0, or -1 with an exception. */
+int engine_array_push(JSContext *ctx, JSValueConst array, JSValue value);
+
+#endif
