@@ -435,6 +435,8 @@ static void start(host_call *call, void *user) {
     return;
   }
   host_call_set_data(call, task);
+  if (code->name[0])
+    host_call_set_detail(call, code->name);
   if (submit(deferred, task, &given, call))
     return;
   task_release(task);

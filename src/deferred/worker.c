@@ -37,7 +37,7 @@ struct worker {
   task *task;
   uint64_t stop_at;    /* of the task's running time */
   uint32_t calls_live; /* its guest waits for answers to */
-  bool submits;        /* its guest has deferred functions itself */
+  bool submits;        /* its guest has deferred functions itself, ever */
   timer timers[TIMERS_MAX];
   uint32_t timer_count;
   cbor_out told;     /* messages for the loop thread, of this turn */
@@ -87,6 +87,7 @@ static void discard_guest(worker *worker) {
     engine_instance_close(worker->instance, false);
   worker->instance = NULL;
   worker->known_count = 0;
+  worker->submits = false;
 }
 
 static bool ensure_guest(worker *worker) {
@@ -538,6 +539,8 @@ void worker_run(worker *worker, task *task) {
   bool stopped = end(task);
   if (stopped || !is_reusable(worker, task))
     discard_guest(worker);
+  if (stopped)
+    ensure_guest(worker); /* nobody waits for this outcome: the next task need not wait either */
   worker->calls_live = worker->timer_count = 0;
 }
 
