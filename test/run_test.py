@@ -353,6 +353,19 @@ class Told(Base):
         with open(path, encoding="utf-8") as file:
             self.assertEqual(json.load(file)["error"]["name"], "ReferenceError")
 
+    def test_calls_of_deferred_functions_are_nested(self):
+        path = os.path.join(self.folder, "nested.jsonl")
+        database = "sqlite:" + os.path.join(self.folder, "nested.db")
+        with open(os.path.join(self.folder, "nested.mjs"), "w", encoding="utf-8") as program:
+            program.write("await new Deferred(async () => { await kv.set('a', 1); });")
+        child = self.start("--audit", path, "--db", database, "nested.mjs")
+        child.communicate()
+        self.assertEqual(child.returncode, 0)
+        with open(path, encoding="utf-8") as lines:
+            events = [json.loads(line) for line in lines]
+        parents = {(e["name"], e.get("parent")) for e in events if "name" in e}
+        self.assertEqual(parents, {("Deferred", None), ("kv.set", events[0]["run"] + "/1")})
+
     def test_audit(self):
         path = os.path.join(self.folder, "audit.jsonl")
         database = "sqlite:" + os.path.join(self.folder, "audit.db")
