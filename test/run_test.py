@@ -27,6 +27,7 @@ import http.server
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -319,6 +320,20 @@ class Output(Base):
 
 
 class Told(Base):
+    def test_recursion_with_any_stack(self):
+        program = "const down = 'const f = () => f() + 1; f()'; const deep = (source) => {" \
+            " try { return new Function(source)(); } catch (error) { return error.name; } };" \
+            "console.log(deep(down), await Deferred.run((source) => { try {" \
+            " return new Function(source)(); } catch (error) { return error.name; } }, [down]));"
+        for kib in (1024, 8192, 65536, -1):
+            size = kib * 1024 if kib > 0 else resource.RLIM_INFINITY
+            if resource.getrlimit(resource.RLIMIT_STACK)[1] not in (resource.RLIM_INFINITY, size):
+                continue
+            child = self.start("-", stdin=subprocess.PIPE, preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_STACK, (size, resource.getrlimit(resource.RLIMIT_STACK)[1])))
+            out, err = child.communicate(program.encode(), timeout=60 * self.scale)
+            self.assertEqual((out, err, child.returncode), (b"RangeError RangeError\n", b"", 0), kib)
+
     def test_arguments_that_are_no_text(self):
         child = self.start(b"argv.js", b"a\xffb\xed\xa0\x80")
         out, _ = child.communicate(timeout=30 * self.scale)

@@ -514,15 +514,18 @@ static void closing_runs_what_running_work_submits(void **state) {
 
 /* ---- what cannot be had ---- */
 
-int __real_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
+int __real_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
 
 static atomic_uint threads_asked, threads_fail_from; /* 0: none fails */
 
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg) {
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg) {
   unsigned call = atomic_fetch_add(&threads_asked, 1) + 1;
   unsigned from = atomic_load(&threads_fail_from);
-  return from && call >= from ? UV_EAGAIN : __real_uv_thread_create(id, entry, arg);
+  return from && call >= from ? UV_EAGAIN : __real_uv_thread_create_ex(id, options, entry, arg);
 }
 
 static void no_thread_at_all(void **state) {
