@@ -72,6 +72,8 @@ static bool on_progress(host_call *call, const uint8_t *body, uint32_t len) {
     run_nested_answer(call, WIRE_PROGRESS, body, len);
   else if (!call->answered)
     run_send(call->run, WIRE_PROGRESS, call->wire_id, body, len);
+  else
+    value_release(body, len);
   return true;
 }
 
