@@ -447,6 +447,7 @@ JSValue task_progress(JSContext *ctx, JSValueConst this_value, int argc, JSValue
   if (!failed)
     outbox_put(g, WIRE_PROGRESS, g->task->id, out->data, out->len);
   scratch_release(g, out);
+  platform_flush(g); /* a function that computes for long tells it meanwhile */
   return failed ? JS_EXCEPTION : JS_UNDEFINED;
 }
 
