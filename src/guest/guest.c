@@ -38,7 +38,7 @@ static JSValue native_log(JSContext *ctx, JSValueConst this_value, int argc, JSV
   if (ok)
     outbox_put(g, WIRE_LOG, 0, out->data, out->len);
   scratch_release(g, out);
-  if (g->program)
+  if (g->trusted)
     platform_flush(g); /* what a program says is seen when it says it */
   return ok ? JS_UNDEFINED : JS_ThrowOutOfMemory(ctx);
 }

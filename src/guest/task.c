@@ -448,6 +448,7 @@ JSValue task_progress(JSContext *ctx, JSValueConst this_value, int argc, JSValue
     platform_flush(g); /* the turn may be long */
   }
   scratch_release(g, out);
+  platform_flush(g); /* a function that computes for long tells it meanwhile */
   return failed ? JS_EXCEPTION : JS_UNDEFINED;
 }
 
