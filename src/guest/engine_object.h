@@ -1,5 +1,6 @@
-/* Plain objects and arrays made of values quickly, for decoders: no property is looked
- * for, no setter and no other guest code is run. */
+/* Plain objects, arrays and strings made and read quickly, for what turns values into
+ * bytes and back: no property is looked for, no setter, getter or other guest code is
+ * run. */
 #ifndef VOW_GUEST_ENGINE_OBJECT_H
 #define VOW_GUEST_ENGINE_OBJECT_H
 
@@ -29,6 +30,28 @@ JSAtom engine_shape_name(const engine_shape *shape, uint32_t index);
 /* An object of that shape. Takes over as many `values` as it has properties, also when
  * it fails. */
 JSValue engine_object_like(JSContext *ctx, engine_shape *shape, const JSValue *values);
+
+/* ---- reading ---- */
+
+/* Of a plain object of any prototype whose own properties are all enumerable data
+ * properties with ASCII names that are no indices: in the order in which
+ * Object.keys() has them. As long as it is owned (engine_shape_free()), it stays as it
+ * is, whatever becomes of the object. NULL: it is no such one. */
+engine_shape *engine_shape_to_read(JSContext *ctx, JSValueConst object);
+/* Whether a plain object has just these properties. */
+bool engine_has_shape(JSValueConst object, const engine_shape *shape);
+/* The value of property `index` of an object that has such a shape now; borrowed. */
+JSValueConst engine_member_at(JSValueConst object, uint32_t index);
+/* The name at `index` of a shape to read, borrowed from it. */
+const char *engine_shape_text(JSContext *ctx, const engine_shape *shape, uint32_t index,
+                              size_t *len);
+/* The element at `index` (0 or more), borrowed. False: it has to be looked for. */
+bool engine_array_at(JSValueConst array, int64_t index, JSValueConst *value);
+/* The text of a value that is a string of ASCII, borrowed. NULL: it is not, or is in
+ * pieces. */
+const char *engine_ascii_text(JSValueConst string, size_t *len);
+
+/* ---- making ---- */
 
 /* Adds `value`, which it takes over, at the end of an array that no guest code has seen
  * yet. 0, or -1 with an exception. */
