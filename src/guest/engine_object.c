@@ -25,21 +25,6 @@ const char *engine_ascii_text(JSValueConst string, size_t *len) {
   return is_ascii_string(p) ? (const char *)str8(p) : NULL;
 }
 
-engine_shape *engine_shape_of(JSContext *ctx, JSValueConst object) {
-  const JSObject *p = JS_VALUE_GET_OBJ(object);
-  JSShape *shape = p->shape;
-  /* Only what is in the engine's table may be shared. */
-  if (p->class_id != JS_CLASS_OBJECT || !shape->is_hashed || shape->deleted_prop_count != 0 ||
-      shape->prop_count <= 0 || (uint32_t)shape->prop_count > ENGINE_SHAPE_MAX ||
-      shape->proto != JS_VALUE_GET_OBJ(ctx->class_proto[JS_CLASS_OBJECT]))
-    return NULL;
-  const JSShapeProperty *properties = get_shape_prop(shape);
-  for (int i = 0; i < shape->prop_count; i++)
-    if (properties[i].flags != JS_PROP_C_W_E)
-      return NULL;
-  return js_dup_shape(shape);
-}
-
 static bool is_plain_name(JSContext *ctx, JSAtom atom) {
   uint32_t index;
   if (JS_AtomIsArrayIndex(ctx, &index, atom)) /* it comes before the others */
@@ -61,6 +46,21 @@ engine_shape *engine_shape_to_read(JSContext *ctx, JSValueConst object) {
         !is_plain_name(ctx, properties[i].atom))
       return NULL;
   return js_dup_shape(shape);
+}
+
+engine_shape *engine_shape_of(JSContext *ctx, JSValueConst object) {
+  engine_shape *shape = engine_shape_to_read(ctx, object);
+  if (!shape)
+    return NULL;
+  const JSShapeProperty *properties = get_shape_prop(shape);
+  bool fits = shape->prop_count > 0 && (uint32_t)shape->prop_count <= ENGINE_SHAPE_MAX &&
+              shape->proto == JS_VALUE_GET_OBJ(ctx->class_proto[JS_CLASS_OBJECT]);
+  for (int i = 0; fits && i < shape->prop_count; i++)
+    fits = properties[i].flags == JS_PROP_C_W_E;
+  if (fits)
+    return shape;
+  js_free_shape(ctx->rt, shape);
+  return NULL;
 }
 
 bool engine_has_shape(JSValueConst object, const engine_shape *shape) {
@@ -99,21 +99,20 @@ JSAtom engine_shape_name(const engine_shape *shape, uint32_t index) {
   return get_shape_prop((JSShape *)shape)[index].atom;
 }
 
-bool engine_shape_is(JSContext *ctx, const engine_shape *shape, uint32_t index, const char *text,
-                     size_t len) {
-  JSAtom atom = engine_shape_name(shape, index);
-  if (__JS_AtomIsTaggedInt(atom))
-    return false;
-  JSAtomStruct *name = ctx->rt->atom_array[atom];
-  return name->atom_type == JS_ATOM_TYPE_STRING && !name->is_wide_char && name->len == len &&
-         memcmp(str8(name), text, len) == 0 && is_ascii(text, len);
-}
-
 JSValue engine_object_like(JSContext *ctx, engine_shape *shape, const JSValue *values) {
   JSProperty properties[ENGINE_SHAPE_MAX];
   for (int i = 0; i < shape->prop_count; i++)
     properties[i].u.value = values[i];
   return JS_NewObjectFromShape(ctx, js_dup_shape(shape), JS_CLASS_OBJECT, properties);
+}
+
+JSValue engine_array_new(JSContext *ctx, uint32_t room) {
+  JSValue array = JS_NewArray(ctx);
+  if (!JS_IsException(array) && room && expand_fast_array(ctx, JS_VALUE_GET_OBJ(array), room) < 0) {
+    JS_FreeValue(ctx, array);
+    return JS_EXCEPTION;
+  }
+  return array;
 }
 
 int engine_array_push(JSContext *ctx, JSValueConst array, JSValue value) {
