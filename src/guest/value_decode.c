@@ -10,6 +10,13 @@
 #include "guest/guest.h"
 #include "guest/shared.h"
 
+/* More elements than this are not believed before they are seen. */
+#define ROOM_MAX 256u
+#define SHORT 24u /* below: the argument is in the first byte */
+#define SHORT_TEXT 0x60u
+#define FALSE_BYTE 0xf4u
+#define TRUE_BYTE 0xf5u
+
 static JSValue decode(guest *g, cbor_in *in, unsigned depth);
 
 static JSValue malformed(guest *g) {
@@ -63,7 +70,8 @@ static JSValue decode_date(guest *g, cbor_in *in) {
 }
 
 static JSValue decode_array(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
-  JSValue array = JS_NewArray(g->ctx);
+  uint32_t room = head->indefinite ? 0 : head->n < ROOM_MAX ? (uint32_t)head->n : ROOM_MAX;
+  JSValue array = engine_array_new(g->ctx, room);
   cbor_item next;
   for (uint64_t i = 0; !JS_IsException(array); i++) {
     if (head->indefinite ? cbor_peek(in, &next) == CBOR_OK && next.kind == CBOR_BREAK
@@ -125,12 +133,12 @@ static JSValue decode_members(guest *g, JSValue object, uint64_t i, const cbor_i
 
 /* Skips the next key if it is the name at `index`. */
 static bool take_name(guest *g, const engine_shape *shape, uint32_t index, cbor_in *in) {
-  cbor_in ahead = *in;
-  cbor_item key;
-  if (cbor_next(&ahead, &key) != CBOR_OK || key.kind != CBOR_TEXT || key.indefinite ||
-      !engine_shape_is(g->ctx, shape, index, (const char *)key.bytes, key.len))
+  size_t len, left = (size_t)(in->end - in->at);
+  const char *name = engine_shape_text(g->ctx, shape, index, &len);
+  if (len >= SHORT || len >= left || *in->at != (SHORT_TEXT | len) ||
+      memcmp(in->at + 1, name, len) != 0)
     return false;
-  *in = ahead;
+  in->at += 1 + len;
   return true;
 }
 
@@ -375,9 +383,35 @@ static JSValue decode_tagged(guest *g, uint64_t tag, cbor_in *in, unsigned depth
   }
 }
 
+/* Most of a message: small integers, short texts, booleans. JS_UNINITIALIZED: the next
+ * item is another, or is cut off. */
+static JSValue decode_short(guest *g, cbor_in *in) {
+  if (in->at == in->end)
+    return JS_UNINITIALIZED;
+  unsigned first = *in->at, len = first - SHORT_TEXT;
+  if (first < SHORT) {
+    in->at++;
+    return JS_NewInt32(g->ctx, (int32_t)first);
+  }
+  if (len < SHORT && len < (size_t)(in->end - in->at)) {
+    const char *text = (const char *)in->at + 1;
+    in->at += 1 + len;
+    return JS_NewStringLen(g->ctx, text, len);
+  }
+  if (first != FALSE_BYTE && first != TRUE_BYTE)
+    return JS_UNINITIALIZED;
+  in->at++;
+  return JS_NewBool(g->ctx, first == TRUE_BYTE);
+}
+
 static JSValue decode(guest *g, cbor_in *in, unsigned depth) {
   cbor_item item;
-  if (depth > WIRE_DEPTH_MAX || cbor_next(in, &item) != CBOR_OK)
+  if (depth > WIRE_DEPTH_MAX)
+    return malformed(g);
+  JSValue value = decode_short(g, in);
+  if (!JS_IsUninitialized(value))
+    return value;
+  if (cbor_next(in, &item) != CBOR_OK)
     return malformed(g);
   switch (item.kind) {
   case CBOR_UINT:
