@@ -8,7 +8,7 @@ vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow
   ARGUMENTS --seeds 10000)
 # They fail threads.
 foreach(name test_pool_stuck test_pool_chaos)
-  target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create)
+  target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create_ex)
 endforeach()
 foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
     test_deferred_tasks)
@@ -22,7 +22,7 @@ endforeach()
 foreach(name test_deferred test_deferred_ends test_deferred_faults)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_deferred)
 endforeach()
-target_link_options(test_deferred_faults PRIVATE LINKER:--wrap=uv_thread_create)
+target_link_options(test_deferred_faults PRIVATE LINKER:--wrap=uv_thread_create_ex)
 if(VOW_SANITIZE)
   set(deferred_seeds 1000)
 else()

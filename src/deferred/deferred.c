@@ -61,6 +61,7 @@ static bool give_up(task *task) {
   host_call *call = task->call;
   task_hold(task); /* its thread may come back at any moment */
   uv_mutex_lock(&task->lock);
+  bool was_asked = task->stop;
   bool retired = pool_retire(deferred->pool, &task->work);
   task->retired = retired;
   uv_mutex_unlock(&task->lock);
@@ -70,8 +71,12 @@ static bool give_up(task *task) {
   if (!retired)
     return false;
   deferred->retired++;
-  reject(call, "AbortError", "CANCELLED", "Deferred: the function did not stop when asked to",
-         false);
+  if (was_asked)
+    reject(call, "AbortError", "CANCELLED", "Deferred: the function did not stop when asked to",
+           false);
+  else
+    reject(call, "TimeoutError", "TIMEOUT", "Deferred: the function ran longer than its runTimeout",
+           false);
   return true;
 }
 
@@ -103,6 +108,10 @@ static void on_watch(uv_timer_t *timer) {
     }
   }
   set_watch(deferred);
+}
+
+static uint64_t patience(const task *task) {
+  return task->isolated ? ISOLATED_PATIENCE_NS : PATIENCE_NS;
 }
 
 static void watch(task *task, uint64_t give_up_at) {
@@ -207,7 +216,8 @@ static void run_work(pool_work *work, void *state) {
 
 typedef struct telling {
   loop_message message;
-  task *task; /* held */
+  task *task;  /* held */
+  uint64_t at; /* it began */
   size_t len;
   uint8_t bytes[];
 } telling;
@@ -244,6 +254,25 @@ static void post(task *task, loop_message *message) {
     mem_free(task->common->allocator, message);
     task_release(task);
   }
+}
+
+/* A native that it calls may outlast its running time. */
+static void deliver_started(loop_message *message) {
+  telling *telling = (struct telling *)message;
+  task *task = telling->task;
+  if (task->call && !task->give_up_at)
+    watch(task, telling->at + task->run_ns + patience(task));
+  mem_free(task->common->allocator, telling);
+  task_release(task);
+}
+
+void deferred_tell_started(task *task) {
+  telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
+  if (!telling)
+    return; /* only its thread looks at the time then */
+  *telling = (struct telling){
+      .message.deliver = deliver_started, .task = task_hold(task), .at = loop_now()};
+  post(task, &telling->message);
 }
 
 void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
@@ -375,7 +404,7 @@ static void read_options(const cbor_in *options, submission *given) {
   if (cbor_find(options, "affinity", &value) && cbor_get_text(&value, &text, &len) == CBOR_OK)
     given->affinity = hash_text(text, len);
   if (cbor_find(options, "runTimeout", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
-      number < (double)(UINT64_MAX / NS_PER_MS))
+      number < (double)(UINT64_MAX / 4 / NS_PER_MS))
     given->run_ns = (uint64_t)(fmax(number, 0) * (double)NS_PER_MS) + 1;
   if (cbor_find(options, "memoryMib", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
       number >= 1 && number < (double)(SIZE_MAX >> 20))
@@ -434,6 +463,8 @@ static void start(host_call *call, void *user) {
     return;
   }
   host_call_set_data(call, task);
+  if (code->name[0])
+    host_call_set_detail(call, code->name);
   pool_status status = submit(deferred, task, &given, call);
   if (status == POOL_OK)
     return;
@@ -462,7 +493,7 @@ static void stop(host_call *call, void *user) {
   if (task->worker)
     worker_stop(task->worker, task);
   uv_mutex_unlock(&task->lock);
-  watch(task, loop_now() + (task->isolated ? ISOLATED_PATIENCE_NS : PATIENCE_NS));
+  watch(task, loop_now() + patience(task));
 }
 
 /* ---- life ---- */

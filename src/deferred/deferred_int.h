@@ -19,6 +19,7 @@ typedef struct code {
   const vow_allocator *allocator;
   struct code *next; /* in its place of the table; loop thread */
   uint8_t hash[CODE_HASH];
+  char name[64]; /* "": it has none, or a longer one */
   size_t len;
   uint8_t body[];
 } code;
@@ -149,6 +150,8 @@ void worker_stop(worker *worker, const task *task);
 
 /* What a guest at work says to the loop thread, one message after the other. */
 void deferred_tell(task *task, const uint8_t *bytes, size_t len);
+/* Its running time has a limit and begins now. */
+void deferred_tell_started(task *task);
 void deferred_tell_progress(task *task, const uint8_t *body, size_t len);
 
 #endif

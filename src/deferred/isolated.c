@@ -151,6 +151,7 @@ static void fail_by_report(task *task, const run_report *report) {
   bool is_result = strncmp(text, argument, sizeof argument - 1) == 0;
   switch (report->error.kind) {
   case RUN_KIND_CPU:
+  case RUN_KIND_TIMEOUT:
     snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
              (unsigned long long)(task->run_ns / NS_PER_MS));
     task_fail(task, "TimeoutError", "TIMEOUT", message);
@@ -198,8 +199,11 @@ static run *open_run(isolated *isolated, const task *task) {
                          .on_log = on_log,
                          .on_done = on_done,
                          .user = isolated};
-  options.limits.cpu_ms = task->run_ns ? task->run_ns / NS_PER_MS : NO_LIMIT;
-  options.limits.wall_ms = options.limits.op_timeout_ms = options.limits.log_bytes = NO_LIMIT;
+  if (task->run_ns)
+    options.limits.cpu_ms = options.limits.wall_ms = task->run_ns / NS_PER_MS + 1;
+  else
+    options.limits.cpu_ms = options.limits.wall_ms = NO_LIMIT;
+  options.limits.op_timeout_ms = options.limits.log_bytes = NO_LIMIT;
   options.limits.operations_max = options.limits.concurrent_max = 0;
   if (task->memory_bytes)
     options.limits.memory_bytes =

@@ -40,10 +40,10 @@ struct worker {
   uint64_t stop_at; /* of the task's running time */
   uint64_t *calls;  /* ids of what its guest waits for */
   uint32_t calls_live, calls_size;
-  bool submits; /* its guest has deferred functions itself */
+  bool submits; /* its guest has deferred functions itself, ever */
   timer timers[TIMERS_MAX];
   uint32_t timer_count;
-  cbor_out told;     /* messages for the loop thread, of this turn */
+  cbor_out told;     /* messages for the loop thread */
   cbor_out messages; /* for the guest, for the next one */
 };
 
@@ -290,6 +290,25 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
     value_release(body, header->len);
 }
 
+/* Room for large messages is not kept. */
+static void empty(cbor_out *out) {
+  if (out->cap > KEPT_BYTES)
+    cbor_out_free(out);
+  out->len = 0;
+  out->status = CBOR_OK;
+}
+
+/* What the guest has said so far. */
+static void tell_loop(worker *worker, task *task) {
+  if (worker->told.status != CBOR_OK) {
+    value_release(worker->told.data, worker->told.len);
+    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
+  } else if (worker->told.len > 0) {
+    deferred_tell(task, worker->told.data, worker->told.len);
+  }
+  empty(&worker->told);
+}
+
 static bool drain(void *user, const uint8_t *bytes, size_t len) {
   worker *worker = user;
   for (size_t at = 0; worker->task && len - at >= sizeof(wire_header);) {
@@ -300,6 +319,8 @@ static bool drain(void *user, const uint8_t *bytes, size_t len) {
     handle(worker, &header, bytes + at + sizeof header);
     at += room_for(header.len);
   }
+  if (worker->task)
+    tell_loop(worker, worker->task);
   return true;
 }
 
@@ -336,25 +357,6 @@ static void fail_by_fault(worker *worker, task *task) {
   }
 }
 
-/* Room for large messages is not kept. */
-static void empty(cbor_out *out) {
-  if (out->cap > KEPT_BYTES)
-    cbor_out_free(out);
-  out->len = 0;
-  out->status = CBOR_OK;
-}
-
-/* What the guest has said in this turn. */
-static void tell_loop(worker *worker, task *task) {
-  if (worker->told.status != CBOR_OK) {
-    value_release(worker->told.data, worker->told.len);
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
-  } else if (worker->told.len > 0) {
-    deferred_tell(task, worker->told.data, worker->told.len);
-  }
-  empty(&worker->told);
-}
-
 static void take_turn(worker *worker, task *task) {
   const cbor_out *messages = &worker->messages;
   uint8_t *inbox =
@@ -370,7 +372,6 @@ static void take_turn(worker *worker, task *task) {
     task_reopen(task); /* what it threw is that: the same error in all cases */
   if (fault != ENGINE_FAULT_NONE)
     fail_by_fault(worker, task);
-  tell_loop(worker, task);
 }
 
 /* ---- waiting ---- */
@@ -496,6 +497,8 @@ static bool begin(worker *worker, task *task) {
   if (!stopped)
     task->worker = worker;
   uv_mutex_unlock(&task->lock);
+  if (!stopped && task->run_ns)
+    deferred_tell_started(task);
   return !stopped;
 }
 
@@ -576,6 +579,8 @@ void worker_run(worker *worker, task *task) {
   bool stopped = end(task);
   if (stopped || !is_reusable(worker, task))
     discard_guest(worker);
+  if (stopped)
+    ensure_guest(worker); /* nobody waits for this outcome: the next task need not wait either */
   worker->calls_live = worker->timer_count = 0;
 }
 

@@ -38,7 +38,7 @@ static JSValue native_log(JSContext *ctx, JSValueConst this_value, int argc, JSV
   if (ok)
     outbox_put(g, WIRE_LOG, 0, out->data, out->len);
   scratch_release(g, out);
-  if (g->program)
+  if (g->trusted)
     platform_flush(g); /* what a program says is seen when it says it */
   return ok ? JS_UNDEFINED : JS_ThrowOutOfMemory(ctx);
 }
@@ -65,6 +65,9 @@ static JSValue native_timer_start(JSContext *ctx, JSValueConst this_value, int a
   } else {
     cbor_put_double(&out, ms);
   }
+#ifndef __wasm__
+  g->timers_started = true;
+#endif
   outbox_put(g, WIRE_TIMER_START, (uint64_t)id | WIRE_TIMER_BIT, bytes, out.len);
   return JS_UNDEFINED;
 }

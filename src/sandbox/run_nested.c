@@ -7,6 +7,7 @@ static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESS
 
 void run_nested_link(host_call *call, host_call *parent) {
   call->parent = parent;
+  call->parent_number = parent->number;
   call->next_nested = parent->nested;
   if (parent->nested)
     parent->nested->previous_nested = call;

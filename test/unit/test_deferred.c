@@ -151,6 +151,10 @@ static void test_inside(void **state) {
        " await new Promise((r) => setTimeout(r, 1)); } }); const seen = [];"
        "for await (const v of d.progress) seen.push(v); seen",
        "[0,1,2]"},
+      {"const shared = new Int32Array(new SharedArrayBuffer(4));"
+       "const d = new Deferred((s) => { Deferred.progress(1); while (Atomics.load(s, 0) === 0);"
+       " return 'told'; }, shared); d.onprogress = () => Atomics.store(shared, 0, 1); await d",
+       "\"told\""},
       {"await Deferred.map([1, 2, 3, 4], (x) => x * 10, { concurrency: 2 })", "[10,20,30,40]"},
       {"await Deferred.ready()", "null"},
   };
@@ -172,6 +176,9 @@ static void test_isolated(void **state) {
        "await say(Deferred.run(() => { throw new RangeError('far'); }, [], { isolated: true }))",
        "\"RangeError: far\""},
       {SAY "(await say(Deferred.run(() => { for (;;); }, [], { isolated: true, timeout: 30 })))"
+           ".slice(0, 12)",
+       "\"TimeoutError\""},
+      {SAY "(await say(Deferred.run(() => sleep(60000), [], { isolated: true, runTimeout: 20 })))"
            ".slice(0, 12)",
        "\"TimeoutError\""},
       {SAY "(await say(Deferred.run(() => new Array(2 ** 32 - 1).join(), [], { isolated: true,"
@@ -199,13 +206,13 @@ static void test_loop_keeps_turning(void **state) {
  * replaced, and nothing waits for it. */
 static void test_stuck_native(void **state) {
   (void)state;
-  static const char source[] = "const shared = new SharedArrayBuffer(4);"
-                               "const stuck = new Deferred((s) => { Deferred.progress(1);"
-                               " Atomics.wait(new Int32Array(s), 0, 0, 60000); }, shared);"
-                               "stuck.onprogress = () => stuck.cancel();"
-                               "const why = await stuck.catch((e) => e.name);"
-                               "globalThis.later = new Deferred(() => 'replaced');"
-                               "[why, await later]";
+  static const char source[] =
+      "const shared = new Int32Array(new SharedArrayBuffer(8));"
+      "const stuck = new Deferred((s) => { Atomics.store(s, 1, 1); Atomics.wait(s, 0, 0); },"
+      " shared);"
+      "while (Atomics.load(shared, 1) === 0) await sleep(1);"
+      "stuck.cancel(); const why = await stuck.catch((e) => e.name);"
+      "[why, await new Deferred(() => 'replaced')]";
   deferred_fixture f;
   deferred_fixture_open(&f, 1, 0);
   deferred_gives(&f, source, "[\"AbortError\",\"replaced\"]");
@@ -213,13 +220,28 @@ static void test_stuck_native(void **state) {
   deferred_fixture_close(&f, true);
 }
 
+/* Likewise when its own limit is what ends it. */
+static void test_stuck_out_of_time(void **state) {
+  (void)state;
+  static const char source[] =
+      "const wait = (s) => Atomics.wait(new Int32Array(s), 0, 0, 60000);"
+      "const stuck = Deferred.run(wait, [new SharedArrayBuffer(4)], { runTimeout: 20 });"
+      "const why = await stuck.catch((e) => e.name);"
+      "[why, await new Deferred(() => 'replaced')]";
+  deferred_fixture f;
+  deferred_fixture_open(&f, 1, 0);
+  deferred_gives(&f, source, "[\"TimeoutError\",\"replaced\"]");
+  assert_int_equal(deferred_counts_of(f.deferred).retired, 1);
+  deferred_fixture_close(&f, true);
+}
+
 static void test_queue_is_bounded(void **state) {
   (void)state;
   static const char source[] =
-      "const shared = new Int32Array(new SharedArrayBuffer(4));"
-      "const wait = (s) => { Deferred.progress(1); while (Atomics.load(s, 0) === 0); };"
-      "const first = new Deferred(wait, shared);"
-      "await new Promise((began) => { first.onprogress = began; });"
+      "const shared = new Int32Array(new SharedArrayBuffer(8));"
+      "const first = new Deferred((s) => { Atomics.store(s, 1, 1);"
+      " while (Atomics.load(s, 0) === 0); }, shared);"
+      "while (Atomics.load(shared, 1) === 0) await sleep(1);"
       "const rest = [1, 2, 3, 4, 5].map(() => new Deferred(() => 1).catch((e) => e.code));"
       "const ready = Deferred.ready(); await sleep(1); Atomics.store(shared, 0, 1);"
       "await ready; [await first, ...await Promise.all(rest)].slice(1)";
@@ -239,6 +261,7 @@ int main(void) {
       cmocka_unit_test(test_isolated),
       cmocka_unit_test(test_loop_keeps_turning),
       cmocka_unit_test(test_stuck_native),
+      cmocka_unit_test(test_stuck_out_of_time),
       cmocka_unit_test(test_queue_is_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,15 +5,19 @@
 #include "guest/shared.h"
 #include "unit/deferred_fixture.h"
 
-int __real_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
+int __real_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
 static atomic_uint threads_asked;
 static unsigned threads_fail_from; /* 0: none */
 
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg) {
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg) {
   unsigned call = atomic_fetch_add(&threads_asked, 1) + 1;
-  return threads_fail_from && call >= threads_fail_from ? UV_EAGAIN
-                                                        : __real_uv_thread_create(id, entry, arg);
+  return threads_fail_from && call >= threads_fail_from
+             ? UV_EAGAIN
+             : __real_uv_thread_create_ex(id, options, entry, arg);
 }
 
 /* Functions, nesting, host calls, shared memory, progress, cancelling, the cache. */
