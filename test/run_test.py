@@ -27,6 +27,7 @@ import http.server
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -319,6 +320,20 @@ class Output(Base):
 
 
 class Told(Base):
+    def test_recursion_with_any_stack(self):
+        program = "const down = 'const f = () => f() + 1; f()'; const deep = (source) => {" \
+            " try { return new Function(source)(); } catch (error) { return error.name; } };" \
+            "console.log(deep(down), await Deferred.run((source) => { try {" \
+            " return new Function(source)(); } catch (error) { return error.name; } }, [down]));"
+        for kib in (1024, 8192, 65536, -1):
+            size = kib * 1024 if kib > 0 else resource.RLIM_INFINITY
+            if resource.getrlimit(resource.RLIMIT_STACK)[1] not in (resource.RLIM_INFINITY, size):
+                continue
+            child = self.start("-", stdin=subprocess.PIPE, preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_STACK, (size, resource.getrlimit(resource.RLIMIT_STACK)[1])))
+            out, err = child.communicate(program.encode(), timeout=60 * self.scale)
+            self.assertEqual((out, err, child.returncode), (b"RangeError RangeError\n", b"", 0), kib)
+
     def test_arguments_that_are_no_text(self):
         child = self.start(b"argv.js", b"a\xffb\xed\xa0\x80")
         out, _ = child.communicate(timeout=30 * self.scale)
@@ -353,6 +368,19 @@ class Told(Base):
         with open(path, encoding="utf-8") as file:
             self.assertEqual(json.load(file)["error"]["name"], "ReferenceError")
 
+    def test_calls_of_deferred_functions_are_nested(self):
+        path = os.path.join(self.folder, "nested.jsonl")
+        database = "sqlite:" + os.path.join(self.folder, "nested.db")
+        with open(os.path.join(self.folder, "nested.mjs"), "w", encoding="utf-8") as program:
+            program.write("await new Deferred(async () => { await kv.set('a', 1); });")
+        child = self.start("--audit", path, "--db", database, "nested.mjs")
+        child.communicate()
+        self.assertEqual(child.returncode, 0)
+        with open(path, encoding="utf-8") as lines:
+            events = [json.loads(line) for line in lines]
+        parents = {(e["name"], e.get("parent")) for e in events if "name" in e}
+        self.assertEqual(parents, {("Deferred", None), ("kv.set", events[0]["run"] + "/1")})
+
     def test_audit(self):
         path = os.path.join(self.folder, "audit.jsonl")
         database = "sqlite:" + os.path.join(self.folder, "audit.db")
@@ -378,6 +406,27 @@ class Told(Base):
         child = self.start("/dev/stdin", stdin=subprocess.PIPE)
         out, _ = child.communicate(b"console.log(process.argv[1])", timeout=30 * self.scale)
         self.assertEqual((child.returncode, out), (0, b"/dev/stdin\n"))
+
+    def chain(self, length):
+        folder = os.path.join(self.folder, "chain")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        for i in range(length):
+            with open(os.path.join(folder, f"{i}.mjs"), "w", encoding="utf-8") as file:
+                file.write(f"import './{i + 1}.mjs';\n" if i + 1 < length else "console.log('end');")
+        return os.path.join(folder, "0.mjs")
+
+    def test_deep_imports(self):
+        child = self.start(self.chain(300))
+        out, err = child.communicate(timeout=30 * self.scale)
+        self.assertEqual((child.returncode, out), (0, b"end\n"), err)
+
+    def test_imports_deeper_than_the_stack(self):
+        child = self.start(self.chain(8000))
+        out, err = child.communicate(timeout=60 * self.scale)
+        self.assertEqual((child.returncode, out), (1, b""))
+        self.assertIn(b"RangeError: Maximum call stack size exceeded", err)
+        self.assertLess(len(err), 10000)
 
     def test_fetch(self):
         class Handler(http.server.BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow
   ARGUMENTS --seeds 10000)
 # They fail threads.
 foreach(name test_pool_stuck test_pool_chaos)
-  target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create)
+  target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create_ex)
 endforeach()
 foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
     test_deferred_tasks)
@@ -19,7 +19,17 @@ foreach(name test_run_calls test_run_program test_run_limits test_run_isolation 
     test_run_leaks test_run_template test_run_policies test_run_fairness test_run_faults test_run_threads)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()
-vow_test(test_deferred THREADS SOURCES ${runs}/test_deferred.c LIBRARIES vow_deferred)
+foreach(name test_deferred test_deferred_ends test_deferred_faults)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_deferred)
+endforeach()
+target_link_options(test_deferred_faults PRIVATE LINKER:--wrap=uv_thread_create_ex)
+if(VOW_SANITIZE)
+  set(deferred_seeds 1000)
+else()
+  set(deferred_seeds 10000)
+endif()
+vow_test(test_deferred_chaos THREADS SOURCES ${runs}/test_deferred_chaos.c LIBRARIES vow_deferred
+  ARGUMENTS --seeds ${deferred_seeds})
 vow_test(test_run_many THREADS SOURCES ${runs}/test_run_many.c LIBRARIES vow_sandbox SECONDS 120)
 vow_test(test_run_chaos THREADS SOURCES ${runs}/test_run_chaos.c LIBRARIES vow_sandbox
   ARGUMENTS --seeds 1000 SECONDS 120)

@@ -60,6 +60,8 @@ KINDS = {
     "limit": {"cpu", "timeout", "memory", "stack", "operations", "result", "output"},
     "cancelled": {"cancelled"},
 }
+# What a native guest may hold beyond its limit until it stops (src/engine/engine.h).
+NATIVE_RESERVE = 2 << 20
 STATUS = {"value": 0, "error": 1, "limit": 3, "cancelled": 130}
 SINGLE = {"expect", "operation", "operations", "pending", "leaks", "engines", "seconds", "stdin", "as",
           "notes", "lock", "signal"}
@@ -280,7 +282,9 @@ def check_memory(test, report):
     need(set(memory) == {"peak_bytes", "limit_bytes"}, f"report.memory has {sorted(memory)}")
     limit = test.option("--memory-mib", 64) << 20
     need(memory["limit_bytes"] == limit, f"memory.limit_bytes is {memory['limit_bytes']}")
-    need(0 < memory["peak_bytes"] <= limit, f"memory.peak_bytes is {memory['peak_bytes']}")
+    reserve = NATIVE_RESERVE if test.engine == "native" else 0
+    need(0 < memory["peak_bytes"] <= limit + reserve,
+         f"memory.peak_bytes is {memory['peak_bytes']}")
 
 
 def check_pending(report):
@@ -493,6 +497,7 @@ def run_test(path, vow, engine, scale, keep):
     """None if the file is not for this engine, else whether it passed."""
     try:
         test = Test(path)
+        test.engine = engine
         if engine not in test.engines():
             return None
         stdout = run_once(test, vow, engine, scale, keep)

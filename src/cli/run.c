@@ -36,7 +36,7 @@ enum {
 #define DAY_MS 86400000u
 #define CONCURRENT_MAX 65536u /* more operations wait */
 #define STACK_BYTES_MAX (4u << 20)
-#define STACK_BYTES_MIN (256u << 10)
+#define STACK_BYTES_MIN (64u << 10)
 
 typedef struct run_settings {
   const char *allow, *db, *vault, *report, *audit, *metrics;

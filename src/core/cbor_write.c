@@ -178,9 +178,18 @@ void cbor_put_bytes(cbor_out *out, const void *bytes, size_t len) {
   cbor_put_raw(out, bytes, len);
 }
 
+/* Most texts are short: head and text in one. */
 void cbor_put_text(cbor_out *out, const char *utf8, size_t len) {
-  cbor_put_head(out, CBOR_MAJOR_TEXT, len);
-  cbor_put_raw(out, utf8, len);
+  if (len == 0 || len >= CBOR_INFO_1) {
+    cbor_put_head(out, CBOR_MAJOR_TEXT, len);
+    cbor_put_raw(out, utf8, len);
+    return;
+  }
+  uint8_t *at = reserve(out, 1 + len);
+  if (!at)
+    return;
+  at[0] = (uint8_t)(CBOR_MAJOR_TEXT << 5 | len);
+  memcpy(at + 1, utf8, len);
 }
 
 void cbor_put_cstring(cbor_out *out, const char *utf8) {

@@ -38,6 +38,20 @@ static const uint8_t *hash_of(const uint8_t *body, size_t len) {
   return hash;
 }
 
+/* The fourth of the list. */
+static void take_name(code *code) {
+  cbor_in in;
+  uint64_t count;
+  const char *name;
+  size_t len;
+  cbor_in_init(&in, code->body, code->len);
+  if (cbor_get_array(&in, &count) != CBOR_OK || cbor_skip(&in) != CBOR_OK ||
+      cbor_skip(&in) != CBOR_OK || cbor_skip(&in) != CBOR_OK ||
+      cbor_get_text(&in, &name, &len) != CBOR_OK || len >= sizeof code->name)
+    return;
+  memcpy(code->name, name, len);
+}
+
 bool code_add(code_table *table, const uint8_t *body, size_t len) {
   const uint8_t *hash = hash_of(body, len);
   if (!hash)
@@ -55,6 +69,7 @@ bool code_add(code_table *table, const uint8_t *body, size_t len) {
   memcpy(code->hash, hash, CODE_HASH);
   code->len = len;
   memcpy(code->body, body, len);
+  take_name(code);
   struct code **place = &table->places[place_of(hash)];
   code->next = *place;
   *place = code;

@@ -224,6 +224,11 @@ typedef struct telling {
   uint8_t bytes[];
 } telling;
 
+static void deliver_one(const task *task, const wire_header *header, const uint8_t *body) {
+  if (!task->call || !host_call_message(task->call, header, body))
+    value_release(body, header->len);
+}
+
 static void deliver(loop_message *message) {
   telling *telling = (struct telling *)message;
   task *task = telling->task;
@@ -231,10 +236,7 @@ static void deliver(loop_message *message) {
     wire_header header;
     memcpy(&header, telling->bytes + at, sizeof header);
     at += sizeof header;
-    if (task->call)
-      host_call_message(task->call, &header, telling->bytes + at);
-    else
-      value_release(telling->bytes + at, header.len);
+    deliver_one(task, &header, telling->bytes + at);
     at += WIRE_ALIGN(header.len);
   }
   uv_mutex_lock(&task->lock);
@@ -305,12 +307,8 @@ static void deliver_progress(loop_message *message) {
   task->progress_count = 0;
   task->progress_told = false;
   uv_mutex_unlock(&task->lock);
-  if (!task->call) {
-    task_messages_drop(task, list);
-    list = NULL;
-  }
   for (const task_message *value = list; value; value = value->next)
-    host_call_message(task->call, &value->header, value->body);
+    deliver_one(task, &value->header, value->body);
   task_messages_free(task, list);
   mem_free(task->common->allocator, telling);
   task_release(task);
@@ -444,7 +442,8 @@ static bool read_call(const host_call *call, submission *given) {
   return true;
 }
 
-static bool submit(deferred *deferred, task *task, const submission *given, host_call *call) {
+static pool_status submit(deferred *deferred, task *task, const submission *given,
+                          host_call *call) {
   task->owner = deferred;
   task->call = call;
   task->run_ns = given->run_ns;
@@ -455,7 +454,7 @@ static bool submit(deferred *deferred, task *task, const submission *given, host
   task->work.lost = on_lost;
   task->work.priority = host_call_priority(call);
   task->work.affinity = given->affinity;
-  return pool_submit(deferred->pool, shard_loop(deferred->shard), &task->work) == POOL_OK;
+  return pool_submit(deferred->pool, shard_loop(deferred->shard), &task->work);
 }
 
 static void start(host_call *call, void *user) {
@@ -475,11 +474,18 @@ static void start(host_call *call, void *user) {
     return;
   }
   host_call_set_data(call, task);
-  if (submit(deferred, task, &given, call))
+  if (code->name[0])
+    host_call_set_detail(call, code->name);
+  pool_status status = submit(deferred, task, &given, call);
+  if (status == POOL_OK)
     return;
   task_release(task);
-  reject(call, NULL, "QUEUE_FULL",
-         "Deferred: too many tasks wait already; await Deferred.ready() before the next", true);
+  if (status == POOL_NO_THREAD)
+    reject(call, NULL, "NO_THREAD", "Deferred: no thread can be started: out of memory, or limited",
+           true);
+  else
+    reject(call, NULL, "QUEUE_FULL",
+           "Deferred: too many tasks wait already; await Deferred.ready() before the next", true);
 }
 
 /* Nobody waits for it any more. */

@@ -19,6 +19,7 @@ typedef struct code {
   const vow_allocator *allocator;
   struct code *next; /* in its place of the table; loop thread */
   uint8_t hash[CODE_HASH];
+  char name[64]; /* "": it has none, or a longer one */
   size_t len;
   uint8_t body[];
 } code;

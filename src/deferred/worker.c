@@ -6,11 +6,13 @@
 #include <sys/random.h>
 
 #include "deferred/isolated.h"
+#include "guest/shared.h"
 
 /* Functions that a guest keeps; the one used longest ago goes. */
 #define KNOWN_MAX 256u
 #define KEPT_BYTES 65536u
 #define TIMERS_MAX 1000u
+#define CALLS_FIRST 16u
 #define NS_PER_MS UINT64_C(1000000)
 
 typedef struct known {
@@ -35,9 +37,10 @@ struct worker {
   uint64_t tasks; /* so far: the clock of `used`, and the ids of tasks */
 
   task *task;
-  uint64_t stop_at;    /* of the task's running time */
-  uint32_t calls_live; /* its guest waits for answers to */
-  bool submits;        /* its guest has deferred functions itself */
+  uint64_t stop_at; /* of the task's running time */
+  uint64_t *calls;  /* ids of what its guest waits for */
+  uint32_t calls_live, calls_size;
+  bool submits; /* its guest has deferred functions itself, ever */
   timer timers[TIMERS_MAX];
   uint32_t timer_count;
   cbor_out told;     /* messages for the loop thread */
@@ -87,6 +90,7 @@ static void discard_guest(worker *worker) {
     engine_instance_close(worker->instance, false);
   worker->instance = NULL;
   worker->known_count = 0;
+  worker->submits = false;
 }
 
 static bool ensure_guest(worker *worker) {
@@ -135,6 +139,7 @@ void worker_close(void *user) {
     engine_close(worker->engine);
   cbor_out_free(&worker->told);
   cbor_out_free(&worker->messages);
+  mem_free(common->allocator, worker->calls);
   uv_cond_destroy(&worker->wake);
   mem_free(common->allocator, worker);
   common_release(common);
@@ -210,6 +215,31 @@ static void stop_timer(worker *worker, uint64_t id) {
     }
 }
 
+/* Calls are known by their ids: one that is cancelled may have been answered already. */
+static void add_call(worker *worker, uint64_t id) {
+  if (worker->calls_live == worker->calls_size) {
+    uint32_t size = worker->calls_size ? worker->calls_size * 2 : CALLS_FIRST;
+    uint64_t *calls =
+        mem_resize(worker->common->allocator, worker->calls, size, sizeof *worker->calls);
+    if (!calls) {
+      task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
+                "Deferred: no memory for the function's calls");
+      return;
+    }
+    worker->calls = calls;
+    worker->calls_size = size;
+  }
+  worker->calls[worker->calls_live++] = id;
+}
+
+static void remove_call(worker *worker, uint64_t id) {
+  for (uint32_t i = 0; i < worker->calls_live; i++)
+    if (worker->calls[i] == id) {
+      worker->calls[i] = worker->calls[--worker->calls_live];
+      return;
+    }
+}
+
 static void fail_by_error(task *task, const uint8_t *body, size_t len) {
   cbor_in map, value;
   const char *text;
@@ -244,18 +274,20 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
     deferred_tell_progress(task, body, header->len);
     return;
   case WIRE_CALL:
-    worker->calls_live++;
+    add_call(worker, header->id);
     break;
   case WIRE_CODE:
     worker->submits = true; /* tasks follow */
     break;
   case WIRE_CANCEL:
-    worker->calls_live--;
+    remove_call(worker, header->id);
     break;
   default:
     break;
   }
   task_put_message(&worker->told, header->type, header->id, body, header->len);
+  if (worker->told.status != CBOR_OK)
+    value_release(body, header->len);
 }
 
 /* Room for large messages is not kept. */
@@ -268,10 +300,12 @@ static void empty(cbor_out *out) {
 
 /* What the guest has said so far. */
 static void tell_loop(worker *worker, task *task) {
-  if (worker->told.status != CBOR_OK)
+  if (worker->told.status != CBOR_OK) {
+    value_release(worker->told.data, worker->told.len);
     task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
-  else if (worker->told.len > 0)
+  } else if (worker->told.len > 0) {
     deferred_tell(task, worker->told.data, worker->told.len);
+  }
   empty(&worker->told);
 }
 
@@ -380,9 +414,11 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
   for (task_message *message = list; message; message = message->next) {
     if (message->header.type == WIRE_FULFIL || message->header.type == WIRE_REJECT ||
         message->header.type == WIRE_REJECT_VALUE)
-      worker->calls_live -= worker->calls_live > 0;
+      remove_call(worker, message->header.id);
     task_put_message(out, message->header.type, message->header.id, message->body,
                      message->header.len);
+    if (out->status != CBOR_OK)
+      value_release(message->body, message->header.len);
   }
   task_messages_free(task, list);
 }
@@ -500,6 +536,8 @@ static void execute(worker *worker, task *task) {
   take_turn(worker, task);
   while (task->state == TASK_OPEN)
     go_on(worker, task);
+  if (task->state == TASK_FAILED) /* the guest may not have read all of it */
+    value_release(worker->messages.data, worker->messages.len);
   worker->task = NULL;
 }
 
@@ -541,6 +579,8 @@ void worker_run(worker *worker, task *task) {
   bool stopped = end(task);
   if (stopped || !is_reusable(worker, task))
     discard_guest(worker);
+  if (stopped)
+    ensure_guest(worker); /* nobody waits for this outcome: the next task need not wait either */
   worker->calls_live = worker->timer_count = 0;
 }
 

@@ -70,6 +70,10 @@ typedef struct engine_trust {
 /* Native engine only. `trust` is copied; NULL: nothing, which is how an engine opens. */
 void engine_set_trust(engine *engine, const engine_trust *trust);
 
+/* A native guest that hits its limit stops at its next poll, and may hold so much more
+ * until then. */
+#define ENGINE_NATIVE_RESERVE ((size_t)2 << 20)
+
 /* A guest with at most `memory_max` bytes, as it was when `template` was made;
  * NULL: a fresh one. NULL when memory is short. */
 engine_instance *engine_instance_open(engine *engine, engine_template *template, size_t memory_max,

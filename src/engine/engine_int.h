@@ -17,7 +17,7 @@ typedef struct engine_class {
   uint8_t *(*inbox)(engine_instance *instance, size_t size);
   engine_turn_result (*turn)(engine_instance *instance, size_t len, uint64_t stop_at);
   engine_turn_result (*resume)(engine_instance *instance);
-  void (*stop)(engine_instance *instance); /* NULL: epochs do it */
+  void (*stop)(engine_instance *instance);
   void (*idle)(engine_instance *instance);
   size_t (*memory)(const engine_instance *instance);
   const uint8_t *(*memory_bytes)(const engine_instance *instance, size_t *len);

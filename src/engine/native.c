@@ -32,6 +32,8 @@ typedef struct native_guest {
   uint64_t opened_ns, stop_at;
   uint32_t drained, polls;
   bool limit_hit, host_full;
+  uint32_t said;    /* bytes of the outbox that were complete when memory ran short */
+  void *ballast;    /* what the system is given back when it has no more; never touched */
   atomic_bool stop; /* set by any thread */
 } native_guest;
 
@@ -43,22 +45,50 @@ static uint64_t clock_ns(clockid_t id) {
 
 /* ---- memory under a limit ---- */
 
+/* The engine does not come well through every allocation that fails. So a guest that
+ * hits its limit is stopped at its next poll, and until then small blocks come out of a
+ * reserve; what is refused are large ones, which script asked for. */
+#define SMALL ((size_t)64 << 10)
+/* Large enough for the C library to take it from the system, and give it back. */
+#define BALLAST ((size_t)1 << 20)
+
+/* From here on nothing the guest says is heard: it may be a consequence. */
+static void run_short(native_guest *native, bool *why) {
+  if (!native->limit_hit && !native->host_full)
+    native->said = native->guest.shared.outbox_len;
+  *why = native->guest.stopped = true;
+  if (native->guest.ctx)
+    engine_poll_after(native->guest.ctx, 1);
+}
+
 static bool admit(native_guest *native, size_t size) {
-  if (size <= native->base.memory_max && native->memory_used <= native->base.memory_max - size)
+  size_t max = native->base.memory_max, used = native->memory_used;
+  if (size <= max && used <= max - size)
     return true;
-  native->limit_hit = true;
-  return false;
+  run_short(native, &native->limit_hit);
+  return size <= SMALL && (used <= max || used - max <= ENGINE_NATIVE_RESERVE - size);
+}
+
+/* realloc(), which for a small block tries again with the ballast given back. */
+static void *resize(native_guest *native, void *block, size_t size) {
+  void *moved = realloc(block, size);
+  if (moved)
+    return moved;
+  run_short(native, &native->host_full);
+  if (size > SMALL || !native->ballast)
+    return NULL;
+  free(native->ballast);
+  native->ballast = NULL;
+  return realloc(block, size);
 }
 
 static void *limited_malloc(void *opaque, size_t size) {
   native_guest *native = opaque;
   if (!admit(native, size))
     return NULL;
-  void *block = malloc(size);
+  void *block = resize(native, NULL, size);
   if (block)
     native->memory_used += malloc_usable_size(block);
-  else
-    native->host_full = true;
   return block;
 }
 
@@ -86,11 +116,9 @@ static void *limited_realloc(void *opaque, void *block, size_t size) {
   }
   if (size > had && !admit(native, size - had))
     return NULL;
-  void *moved = realloc(block, size);
+  void *moved = resize(native, block, size);
   if (moved)
     native->memory_used += malloc_usable_size(moved) - had;
-  else
-    native->host_full = true;
   return moved;
 }
 
@@ -111,7 +139,7 @@ static void *block_new(void *opaque, size_t size) {
   if (block)
     native->memory_used += size;
   else
-    native->host_full = true;
+    run_short(native, &native->host_full);
   return block;
 }
 
@@ -149,14 +177,16 @@ static bool stop_is_asked(const native_guest *native) {
   return atomic_load_explicit(&native->stop, memory_order_relaxed);
 }
 
+/* Mostly no more than a look at the flag. */
 static int should_stop(JSContext *ctx, void *opaque) {
   native_guest *native = opaque;
   engine_poll_after(ctx, POLL_EVERY);
+  bool stop = stop_is_asked(native);
   fail_for_memory(native);
-  if (stop_is_asked(native) ||
-      (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
+  if (stop || (++native->polls % CLOCK_EVERY == 0 && clock_ns(CLOCK_MONOTONIC) >= native->stop_at))
     fail(native, ENGINE_FAULT_TIME);
-  native->guest.stopped = native->base.fault != ENGINE_FAULT_NONE;
+  if (native->base.fault != ENGINE_FAULT_NONE)
+    native->guest.stopped = true;
   return native->guest.stopped;
 }
 
@@ -168,15 +198,15 @@ static void native_stop(engine_instance *instance) {
 
 static void drain(native_guest *native) {
   guest *g = &native->guest;
-  uint32_t from = native->drained;
-  native->drained = g->shared.outbox_len;
-  if (from == g->shared.outbox_len)
-    return;
-  if (native->base.fault == ENGINE_FAULT_STOPPED) {
-    value_release(g->outbox + from, g->shared.outbox_len - from);
-    return;
-  }
-  if (!native->base.drain(native->base.user, g->outbox + from, g->shared.outbox_len - from))
+  uint32_t from = native->drained, end = g->shared.outbox_len, heard = end;
+  native->drained = end;
+  if ((native->limit_hit || native->host_full) && native->said < end)
+    heard = native->said > from ? native->said : from;
+  if (native->base.fault == ENGINE_FAULT_STOPPED)
+    heard = from;
+  if (heard < end)
+    value_release(g->outbox + heard, end - heard);
+  if (heard > from && !native->base.drain(native->base.user, g->outbox + from, heard - from))
     fail(native, ENGINE_FAULT_STOPPED);
 }
 
@@ -184,7 +214,7 @@ void platform_flush(guest *g) {
   native_guest *native = g->host;
   drain(native);
   g->shared.outbox_len = 0;
-  native->drained = 0;
+  native->drained = native->said = 0;
 }
 
 void platform_send(guest *g, const wire_header *header, const void *bytes) {
@@ -193,7 +223,7 @@ void platform_send(guest *g, const wire_header *header, const void *bytes) {
   uint8_t *message = NULL;
   if (header->len > WIRE_MESSAGE_MAX)
     fail(native, ENGINE_FAULT_MEMORY);
-  else if (native->base.fault == ENGINE_FAULT_NONE &&
+  else if (native->base.fault == ENGINE_FAULT_NONE && !native->limit_hit && !native->host_full &&
            !(message = mem_new(native->base.engine->allocator, len, 1)))
     fail(native, ENGINE_FAULT_HOST_MEMORY);
   if (!message) {
@@ -234,6 +264,7 @@ static void native_instance_close(engine_instance *instance, bool reusable) {
   (void)reusable;
   native_guest *native = (native_guest *)instance;
   guest_free(&native->guest);
+  free(native->ballast);
   mem_free(instance->engine->allocator, native);
 }
 
@@ -251,7 +282,9 @@ static engine_instance *native_instance_open(engine *engine, engine_template *te
   native->guest.trusted = of->trusted;
   native->opened_ns = clock_ns(CLOCK_MONOTONIC);
   native->stop_at = UINT64_MAX;
-  if (!guest_init(&native->guest, &limited, native)) {
+  native->ballast = malloc(BALLAST);
+  if (!native->ballast || !guest_init(&native->guest, &limited, native) || native->limit_hit ||
+      native->host_full) {
     native_instance_close(&native->base, false);
     return NULL;
   }

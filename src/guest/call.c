@@ -57,6 +57,9 @@ static guest_call *call_new(guest *g, JSValue promise) {
   call->promise = promise;
   call->watch = call->signal = JS_UNDEFINED;
   engine_site_capture(g->ctx, &call->site);
+#ifndef __wasm__
+  g->calls_live++;
+#endif
   return call;
 }
 
@@ -64,6 +67,11 @@ static guest_call *call_new(guest *g, JSValue promise) {
 JSValue call_end(guest *g, guest_call *call) {
   JSContext *ctx = g->ctx;
   JSValue promise = call->promise, signal = call->signal, watch = call->watch;
+#ifndef __wasm__
+  bool progressed = call->progressed;
+  call->progressed = false;
+  g->calls_live--;
+#endif
   call->promise = call->signal = call->watch = JS_UNDEFINED;
   engine_site_free(ctx, &call->site);
   call->next_free = g->calls_free;
@@ -78,7 +86,7 @@ JSValue call_end(guest *g, guest_call *call) {
   JS_FreeValue(ctx, watch);
   JS_FreeValue(ctx, signal);
 #ifndef __wasm__
-  if (call->progressed)
+  if (progressed)
     deferred_ended(g, promise);
 #endif
   return promise;
@@ -93,7 +101,7 @@ void call_give_up(guest *g, uint64_t id, JSValueConst reason) {
 }
 
 void call_drop_all(guest *g) {
-  for (uint32_t i = 0; i < g->calls_size; i++) {
+  for (uint32_t i = 0; i < g->calls_size && g->calls_live; i++) {
     uint64_t id = call_id(g, &g->calls[i]);
     if (!call_find(g, id))
       continue;
@@ -417,6 +425,43 @@ static int define_fetch(guest *g, JSValue function) {
   return failed ? -1 : 0;
 }
 
+/* The object that names before a dot stand for, made if there is none. */
+static JSValue find_space(JSContext *ctx, JSValueConst global, const char *name, size_t len) {
+  JSAtom space = JS_NewAtomLen(ctx, name, len);
+  if (space == JS_ATOM_NULL)
+    return JS_EXCEPTION;
+  JSValue holder = engine_own_data(ctx, global, space);
+  if (!JS_IsObject(holder)) {
+    holder = JS_NewObject(ctx);
+    if (!JS_IsException(holder) &&
+        JS_DefinePropertyValue(ctx, global, space, JS_DupValue(ctx, holder),
+                               JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE) < 0) {
+      JS_FreeValue(ctx, holder);
+      holder = JS_EXCEPTION;
+    }
+  }
+  JS_FreeAtom(ctx, space);
+  return holder;
+}
+
+/* Takes `function`; 0 or -1. */
+static int define_function(JSContext *ctx, JSValueConst holder, const char *name, size_t len,
+                           JSValue function) {
+  JSAtom own = JS_NewAtomLen(ctx, name, len);
+  JSValue title = JS_NewStringLen(ctx, name, len);
+  int failed = own == JS_ATOM_NULL || JS_IsException(title) || JS_IsException(function) ||
+               JS_IsException(holder);
+  if (failed)
+    JS_FreeValue(ctx, title);
+  else
+    failed =
+        JS_DefinePropertyValueStr(ctx, function, "name", title, JS_PROP_CONFIGURABLE) < 0 ||
+        JS_DefinePropertyValue(ctx, holder, own, JS_DupValue(ctx, function), JS_PROP_C_W_E) < 0;
+  JS_FreeValue(ctx, function);
+  JS_FreeAtom(ctx, own);
+  return failed ? -1 : 0;
+}
+
 int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments, bool options_last,
                 uint32_t kind) {
   JSContext *ctx = g->ctx;
@@ -429,28 +474,16 @@ int call_define(guest *g, const char *name, size_t name_len, uint32_t arguments,
   if (name_len == 5 && memcmp(name, "fetch", 5) == 0)
     return define_fetch(g, JS_NewCFunctionData(ctx, call_host, 2, (int)kind, 2, data));
   const char *dot = memchr(name, '.', name_len);
-  JSValue global = JS_GetGlobalObject(ctx), holder = JS_DupValue(ctx, global);
-  const int flags = JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE;
+  JSValue global = JS_GetGlobalObject(ctx);
+  JSValue holder =
+      dot ? find_space(ctx, global, name, (size_t)(dot - name)) : JS_DupValue(ctx, global);
+  JSValue function = JS_NewCFunctionData(ctx, call_host, (int)arguments, (int)kind, 2, data);
   if (dot) {
-    JSAtom space = JS_NewAtomLen(ctx, name, (size_t)(dot - name));
-    JS_FreeValue(ctx, holder);
-    holder = engine_own_data(ctx, global, space);
-    if (!JS_IsObject(holder)) {
-      holder = JS_NewObject(ctx);
-      JS_DefinePropertyValue(ctx, global, space, JS_DupValue(ctx, holder), flags);
-    }
-    JS_FreeAtom(ctx, space);
     name_len -= (size_t)(dot + 1 - name);
     name = dot + 1;
   }
-  JSAtom own = JS_NewAtomLen(ctx, name, name_len);
-  JSValue title = JS_NewStringLen(ctx, name, name_len);
-  JSValue function = JS_NewCFunctionData(ctx, call_host, (int)arguments, (int)kind, 2, data);
-  int failed = JS_IsException(function) || JS_IsException(title) ||
-               JS_DefinePropertyValueStr(ctx, function, "name", title, JS_PROP_CONFIGURABLE) < 0 ||
-               JS_DefinePropertyValue(ctx, holder, own, function, flags | JS_PROP_ENUMERABLE) < 0;
-  JS_FreeAtom(ctx, own);
+  int failed = define_function(ctx, holder, name, name_len, function);
   JS_FreeValue(ctx, holder);
   JS_FreeValue(ctx, global);
-  return failed ? -1 : 0;
+  return failed;
 }

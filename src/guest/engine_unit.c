@@ -449,6 +449,7 @@ JSValue engine_bigint_new(JSContext *ctx, bool negative, const uint8_t *bytes, s
   return big ? JS_CompactBigInt(ctx, big) : JS_EXCEPTION;
 }
 
+#include "guest/engine_object.c"
 #ifndef __wasm__
 #include "guest/engine_function.c"
 #endif

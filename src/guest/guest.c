@@ -65,6 +65,9 @@ static JSValue native_timer_start(JSContext *ctx, JSValueConst this_value, int a
   } else {
     cbor_put_double(&out, ms);
   }
+#ifndef __wasm__
+  g->timers_started = true;
+#endif
   outbox_put(g, WIRE_TIMER_START, (uint64_t)id | WIRE_TIMER_BIT, bytes, out.len);
   return JS_UNDEFINED;
 }

@@ -42,6 +42,8 @@ typedef struct guest_internals {
 /* What follows when the promise that a run waits for is settled. */
 enum { ON_EVALUATED, ON_VALUE, ON_FAILED, ON_COUNT };
 
+enum { GUEST_ALIKE = 8 };
+
 typedef struct guest {
   JSRuntime *rt;
   JSContext *ctx;
@@ -57,6 +59,9 @@ typedef struct guest {
   vow_allocator allocator; /* the engine's memory, under its limit */
   cbor_out scratch;        /* one value being encoded; `scratch_busy` while guest code may run */
   bool scratch_busy;
+  /* While a value is decoded: what the last object of each depth was like, for rows are
+   * alike. NULL otherwise. */
+  struct JSShape *alike[GUEST_ALIKE];
 
   /* Rejected promises nobody has handled, in pairs of promise and reason; a
    * handled one leaves a gap of two JS_UNDEFINED. Slots from `head` to `end`. */
@@ -72,7 +77,9 @@ typedef struct guest {
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
 
 #ifndef __wasm__
-  bool stopped;                    /* by the interrupt handler: no script runs any more */
+  uint32_t calls_live;
+  bool timers_started;             /* since a task last cleared them */
+  bool stopped;                    /* the host ends this guest, and says why */
   struct guest_deferred *deferred; /* deferred.c; NULL: there is no Deferred */
   struct guest_task *task;         /* task.c; NULL: no task was ever given */
 #endif

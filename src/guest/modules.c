@@ -11,8 +11,13 @@
 #include "guest/program.h"
 
 #define MESSAGE_SIZE (3u * PATH_MAX)
-#define SHOWN_MAX 200 /* bytes of a specifier in a message */
+#define SHOWN_MAX 200   /* bytes of a specifier in a message */
+#define TRACE_MAX 4096u /* bytes; no more importers are told then */
 #define DEFERRED "vow:deferred"
+
+/* What is imported imports more, on one stack: what needs room there and is done before
+ * or after that keeps to a frame of its own. */
+#define OWN_FRAME __attribute__((noinline))
 
 /* What is being imported, and from where. */
 typedef struct import_site {
@@ -72,8 +77,8 @@ static void site_text(const import_site *at, char *text, size_t size) {
 }
 
 /* Throws an Error with `code`; returns NULL. */
-__attribute__((format(printf, 3, 4))) static char *refuse(const import_site *at, const char *code,
-                                                          const char *format, ...) {
+OWN_FRAME __attribute__((format(printf, 3, 4))) static char *
+refuse(const import_site *at, const char *code, const char *format, ...) {
   char message[MESSAGE_SIZE], site[PATH_MAX + 32], stack[PATH_MAX + 64];
   va_list arguments;
   va_start(arguments, format);
@@ -239,7 +244,7 @@ static char *refuse_missing(const import_site *at, const char *path, int error) 
 }
 
 /* The engine's: the name a module is known by, so that it is loaded once. */
-static char *resolve(JSContext *ctx, const char *base, const char *name, void *opaque) {
+OWN_FRAME static char *resolve(JSContext *ctx, const char *base, const char *name, void *opaque) {
   guest *g = opaque;
   char path[PATH_MAX], real[PATH_MAX];
   const import_site at = {g, base, name};
@@ -293,8 +298,7 @@ static JSModuleDef *load_deferred(const import_site *at) {
   JSContext *ctx = at->g->ctx;
   JSValue deferred = global_deferred(ctx);
   if (JS_IsUndefined(deferred)) {
-    refuse(at, "ERR_MODULE_NOT_FOUND",
-           "Cannot import '" DEFERRED "': nothing runs tasks here");
+    refuse(at, "ERR_MODULE_NOT_FOUND", "Cannot import '" DEFERRED "': nothing runs tasks here");
     return NULL;
   }
   JSModuleDef *definition = JS_NewCModule(ctx, DEFERRED, init_deferred);
@@ -319,7 +323,7 @@ __attribute__((format(printf, 2, 3))) static void add_to_trace(JSContext *ctx, c
     JSValue before = JS_GetPropertyStr(ctx, error, "stack");
     const char *text = JS_IsString(before) ? JS_ToCString(ctx, before) : NULL;
     size_t size = (text ? strlen(text) : 0) + sizeof line;
-    char *stack = js_malloc(ctx, size);
+    char *stack = size < TRACE_MAX + sizeof line ? js_malloc(ctx, size) : NULL;
     if (stack) {
       snprintf(stack, size, "%s%s", text ? text : "", line);
       JS_DefinePropertyValueStr(ctx, error, "stack", JS_NewString(ctx, stack),
@@ -333,7 +337,7 @@ __attribute__((format(printf, 2, 3))) static void add_to_trace(JSContext *ctx, c
 }
 
 /* An error of what was imported says also who imported it. */
-static void add_importer(const import_site *at) {
+OWN_FRAME static void add_importer(const import_site *at) {
   char site[PATH_MAX + 32];
   at->g->import_failed = true;
   site_text(at, site, sizeof site);
@@ -387,8 +391,15 @@ static int wants_json(const import_site *at, JSValueConst attributes) {
   return json;
 }
 
-static JSModuleDef *load_file(const import_site *at, const char *name, JSValueConst attributes) {
+OWN_FRAME static char *read_source(const import_site *at, const char *name, size_t *len) {
   char message[MESSAGE_SIZE];
+  char *source = platform_read_module(at->g, name, len, message, sizeof message);
+  if (!source)
+    refuse(at, "ERR_MODULE_NOT_FOUND", "Cannot import '%s': %s", name, message);
+  return source;
+}
+
+static JSModuleDef *load_file(const import_site *at, const char *name, JSValueConst attributes) {
   size_t len;
   int json = wants_json(at, attributes);
   if (json >= 0 && !json && ends_with(name, ".json"))
@@ -399,11 +410,9 @@ static JSModuleDef *load_file(const import_site *at, const char *name, JSValueCo
            name);
   if (JS_HasException(at->g->ctx))
     return NULL;
-  char *source = platform_read_module(at->g, name, &len, message, sizeof message);
-  if (!source) {
-    refuse(at, "ERR_MODULE_NOT_FOUND", "Cannot import '%s': %s", name, message);
+  char *source = read_source(at, name, &len);
+  if (!source)
     return NULL;
-  }
   JSModuleDef *definition = compile(at->g, name, source, len, json);
   free(source);
   if (!definition)

@@ -20,13 +20,7 @@ typedef struct task_function {
   uint32_t names_count;
 } task_function;
 
-typedef enum {
-  TASK_NONE,
-  TASK_RUNNING,
-  TASK_FULFILLED,
-  TASK_REJECTED,
-  TASK_INTERRUPTED
-} task_state;
+typedef enum { TASK_NONE, TASK_RUNNING, TASK_FULFILLED, TASK_REJECTED } task_state;
 
 typedef struct guest_task {
   task_function *functions[BUCKETS];
@@ -158,9 +152,9 @@ static void settle(guest *g, task_state state, JSValue value) {
   task->outcome = value;
 }
 
-/* With the pending exception, unless it is the host's interrupt. */
+/* With the pending exception. */
 static void settle_thrown(guest *g) {
-  settle(g, g->stopped ? TASK_INTERRUPTED : TASK_REJECTED, JS_GetException(g->ctx));
+  settle(g, TASK_REJECTED, JS_GetException(g->ctx));
 }
 
 bool task_uncaught(guest *g) {
@@ -309,6 +303,8 @@ static void send_outcome(guest *g) {
 
 static void bind_names(guest *g, const task_function *function, bool bind) {
   JSContext *ctx = g->ctx;
+  if (function->names_count == 0)
+    return;
   JSValue global = JS_GetGlobalObject(ctx);
   for (uint32_t i = 0; i < function->names_count; i++) {
     int done = bind ? JS_DefinePropertyValue(ctx, global, function->names[i],
@@ -322,6 +318,9 @@ static void bind_names(guest *g, const task_function *function, bool bind) {
 }
 
 static void stop_timers(guest *g) {
+  if (!g->timers_started)
+    return;
+  g->timers_started = false;
   JSValue done = JS_Call(g->ctx, g->internals.clear_timers, JS_UNDEFINED, 0, NULL);
   if (JS_IsException(done))
     forget_exception(g);
@@ -358,7 +357,7 @@ void task_after_jobs(guest *g) {
     return;
   if (task->state == TASK_FULFILLED)
     take_unhandled(g);
-  if (task->state != TASK_INTERRUPTED)
+  if (!g->stopped) /* or the host knows more of it than we */
     send_outcome(g);
   guest_run_jobs(g); /* of getters in what was sent */
   clean_up(g);
@@ -444,8 +443,10 @@ JSValue task_progress(JSContext *ctx, JSValueConst this_value, int argc, JSValue
     return JS_ThrowTypeError(ctx, "Deferred.progress is called by the function that runs");
   cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
   int failed = put_value(g, out, argc > 0 ? argv[0] : JS_UNDEFINED, "progress");
-  if (!failed)
+  if (!failed) {
     outbox_put(g, WIRE_PROGRESS, g->task->id, out->data, out->len);
+    platform_flush(g); /* the turn may be long */
+  }
   scratch_release(g, out);
   platform_flush(g); /* a function that computes for long tells it meanwhile */
   return failed ? JS_EXCEPTION : JS_UNDEFINED;

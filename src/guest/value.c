@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "guest/engine_function.h"
+#include "guest/engine_object.h"
 #include "guest/guest.h"
 #include "guest/shared.h"
 
@@ -17,12 +18,17 @@ typedef struct step {
   JSValueConst object; /* the container, to find cycles */
 } step;
 
+/* Lists of objects that are alike are common, also some levels deep. */
+#define ALIKE 4u
+
 typedef struct encoder {
   JSContext *ctx;
   cbor_out *out;
   value_mode mode;
   const char *root;     /* what a path starts with: "argument" */
   unsigned root_number; /* follows it, when not 0 */
+  /* By level: the shape of the object that was read last; owned, NULL for none. */
+  engine_shape *alike[ALIKE];
 } encoder;
 
 static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth);
@@ -81,7 +87,12 @@ static void put_string_bytes(cbor_out *out, const char *text, size_t len) {
 
 static int encode_string(encoder *e, JSValueConst value) {
   size_t len;
-  const char *text = JS_ToCStringLen(e->ctx, &len, value);
+  const char *text = engine_ascii_text(value, &len);
+  if (text) {
+    cbor_put_text(e->out, text, len);
+    return 0;
+  }
+  text = JS_ToCStringLen(e->ctx, &len, value);
   if (!text)
     return -1;
   put_string_bytes(e->out, text, len);
@@ -226,6 +237,26 @@ static bool is_nothing(JSContext *ctx, JSValueConst value) {
   return JS_IsUndefined(value) || JS_IsSymbol(value) || JS_IsFunction(ctx, value);
 }
 
+/* What a container holds: guest code that is run meanwhile may take it out. */
+static int encode_held(encoder *e, JSValueConst value, const step *at, unsigned depth) {
+  if (!JS_IsObject(value) && !JS_IsBigInt(value))
+    return encode(e, value, at, depth);
+  JSValue own = JS_DupValue(e->ctx, value);
+  int failed = encode(e, own, at, depth);
+  JS_FreeValue(e->ctx, own);
+  return failed;
+}
+
+static int encode_looked_for(encoder *e, JSValueConst array, int64_t index, const step *at,
+                             unsigned depth) {
+  JSValue item = JS_GetPropertyInt64(e->ctx, array, index);
+  if (JS_IsException(item))
+    return -1;
+  int failed = encode(e, item, at, depth);
+  JS_FreeValue(e->ctx, item);
+  return failed;
+}
+
 static int encode_array(encoder *e, JSValueConst array, const step *at, unsigned depth) {
   int64_t length;
   if (JS_GetLength(e->ctx, array, &length) < 0)
@@ -233,11 +264,10 @@ static int encode_array(encoder *e, JSValueConst array, const step *at, unsigned
   cbor_put_array(e->out, (uint64_t)length);
   for (int64_t i = 0; i < length; i++) {
     step here = {at, JS_ATOM_NULL, (uint32_t)i, array};
-    JSValue item = JS_GetPropertyInt64(e->ctx, array, i);
-    if (JS_IsException(item))
-      return -1;
-    int failed = encode(e, item, &here, depth + 1);
-    JS_FreeValue(e->ctx, item);
+    JSValueConst item;
+    int failed = engine_array_at(array, i, &item)
+                     ? encode_held(e, item, &here, depth + 1)
+                     : encode_looked_for(e, array, i, &here, depth + 1);
     if (failed || e->out->status != CBOR_OK)
       return -1;
   }
@@ -265,24 +295,72 @@ static int encode_member(encoder *e, JSValueConst object, JSAtom key, const step
   return failed;
 }
 
-static int encode_object(encoder *e, JSValueConst object, const step *at, unsigned depth) {
+/* Members that are left out are not known before they are read. */
+static void open_map(encoder *e, uint32_t count) {
+  if (e->mode == VALUE_RESULT)
+    cbor_put_map_open(e->out);
+  else
+    cbor_put_map(e->out, count);
+}
+
+static int close_map(encoder *e, int failed) {
+  if (e->mode == VALUE_RESULT)
+    cbor_put_break(e->out);
+  return failed || e->out->status != CBOR_OK ? -1 : 0;
+}
+
+static int encode_any_object(encoder *e, JSValueConst object, const step *at, unsigned depth) {
   JSPropertyEnum *keys;
   uint32_t count;
   if (JS_GetOwnPropertyNames(e->ctx, &keys, &count, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) <
       0)
     return -1;
-  bool counted = e->mode != VALUE_RESULT;
-  if (counted)
-    cbor_put_map(e->out, count);
-  else
-    cbor_put_map_open(e->out);
+  open_map(e, count);
   int failed = 0;
   for (uint32_t i = 0; i < count && !failed && e->out->status == CBOR_OK; i++)
     failed = encode_member(e, object, keys[i].atom, at, depth);
   JS_FreePropertyEnum(e->ctx, keys, count);
-  if (!counted)
-    cbor_put_break(e->out);
-  return failed || e->out->status != CBOR_OK ? -1 : 0;
+  return close_map(e, failed);
+}
+
+static int encode_member_at(encoder *e, JSValueConst object, const engine_shape *shape,
+                            uint32_t index, const step *at, unsigned depth) {
+  JSAtom key = engine_shape_name(shape, index);
+  if (!engine_has_shape(object, shape)) /* a member before it has changed the object */
+    return encode_member(e, object, key, at, depth);
+  step here = {at, key, 0, object};
+  JSValueConst member = engine_member_at(object, index);
+  if (e->mode == VALUE_RESULT && is_nothing(e->ctx, member))
+    return 0;
+  size_t len;
+  const char *name = engine_shape_text(e->ctx, shape, index, &len);
+  cbor_put_text(e->out, name, len);
+  return encode_held(e, member, &here, depth + 1);
+}
+
+static int encode_members(encoder *e, JSValueConst object, const engine_shape *shape,
+                          const step *at, unsigned depth) {
+  uint32_t count = engine_shape_count(shape);
+  int failed = 0;
+  open_map(e, count);
+  for (uint32_t i = 0; i < count && !failed && e->out->status == CBOR_OK; i++)
+    failed = encode_member_at(e, object, shape, i, at, depth);
+  return close_map(e, failed);
+}
+
+static int encode_object(encoder *e, JSValueConst object, const step *at, unsigned depth) {
+  engine_shape **alike = &e->alike[depth % ALIKE], *shape = *alike;
+  *alike = NULL; /* objects within may be noted in its place */
+  if (!shape || !engine_has_shape(object, shape)) {
+    engine_shape_free(e->ctx, shape);
+    shape = engine_shape_to_read(e->ctx, object);
+  }
+  if (!shape)
+    return encode_any_object(e, object, at, depth);
+  int failed = encode_members(e, object, shape, at, depth);
+  engine_shape_free(e->ctx, *alike);
+  *alike = shape;
+  return failed;
 }
 
 static int encode_collection(encoder *e, JSValueConst object, bool is_map, const step *at,
@@ -513,6 +591,9 @@ static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth
 
 int value_encode(JSContext *ctx, cbor_out *out, JSValueConst value, value_mode mode,
                  const char *root, unsigned root_number) {
-  encoder e = {ctx, out, mode, root, root_number};
-  return encode(&e, value, NULL, 0);
+  encoder e = {ctx, out, mode, root, root_number, {NULL}};
+  int failed = encode(&e, value, NULL, 0);
+  for (unsigned i = 0; i < ALIKE; i++)
+    engine_shape_free(ctx, e.alike[i]);
+  return failed;
 }

@@ -6,8 +6,16 @@
 #include <string.h>
 
 #include "guest/engine_function.h"
+#include "guest/engine_object.h"
 #include "guest/guest.h"
 #include "guest/shared.h"
+
+/* More elements than this are not believed before they are seen. */
+#define ROOM_MAX 256u
+#define SHORT 24u /* below: the argument is in the first byte */
+#define SHORT_TEXT 0x60u
+#define FALSE_BYTE 0xf4u
+#define TRUE_BYTE 0xf5u
 
 static JSValue decode(guest *g, cbor_in *in, unsigned depth);
 
@@ -62,15 +70,15 @@ static JSValue decode_date(guest *g, cbor_in *in) {
 }
 
 static JSValue decode_array(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
-  JSValue array = JS_NewArray(g->ctx);
+  uint32_t room = head->indefinite ? 0 : head->n < ROOM_MAX ? (uint32_t)head->n : ROOM_MAX;
+  JSValue array = engine_array_new(g->ctx, room);
   cbor_item next;
   for (uint64_t i = 0; !JS_IsException(array); i++) {
     if (head->indefinite ? cbor_peek(in, &next) == CBOR_OK && next.kind == CBOR_BREAK
                          : i == head->n)
       break;
-    JSValue item = i < UINT32_MAX ? decode(g, in, depth + 1) : malformed(g);
-    if (JS_IsException(item) ||
-        JS_DefinePropertyValueUint32(g->ctx, array, (uint32_t)i, item, JS_PROP_C_W_E) < 0) {
+    JSValue item = i < INT32_MAX ? decode(g, in, depth + 1) : malformed(g);
+    if (JS_IsException(item) || engine_array_push(g->ctx, array, item) < 0) {
       JS_FreeValue(g->ctx, array);
       return JS_EXCEPTION;
     }
@@ -105,10 +113,11 @@ static int decode_member(guest *g, JSValueConst object, cbor_in *in, unsigned de
   return failed ? -1 : 0;
 }
 
-static JSValue decode_object(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
-  JSValue object = JS_NewObject(g->ctx);
+/* The members from `i` on; takes `object` over and gives it back. */
+static JSValue decode_members(guest *g, JSValue object, uint64_t i, const cbor_item *head,
+                              cbor_in *in, unsigned depth) {
   cbor_item next;
-  for (uint64_t i = 0; !JS_IsException(object); i++) {
+  for (; !JS_IsException(object); i++) {
     if (head->indefinite ? cbor_peek(in, &next) == CBOR_OK && next.kind == CBOR_BREAK
                          : i == head->n)
       break;
@@ -119,6 +128,69 @@ static JSValue decode_object(guest *g, const cbor_item *head, cbor_in *in, unsig
   }
   if (head->indefinite)
     cbor_next(in, &next);
+  return object;
+}
+
+/* Skips the next key if it is the name at `index`. */
+static bool take_name(guest *g, const engine_shape *shape, uint32_t index, cbor_in *in) {
+  size_t len, left = (size_t)(in->end - in->at);
+  const char *name = engine_shape_text(g->ctx, shape, index, &len);
+  if (len >= SHORT || len >= left || *in->at != (SHORT_TEXT | len) ||
+      memcmp(in->at + 1, name, len) != 0)
+    return false;
+  in->at += 1 + len;
+  return true;
+}
+
+/* An object of the first `count` names of `shape`; takes `values` over. */
+static JSValue object_so_far(guest *g, const engine_shape *shape, JSValue *values, uint32_t count) {
+  JSValue object = JS_NewObject(g->ctx);
+  for (uint32_t i = 0; i < count; i++) {
+    if (JS_IsException(object)) {
+      JS_FreeValue(g->ctx, values[i]);
+    } else if (JS_DefinePropertyValue(g->ctx, object, engine_shape_name(shape, i), values[i],
+                                      JS_PROP_C_W_E) < 0) {
+      JS_FreeValue(g->ctx, object);
+      object = JS_EXCEPTION;
+    }
+  }
+  return object;
+}
+
+/* With the names of `shape` as long as they are met: then no property is looked for. */
+static JSValue decode_alike(guest *g, engine_shape *shape, const cbor_item *head, cbor_in *in,
+                            unsigned depth) {
+  JSValue values[ENGINE_SHAPE_MAX];
+  uint32_t count = 0;
+  while (count < head->n && take_name(g, shape, count, in)) {
+    values[count] = decode(g, in, depth + 1);
+    if (JS_IsException(values[count])) {
+      while (count > 0)
+        JS_FreeValue(g->ctx, values[--count]);
+      return JS_EXCEPTION;
+    }
+    count++;
+  }
+  if (count == head->n)
+    return engine_object_like(g->ctx, shape, values);
+  return decode_members(g, object_so_far(g, shape, values, count), count, head, in, depth);
+}
+
+static JSValue decode_object(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
+  engine_shape **alike = &g->alike[depth % GUEST_ALIKE];
+  engine_shape *shape = *alike;
+  if (shape && !head->indefinite && head->n == engine_shape_count(shape)) {
+    *alike = NULL; /* objects within may be noted in its place */
+    JSValue object = decode_alike(g, shape, head, in, depth);
+    engine_shape_free(g->ctx, *alike);
+    *alike = shape;
+    return object;
+  }
+  JSValue object = decode_members(g, JS_NewObject(g->ctx), 0, head, in, depth);
+  if (!JS_IsException(object)) {
+    engine_shape_free(g->ctx, *alike);
+    *alike = engine_shape_of(g->ctx, object);
+  }
   return object;
 }
 
@@ -311,9 +383,35 @@ static JSValue decode_tagged(guest *g, uint64_t tag, cbor_in *in, unsigned depth
   }
 }
 
+/* Most of a message: small integers, short texts, booleans. JS_UNINITIALIZED: the next
+ * item is another, or is cut off. */
+static JSValue decode_short(guest *g, cbor_in *in) {
+  if (in->at == in->end)
+    return JS_UNINITIALIZED;
+  unsigned first = *in->at, len = first - SHORT_TEXT;
+  if (first < SHORT) {
+    in->at++;
+    return JS_NewInt32(g->ctx, (int32_t)first);
+  }
+  if (len < SHORT && len < (size_t)(in->end - in->at)) {
+    const char *text = (const char *)in->at + 1;
+    in->at += 1 + len;
+    return JS_NewStringLen(g->ctx, text, len);
+  }
+  if (first != FALSE_BYTE && first != TRUE_BYTE)
+    return JS_UNINITIALIZED;
+  in->at++;
+  return JS_NewBool(g->ctx, first == TRUE_BYTE);
+}
+
 static JSValue decode(guest *g, cbor_in *in, unsigned depth) {
   cbor_item item;
-  if (depth > WIRE_DEPTH_MAX || cbor_next(in, &item) != CBOR_OK)
+  if (depth > WIRE_DEPTH_MAX)
+    return malformed(g);
+  JSValue value = decode_short(g, in);
+  if (!JS_IsUninitialized(value))
+    return value;
+  if (cbor_next(in, &item) != CBOR_OK)
     return malformed(g);
   switch (item.kind) {
   case CBOR_UINT:
@@ -346,5 +444,10 @@ static JSValue decode(guest *g, cbor_in *in, unsigned depth) {
 }
 
 JSValue value_decode(guest *g, cbor_in *in) {
-  return decode(g, in, 0);
+  JSValue value = decode(g, in, 0);
+  for (size_t i = 0; i < GUEST_ALIKE; i++) {
+    engine_shape_free(g->ctx, g->alike[i]);
+    g->alike[i] = NULL;
+  }
+  return value;
 }

@@ -125,6 +125,7 @@ typedef struct run_event {
   run_event_kind kind;
   op_state state;
   uint64_t number;           /* of the operation in its run, from 1 */
+  uint64_t parent;           /* of the one that it is nested in; 0: none */
   const char *name, *detail; /* "fetch", "api.example.com"; no detail: NULL */
   const char *error;         /* SETTLED as rejected: "NotFoundError"; else NULL */
   uint32_t attempt;          /* how often its handler has been started */

@@ -1,5 +1,6 @@
 #include "sandbox/run_audit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static audit_event event_of(const run_audit *run, uint64_t at_ns) {
@@ -46,7 +47,12 @@ const char *run_event_text(const run_event *event) {
 void run_audit_event(const run_audit *run, const run_event *event) {
   bool ends = event->kind == RUN_EVENT_SETTLED || event->kind == RUN_EVENT_LATE;
   bool tries = event->kind == RUN_EVENT_STARTED || event->kind == RUN_EVENT_RETRIED;
+  char parent[RUN_AUDIT_ID_LEN + 24];
   audit_event line = event_of(run, event->at_ns);
+  if (event->parent) {
+    snprintf(parent, sizeof parent, "%s/%llu", run->run, (unsigned long long)event->parent);
+    line.parent = parent;
+  }
   line.event = run_event_text(event);
   line.operation = event->number;
   line.name = event->name;

@@ -316,6 +316,7 @@ static void tell(const host_call *call, run_event_kind kind, op_state state, con
   run_event event = {.kind = kind,
                      .state = state,
                      .number = call->number,
+                     .parent = call->parent_number,
                      .name = call->kind->name,
                      .detail = call->detail,
                      .error = error,

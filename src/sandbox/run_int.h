@@ -66,6 +66,7 @@ struct host_call {
   host_call *next, *previous; /* in the run's list while `run`, or in the shard's */
   host_call *next_in_place;   /* in its index, likewise, unless nested */
   bool is_nested;             /* made by a guest of the handler of `parent` */
+  uint64_t parent_number;     /* 0: it is not nested */
   host_call *parent;          /* NULL once its handler has ended */
   host_call *nested;          /* first of those made for this one */
   host_call *next_nested, *previous_nested;

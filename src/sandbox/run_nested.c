@@ -7,6 +7,7 @@ static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESS
 
 void run_nested_link(host_call *call, host_call *parent) {
   call->parent = parent;
+  call->parent_number = parent->number;
   call->next_nested = parent->nested;
   if (parent->nested)
     parent->nested->previous_nested = call;
@@ -71,6 +72,8 @@ static bool on_progress(host_call *call, const uint8_t *body, uint32_t len) {
     run_nested_answer(call, WIRE_PROGRESS, body, len);
   else if (!call->answered)
     run_send(call->run, WIRE_PROGRESS, call->wire_id, body, len);
+  else
+    value_release(body, len);
   return true;
 }
 

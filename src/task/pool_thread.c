@@ -207,6 +207,15 @@ static void thread_main(void *user) {
     end(thread);
 }
 
+/* Whatever `ulimit -s` says: script of a worker may use half of it. */
+#define THREAD_STACK ((size_t)8 << 20)
+
+static bool start(pool_thread *thread) {
+  const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE,
+                                       .stack_size = THREAD_STACK};
+  return uv_thread_create_ex(&thread->id, &options, thread_main, thread) == 0;
+}
+
 pool_thread *pool_start_thread(pool *pool) {
   const vow_allocator *allocator = pool->options.allocator;
   pool_thread *thread = mem_new(allocator, 1, sizeof *thread);
@@ -214,7 +223,7 @@ pool_thread *pool_start_thread(pool *pool) {
     return NULL;
   thread->pool = pool;
   if (uv_cond_init(&thread->wake) == 0) {
-    if (uv_thread_create(&thread->id, thread_main, thread) == 0) {
+    if (start(thread)) {
       pool->threads++;
       pool->waking++;
       pool->started++;

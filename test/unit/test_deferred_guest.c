@@ -39,6 +39,11 @@ static const sent functions[] = {
      "\"e1\""},
     {"", "x => { switch (x) { case 1: return 'one'; default: return 'other' } }", ", 1", "\"one\""},
     {"", "x => `<${x}>`", ", 1", "\"<1>\""},
+    {"", "x => String.raw`a\\n${x}`", ", 1", "\"a\\\\n1\""},
+    {"", "x => { label: for (const y of x) { if (y > 1) break label } return x.length }",
+     ", [1, 2]", "2"},
+    {"", "async x => { async function* g() { yield x } for await (const y of g()) return y }",
+     ", 4", "4"},
     {"", "x => /a(b+)c/.exec(x)[1]", ", 'abbc'", "\"bb\""},
     {"", "x => x?.y?.z ?? 'none'", ", { y: {} }", "\"none\""},
     {"", "x => JSON.stringify(Math.max(...x))", ", [1, 3, 2]", "\"3\""},
@@ -227,11 +232,37 @@ static void refused_at_construction(void **state) {
   }
 }
 
+/* What a script declares at its top is global, but only here. */
+static void top_level_names_of_scripts(void **state) {
+  (void)state;
+  static const char *const declared[] = {"const", "let", "var"};
+  for (size_t i = 0; i < 3; i++) {
+    char source[300];
+    snprintf(source, sizeof source,
+             "%s rate = 2; let told; try { new Deferred(x => x * rate) } catch (e) {"
+             " told = e.message } told",
+             declared[i]);
+    gives(source, "\"Deferred: function uses 'rate' from its surroundings; pass it as an "
+                  "argument\"");
+  }
+  gives("class Rate {} function rates() {} let told; try { new Deferred(() => [Rate, rates]) }"
+        "catch (e) { told = e.message } told",
+        "\"Deferred: function uses 'Rate' and 'rates' from its surroundings; pass them as "
+        "arguments\"");
+  gives("const URL = 1; let told; try { new Deferred(() => URL) } catch (e) { told = e.message }"
+        "told",
+        "\"Deferred: function uses 'URL' from its surroundings; pass it as an argument\"");
+  gives(
+      "let told; try { new Deferred(() => later) } catch (e) { told = e.message } told; let later",
+      "\"Deferred: function uses 'later' from its surroundings; pass it as an argument\"");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(functions_are_sent),
       cmocka_unit_test(functions_of_modules),
       cmocka_unit_test(refused_at_construction),
+      cmocka_unit_test(top_level_names_of_scripts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,19 @@ static const char *const values[][2] = {
     {"(await new Deferred(x => x.length, 'y'.repeat(300000)))", "300000"},
     {"(await Deferred.run((...all) => all.length, Array(1000).fill(0)))", "1000"},
     {"await Deferred.run(() => 'none')", "\"none\""},
+    {"await new Deferred(x => x, [{ a: 1, b: 'x' }, { a: -2, b: '\u00e9' }, { b: 300, a: '\u20ac' "
+     "},"
+     " { z: 2, 1: 'i' }, { z: 3, 1: 'j' }, { '\u00e9': 1 }, { '\u00e9': 2 }, {}, { a: 1, b: 2 }])",
+     "[{\"a\":1,\"b\":\"x\"},{\"a\":-2,\"b\":\"\u00e9\"},{\"b\":300,\"a\":\"\u20ac\"},"
+     "{\"1\":\"i\",\"z\":2},{\"1\":\"j\",\"z\":3},{\"\u00e9\":1},{\"\u00e9\":2},{},{\"a\":1,\"b\":"
+     "2}]"},
+    /* what was counted is sent, as it is when its turn comes */
+    {"const o = { a: { get x() { delete o.b; o.c = 4; o.d = 5; return 1; } }, b: 2, c: 3 };"
+     "const p = await new Deferred(x => x, o); [Object.keys(p).join(), p.b ?? 'gone', p.c]",
+     "[\"a,b,c\",\"gone\",4]"},
+    {"const o = { a: { b: { get x() { o.a = l[0] = null; return 'x'; }, y: 'y' }, c: 'c' }, l: 1 };"
+     "const l = [o.a, o]; await new Deferred(x => x, l)",
+     "[{\"b\":{\"x\":\"x\",\"y\":\"y\"},\"c\":\"c\"},{\"a\":null,\"l\":1}]"},
 };
 
 static void values_cross(void **state) {

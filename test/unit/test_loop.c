@@ -1,6 +1,7 @@
 /* The event loop: deadlines, work between polls, messages from other threads,
- * and closing while threads still send. */
+ * waking for them, and closing while threads still send. */
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "loop/loop.h"
+#include "loop/spin.h"
 #include "unit/counting_alloc.h"
 
 #define MS UINT64_C(1000000)
@@ -232,6 +234,80 @@ static void closing_delivers_what_is_left(void **state) {
   assert_int_equal(s.delivered, 1);
 }
 
+static bool is_readable(const stage *s) {
+  struct pollfd poller = {.fd = uv_backend_fd(loop_uv(s->loop)), .events = POLLIN};
+  return poll(&poller, 1, 0) == 1;
+}
+
+/* Whoever waits for the loop's descriptor instead of running it. */
+static void a_message_wakes_the_descriptor(void **state) {
+  (void)state;
+  stage s;
+  stage_open(&s);
+  uv_run(loop_uv(s.loop), UV_RUN_NOWAIT); /* it watches from its first turn on */
+  for (uint32_t i = 0; i < 3; i++) {
+    letter l = {{.deliver = deliver}, &s, 0, i};
+    assert_false(is_readable(&s));
+    loop_post(s.loop, &l.message);
+    assert_true(is_readable(&s));
+    if (i == 1)
+      loop_run(s.loop, true);
+    else
+      uv_run(loop_uv(s.loop), UV_RUN_NOWAIT);
+    assert_int_equal(s.delivered, i + 1);
+  }
+  stage_close(&s);
+}
+
+typedef struct reply {
+  loop_message message;
+  letter *letter;
+  uint32_t hops; /* of its own, before the letter */
+} reply;
+
+static void deliver_reply(loop_message *message) {
+  reply *r = (reply *)message;
+  loop_post(r->letter->stage->loop, r->hops-- > 0 ? &r->message : &r->letter->message);
+}
+
+/* The loop looks at its mailbox again without being woken, but for what comes so late in a
+ * turn that the turn is over. */
+static void a_message_of_the_last_moment_is_not_lost(void **state) {
+  (void)state;
+  stage s;
+  stage_open(&s);
+  loop_expect(s.loop, 1);
+  for (uint32_t i = 0; i < 20; i++) {
+    letter l = {{.deliver = deliver}, &s, 0, i};
+    reply r = {{.deliver = deliver_reply}, &l, i % 5};
+    loop_post(s.loop, &r.message);
+    loop_run(s.loop, true);
+    while (s.delivered <= i) {
+      assert_true(is_readable(&s));
+      uv_run(loop_uv(s.loop), UV_RUN_NOWAIT);
+    }
+  }
+  loop_expect(s.loop, -1);
+  stage_close(&s);
+}
+
+/* What is waited for in vain costs less and less; what comes makes it worth again. */
+static void looking_in_vain_becomes_rare(void **state) {
+  (void)state;
+  spin spin = {0};
+  atomic_bool flag = false;
+  unsigned looked = 0;
+  for (int i = 0; i < 20000; i++) {
+    uint32_t skips = spin.skips;
+    assert_false(spin_until(&spin, &flag, true));
+    looked += skips == 0;
+  }
+  assert_in_range(looked, 20000 >> SPIN_MISSES_MAX, SPIN_MISSES_MAX + (20000 >> SPIN_MISSES_MAX));
+  flag = true;
+  assert_true(spin_until(&spin, &flag, true));
+  assert_int_equal(spin.misses, SPIN_MISSES_MAX);
+}
+
 /* ---- handles of others ---- */
 
 static void close_timer(uv_timer_t *timer) {
@@ -274,6 +350,9 @@ int main(void) {
       cmocka_unit_test(messages_of_many_threads_keep_their_order),
       cmocka_unit_test(closing_right_behind_the_last_message),
       cmocka_unit_test(closing_delivers_what_is_left),
+      cmocka_unit_test(a_message_wakes_the_descriptor),
+      cmocka_unit_test(a_message_of_the_last_moment_is_not_lost),
+      cmocka_unit_test(looking_in_vain_becomes_rare),
       cmocka_unit_test(closing_waits_for_handles_of_others),
       cmocka_unit_test(no_memory),
   };

@@ -33,15 +33,19 @@ struct chaos {
   piece pieces[JOBS];
 };
 
-int __real_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
+int __real_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
 static atomic_uint threads_asked;
 static unsigned threads_fail; /* each so many; 0: none */
 
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg) {
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg) {
   unsigned call = atomic_fetch_add(&threads_asked, 1) + 1;
-  return threads_fail && call % threads_fail == 0 ? UV_EAGAIN
-                                                  : __real_uv_thread_create(id, entry, arg);
+  return threads_fail && call % threads_fail == 0
+             ? UV_EAGAIN
+             : __real_uv_thread_create_ex(id, options, entry, arg);
 }
 
 static uint32_t draw(chaos *c, uint32_t below) {

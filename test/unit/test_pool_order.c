@@ -1,5 +1,7 @@
 /* The worker pool: priorities, keys of affinity, work that is taken back, a queue with an
  * end, threads with state of their own and threads that end. */
+#include <sched.h>
+
 #include "unit/pool_fixture.h"
 
 static void higher_priority_goes_first(void **state) {
@@ -87,6 +89,37 @@ static void a_key_queued_before_its_thread(void **state) {
     assert_true(same_thread(&keyed[0], &keyed[i]));
   for (uint32_t i = 0; i < 2; i++)
     gate_close(&gates[i]);
+  stage_close(&s);
+}
+
+/* The second waits where any thread may find it, and hands it over; what comes after it must
+ * not get in front. */
+static void a_key_keeps_the_order(void **state) {
+  (void)state;
+  stage s;
+  gate other, first;
+  job second, third;
+  stage_open(&s, 2);
+  gate_open(&s, &other, 100, 0);
+  gate blocks;
+  gate_open(&s, &blocks, 101, 0);
+  gate_init(&first);
+  gate_submit(&s, &first, 1, 7);
+  submit_with(&s, &second, 2, 0, 7);
+  gate_let_go(&blocks);
+  uv_sem_wait(&first.began);
+  submit_with(&s, &third, 3, 0, 7);
+  gate_let_go(&other);
+  until_done(&s, 2);
+  while (pool_counts_of(s.pool).idle == 0) /* the other thread has handed over what it found */
+    sched_yield();
+  gate_let_go(&first);
+  until_done(&s, 5);
+  for (uint32_t i = 0; i < 3; i++)
+    assert_int_equal(s.done_order[2 + i], i + 1);
+  gate_close(&other);
+  gate_close(&blocks);
+  gate_close(&first);
   stage_close(&s);
 }
 
@@ -305,6 +338,7 @@ int main(void) {
       cmocka_unit_test(low_priority_does_not_starve),
       cmocka_unit_test(a_key_keeps_its_thread),
       cmocka_unit_test(a_key_queued_before_its_thread),
+      cmocka_unit_test(a_key_keeps_the_order),
       cmocka_unit_test(a_busy_key_holds_up_nobody_else),
       cmocka_unit_test(keys_are_spread),
       cmocka_unit_test(many_keys_take_no_memory),

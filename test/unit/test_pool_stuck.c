@@ -172,6 +172,74 @@ static void a_parked_thread_gives_its_place_away(void **state) {
   stage_close(&s);
 }
 
+static void run_returner(pool_work *work, void *state) {
+  parker *p = (parker *)work;
+  pool *pool = p->gate.job.stage->pool;
+  p->was_parked = pool_park(pool);
+  uv_sem_post(&p->parked);
+  uv_sem_wait(&p->gate.go);
+  pool_unpark(pool);
+  run_gate(work, state);
+}
+
+/* While those that came back fill all places, what only an idle thread may run waits too. */
+static void nothing_begins_beside_what_came_back(void **state) {
+  (void)state;
+  stage s;
+  parker p;
+  job first, second;
+  stage_open_with(&s, (pool_options){.threads_max = 1, .parked_max = 1});
+  gate_init(&p.gate);
+  assert_int_equal(uv_sem_init(&p.parked, 0), 0);
+  p.gate.job = (job){.work = {.run = run_returner, .done = job_done}, .stage = &s};
+  assert_int_equal(pool_submit(s.pool, s.loop, &p.gate.job.work), POOL_OK);
+  uv_sem_wait(&p.parked);
+  submit_with(&s, &first, 1, 0, 7);
+  until_done(&s, 1);
+  gate_let_go(&p.gate);
+  uv_sem_wait(&p.gate.began);
+  submit_with(&s, &second, 2, 0, 7);
+  pool_counts counts = pool_counts_of(s.pool);
+  assert_int_equal(counts.queued, 1);
+  assert_int_equal(counts.idle, 1);
+  gate_let_go(&p.gate);
+  until_done(&s, 3);
+  assert_true(uv_thread_equal(&first.ran_on, &second.ran_on));
+  parker_close(&p);
+  stage_close(&s);
+}
+
+static void run_late_parker(pool_work *work, void *state) {
+  parker *p = (parker *)work;
+  uv_sem_post(&p->gate.began);
+  uv_sem_wait(&p->gate.go);
+  run_parker(work, state);
+}
+
+/* Queued for this very thread before it was parked. */
+static void what_waits_for_a_parked_thread_goes_to_others(void **state) {
+  (void)state;
+  stage s;
+  parker p;
+  job j = {.work = {.run = run_job, .done = job_done, .affinity = 7}, .stage = &s};
+  stage_open_with(&s, (pool_options){.threads_max = 2, .parked_max = 1});
+  gate_init(&p.gate);
+  assert_int_equal(uv_sem_init(&p.parked, 0), 0);
+  p.gate.job =
+      (job){.work = {.run = run_late_parker, .done = job_done, .affinity = 7}, .stage = &s};
+  assert_int_equal(pool_submit(s.pool, s.loop, &p.gate.job.work), POOL_OK);
+  uv_sem_wait(&p.gate.began);
+  assert_int_equal(pool_submit(s.pool, s.loop, &j.work), POOL_OK);
+  assert_int_equal(pool_counts_of(s.pool).queued, 1);
+  gate_let_go(&p.gate);
+  until_done(&s, 1);
+  gate_let_go(&p.gate);
+  until_done(&s, 2);
+  assert_false(uv_thread_equal(&j.ran_on, &p.gate.job.ran_on));
+  parker_close(&p);
+  stage_close(&s);
+}
+
 /* ---- work that does not end ---- */
 
 static uv_sem_t lost_now;
@@ -446,15 +514,18 @@ static void closing_runs_what_running_work_submits(void **state) {
 
 /* ---- what cannot be had ---- */
 
-int __real_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg);
+int __real_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg);
 
 static atomic_uint threads_asked, threads_fail_from; /* 0: none fails */
 
-int __wrap_uv_thread_create(uv_thread_t *id, uv_thread_cb entry, void *arg) {
+int __wrap_uv_thread_create_ex(uv_thread_t *id, const uv_thread_options_t *options,
+                               uv_thread_cb entry, void *arg) {
   unsigned call = atomic_fetch_add(&threads_asked, 1) + 1;
   unsigned from = atomic_load(&threads_fail_from);
-  return from && call >= from ? UV_EAGAIN : __real_uv_thread_create(id, entry, arg);
+  return from && call >= from ? UV_EAGAIN : __real_uv_thread_create_ex(id, options, entry, arg);
 }
 
 static void no_thread_at_all(void **state) {
@@ -564,6 +635,8 @@ int main(void) {
       cmocka_unit_test(nested_work_of_one_key),
       cmocka_unit_test(deeper_than_may_be_parked),
       cmocka_unit_test(a_parked_thread_gives_its_place_away),
+      cmocka_unit_test(nothing_begins_beside_what_came_back),
+      cmocka_unit_test(what_waits_for_a_parked_thread_goes_to_others),
       cmocka_unit_test(a_stuck_thread_is_replaced),
       cmocka_unit_test(only_so_many_are_given_up),
       cmocka_unit_test(a_parked_thread_can_be_given_up),

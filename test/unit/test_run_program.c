@@ -72,6 +72,7 @@ static void open_program(run_fixture *f, subject *s, void **state) {
   trust(f);
   subject_init(s, f);
   s->program = &program;
+  s->leaks = ANY_LEAKS; /* of programs that are ended */
 }
 
 /* ---- what holds a program, and what ends it ---- */
@@ -188,6 +189,7 @@ static void interrupted_between_turns(void **state) {
   subject_close(&s);
   subject_init(&s, &f);
   s.program = &program;
+  s.leaks = ANY_LEAKS;
   subject_open(&s, "test.polite(1)");
   until_started(&f, 1);
   turn_without_waiting(&f);
@@ -241,6 +243,7 @@ static bool one_allocation_fails(size_t nth, bool for_ever) {
     trust(&f);
     subject_init(&s, &f);
     s.program = with_folder(&told, given);
+    s.leaks = ANY_LEAKS;
     if (subject_try(&s, everything, strlen(everything))) {
       until_done(&s);
       if (s.kind == RUN_KIND_NONE)
@@ -281,6 +284,7 @@ static void any_limit_of_the_guest(void **state) {
     subject_init(&s, &f);
     s.limits.memory_bytes = limit;
     s.program = with_folder(&told, given);
+    s.leaks = ANY_LEAKS;
     if (!subject_try(&s, everything, strlen(everything))) {
       refused++;
       continue;
