@@ -20,7 +20,7 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DI
 set(deferred_js ${CMAKE_SOURCE_DIR}/src/guest/js/deferred.js)
 set(deferred_bundle ${CMAKE_BINARY_DIR}/deferred_bundle.c)
 add_custom_command(OUTPUT ${deferred_bundle}
-  COMMAND ${CMAKE_COMMAND} -DLIST=${deferred_js} -DNAME=deferred -DOUT=${deferred_bundle}
+  COMMAND ${CMAKE_COMMAND} -DLIST=${deferred_js} -DNAME=tasks -DOUT=${deferred_bundle}
           -P ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake
   DEPENDS ${deferred_js} ${CMAKE_SOURCE_DIR}/cmake/bundle.cmake VERBATIM)
 
@@ -36,20 +36,22 @@ target_include_directories(vow_quickjs PRIVATE ${CMAKE_SOURCE_DIR}/src SYSTEM PU
 target_link_libraries(vow_quickjs PUBLIC m Threads::Threads)
 
 # Its bytecode, by the engine that will read it.
-add_executable(bundle_tool ${CMAKE_SOURCE_DIR}/src/guest/bundle_tool.c ${bundle})
+add_executable(bundle_tool ${CMAKE_SOURCE_DIR}/src/guest/bundle_tool.c ${bundle} ${deferred_bundle})
 target_compile_options(bundle_tool PRIVATE ${VOW_WARNINGS})
 target_include_directories(bundle_tool PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(bundle_tool PRIVATE vow_quickjs)
-set(bundle_code ${CMAKE_BINARY_DIR}/bundle_code.c)
-add_custom_command(OUTPUT ${bundle_code} COMMAND bundle_tool ${bundle_code}
-  DEPENDS bundle_tool VERBATIM)
+foreach(name bundle tasks)
+  set(${name}_code ${CMAKE_BINARY_DIR}/${name}_code.c)
+  add_custom_command(OUTPUT ${${name}_code} COMMAND bundle_tool ${name} ${${name}_code}
+    DEPENDS bundle_tool VERBATIM)
+endforeach()
 
 list(TRANSFORM guest_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_files)
 list(TRANSFORM guest_files APPEND .c)
 list(TRANSFORM guest_native_sources PREPEND ${CMAKE_SOURCE_DIR}/src/guest/ OUTPUT_VARIABLE guest_native_files)
 list(TRANSFORM guest_native_files APPEND .c)
 add_library(vow_guest STATIC ${guest_files} ${guest_native_files} ${CMAKE_SOURCE_DIR}/src/guest/modules.c
-  ${CMAKE_SOURCE_DIR}/src/guest/process.c ${bundle_code} ${deferred_bundle})
+  ${CMAKE_SOURCE_DIR}/src/guest/process.c ${bundle_code} ${tasks_code})
 target_compile_options(vow_guest PRIVATE ${VOW_WARNINGS})
 target_include_directories(vow_guest PUBLIC ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(vow_guest PUBLIC vow_quickjs vow_core)

@@ -64,6 +64,8 @@ static bool give_up(task *task) {
   bool was_asked = task->stop;
   bool retired = pool_retire(deferred->pool, &task->work);
   task->retired = retired;
+  if (retired && task->worker)
+    worker_wake(task->worker);
   uv_mutex_unlock(&task->lock);
   if (retired)
     task->call = NULL;
@@ -237,6 +239,11 @@ static void deliver(loop_message *message) {
     deliver_one(task, &header, telling->bytes + at);
     at += WIRE_ALIGN(header.len);
   }
+  uv_mutex_lock(&task->lock);
+  task->told_bytes -= telling->len;
+  if (task->worker)
+    worker_wake(task->worker);
+  uv_mutex_unlock(&task->lock);
   mem_free(task->common->allocator, telling);
   task_release(task);
 }
@@ -284,7 +291,11 @@ void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
   }
   *telling = (struct telling){.message.deliver = deliver, .task = task_hold(task), .len = len};
   memcpy(telling->bytes, bytes, len);
+  uv_mutex_lock(&task->lock);
+  task->told_bytes += len;
+  uv_mutex_unlock(&task->lock);
   post(task, &telling->message);
+  worker_await_loop(task);
 }
 
 static void deliver_progress(loop_message *message) {
@@ -407,8 +418,8 @@ static void read_options(const cbor_in *options, submission *given) {
       number < (double)(UINT64_MAX / 4 / NS_PER_MS))
     given->run_ns = (uint64_t)(fmax(number, 0) * (double)NS_PER_MS) + 1;
   if (cbor_find(options, "memoryMib", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
-      number >= 1 && number < (double)(SIZE_MAX >> 20))
-    given->memory_bytes = (size_t)number << 20;
+      number > 0 && number < (double)(SIZE_MAX >> 21))
+    given->memory_bytes = (size_t)(number * 1048576) + 1;
   if (cbor_find(options, "isolated", &value))
     cbor_get_bool(&value, &given->isolated);
 }

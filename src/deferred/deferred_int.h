@@ -83,6 +83,8 @@ typedef struct task_failure {
 } task_failure;
 
 #define TASK_INLINE 64u
+/* More that the loop has not taken yet lets the worker wait for it. */
+#define TASK_TOLD_MAX ((size_t)1 << 20)
 /* Values of progress that wait for the loop; older ones make room. */
 #define TASK_PROGRESS_MAX 64u
 
@@ -105,6 +107,7 @@ typedef struct task {
   task_message *progress_first, *progress_last;
   unsigned progress_count;
   bool progress_told; /* a message about them is on its way */
+  size_t told_bytes;  /* on their way to the loop */
   bool stop;          /* nobody waits for the outcome any more */
   bool retired;       /* its thread was given up: nothing is posted any more */
 
@@ -143,6 +146,9 @@ void worker_run(worker *worker, task *task);
 /* Loop thread, under the task's lock, while it executes: look at the messages and
  * flags again. */
 void worker_wake(worker *worker);
+/* The thread of a task that tells much waits until the loop has taken most of it, unless
+ * it is to stop. */
+void worker_await_loop(task *task);
 /* Likewise: leave the script that is being executed. */
 void worker_stop(worker *worker, const task *task);
 

@@ -588,11 +588,17 @@ void worker_wake(worker *worker) {
   uv_cond_signal(&worker->wake);
 }
 
+void worker_await_loop(task *task) {
+  uv_mutex_lock(&task->lock);
+  while (task->told_bytes > TASK_TOLD_MAX && task->worker && !task->stop && !task->retired)
+    uv_cond_wait(&task->worker->wake, &task->lock);
+  uv_mutex_unlock(&task->lock);
+}
+
 void worker_stop(worker *worker, const task *task) {
-  if (task->isolated) {
+  if (task->isolated)
     isolated_stop(worker->isolated);
-  } else {
+  else
     engine_stop(worker->instance);
-    uv_cond_signal(&worker->wake);
-  }
+  uv_cond_signal(&worker->wake);
 }

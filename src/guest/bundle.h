@@ -13,7 +13,10 @@ extern const unsigned char bundle_code[];
 extern const size_t bundle_code_len;
 
 /* js/deferred.js, natively only. */
-extern const unsigned char deferred_source[];
-extern const size_t deferred_source_len;
+extern const unsigned char tasks_source[];
+extern const size_t tasks_source_len;
+
+extern const unsigned char tasks_code[];
+extern const size_t tasks_code_len;
 
 #endif

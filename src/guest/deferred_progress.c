@@ -1,5 +1,5 @@
 /* Progress and Deferred.map: what is written in JavaScript (js/deferred.js), read and
- * compiled when a program first needs it, for most do not. */
+ * made when a program first needs it, for most do not. */
 #include "guest/deferred.h"
 
 #include <unistd.h>
@@ -51,8 +51,8 @@ static int load(guest *g) {
   guest_deferred *deferred = g->deferred;
   if (!JS_IsUndefined(deferred->from_bundle[BUNDLE_ENDED]))
     return 0;
-  JSValue function = JS_Eval(ctx, (const char *)deferred_source, deferred_source_len,
-                             ENGINE_BUNDLE_NAME, JS_EVAL_TYPE_GLOBAL);
+  JSValue code = JS_ReadObject(ctx, tasks_code, tasks_code_len, JS_READ_OBJ_BYTECODE);
+  JSValue function = JS_IsException(code) ? code : JS_EvalFunction(ctx, code);
   JSValue vow = JS_IsException(function) ? JS_EXCEPTION : make_natives(g);
   JSValueConst arguments[1] = {vow};
   JSValue made =

@@ -491,6 +491,8 @@ static int encode_by_kind(encoder *e, JSValueConst value, const step *at, unsign
   case ENGINE_PLAIN:
     break;
   }
+  if (e->mode != VALUE_RESULT && JS_IsPromise(value))
+    return refuse(e, at, "is a promise; await it first");
   return encode_object(e, value, at, depth);
 }
 

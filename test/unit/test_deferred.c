@@ -94,6 +94,12 @@ static void test_refusals(void **state) {
       {"await new Deferred(() => 1, [1, { f() {} }]).catch((e) => `${e.name}: ${e.message}`)",
        "\"TypeError: argument 1[1].f is a function\""},
       {"await new Deferred((x) => Math.max(x, JSON.parse('7')), 3)", "7"},
+      {SAY "[await say(new Deferred((x) => x, Promise.resolve(1))),"
+           " await say(new Deferred(() => ({ p: Promise.resolve(1) })))]",
+       "[\"TypeError: argument 1 is a promise; await it first\","
+       "\"TypeError: result.p is a promise; await it first\"]"},
+      {SAY "await say(Deferred.map({ length: 0 }, (x) => x))",
+       "\"TypeError: Deferred.map: give it a list of items\""},
   };
   CHECK(scripts);
 }

@@ -87,6 +87,8 @@ const readMapOptions = (options) => {
 
 const map = (items, fn, options = undefined) =>
   new Promise((resolve, reject) => {
+    if (items?.[Symbol.iterator] === undefined)
+      throw new TypeError("Deferred.map: give it a list of items");
     const list = call(arrayFrom, Array, items);
     const { concurrency, signal, onprogress, task } = readMapOptions(options);
     const total = list.length;
