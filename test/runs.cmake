@@ -29,7 +29,7 @@ else()
   set(deferred_seeds 10000)
 endif()
 vow_test(test_deferred_chaos THREADS SOURCES ${runs}/test_deferred_chaos.c LIBRARIES vow_deferred
-  ARGUMENTS --seeds ${deferred_seeds})
+  ARGUMENTS --seeds ${deferred_seeds} SECONDS 600)
 vow_test(test_run_many THREADS SOURCES ${runs}/test_run_many.c LIBRARIES vow_sandbox SECONDS 120)
 vow_test(test_run_chaos THREADS SOURCES ${runs}/test_run_chaos.c LIBRARIES vow_sandbox
   ARGUMENTS --seeds 1000 SECONDS 120)
