@@ -1,5 +1,5 @@
 // args: --wall-ms 300
 // expect: limit timeout
-// leaks: timer
+// leaks: timer*
 setInterval(() => {}, 10);
 await new Promise(() => {});

@@ -1,4 +1,4 @@
 // args: --wall-ms 300
 // expect: limit timeout
-// leaks: timer
+// leaks: timer*
 for (;;) await sleep(0);
