@@ -365,7 +365,7 @@ static inline void note_log(void *user, int level, const char *text, size_t len)
 
 /* The command line's, with time enough for a busy machine under a sanitizer. */
 static inline const run_limits *fixture_limits(void) {
-  static run_limits limits;
+  static _Thread_local run_limits limits;
   limits = run_limits_default;
   limits.cpu_ms = 100000;
   limits.wall_ms = limits.op_timeout_ms = 150000;
