@@ -119,6 +119,11 @@ engine_turn_result engine_turn(engine_instance *instance, size_t len, uint64_t s
   return engine_resume(instance);
 }
 
+void engine_stop(engine_instance *instance) {
+  if (instance->fault == ENGINE_FAULT_NONE)
+    instance->fault = ENGINE_FAULT_TIME;
+}
+
 engine_fault engine_fault_of(const engine_instance *instance) {
   return instance->fault;
 }
