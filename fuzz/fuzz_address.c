@@ -92,7 +92,7 @@ static void try_entry(const char *text, size_t len) {
   size_t whole_len = sizeof word - 1 + len;
   check(fetch_allow_is(whole, whole_len));
   if (fetch_allow_parse(whole, whole_len, &entry, message, sizeof message)) {
-    fetch_allow allow = {&entry, 1};
+    fetch_allow allow = {.entries = &entry, .count = 1};
     uint16_t port = entry.port ? entry.port : 80;
     check(fetch_allow_host(&allow, &entry.host, port) == !entry.subdomains);
     check(!fetch_allow_host(&allow, &entry.host, port == 81 ? 82 : 81));
