@@ -211,7 +211,10 @@ static void on_lost(pool_work *work, void *state) {
 }
 
 static void run_work(pool_work *work, void *state) {
-  worker_run(state, (task *)work);
+  task *task = (struct task *)work;
+  worker *own = state ? NULL : worker_open(task->common); /* memory was short before */
+  worker_run(state ? state : own, task);
+  worker_close(own);
 }
 
 /* ---- what guests at work say ---- */

