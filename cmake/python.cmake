@@ -1,6 +1,8 @@
 # Functions of Python as tasks: vow-python.so beside the compiled guest, the only file that
 # is linked with libpython; the first such task opens it. VOW_PYTHON_OFF says why it is not made.
 set(VOW_PYTHON_OFF "")
+target_sources(vow_executors PRIVATE src/executors/python.c)
+target_link_libraries(vow_executors PUBLIC ${CMAKE_DL_LIBS})
 pkg_check_modules(PYTHON_EMBED IMPORTED_TARGET python3-embed>=3.9)
 if(NOT PYTHON_EMBED_FOUND)
   set(VOW_PYTHON_OFF "pkg-config finds no python3-embed of version 3.9 or newer (Debian: libpython3-dev)")
