@@ -30,10 +30,13 @@ typedef struct python_call {
   struct python_call *next, *previous;
   bool listed;
   unsigned long thread;
+  uint64_t number;
   void *cancel;           /* cancels what is awaited; a Python callable, owned */
   uint64_t interrupt_at;  /* ns */
   uint32_t interruptions; /* so far */
   /* Of the module; of the thread of the call. */
+  const struct python_request *request;
+  struct python_call *outer; /* the one that this thread is in, if any */
   void *output;
 } python_call;
 
