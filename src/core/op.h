@@ -129,7 +129,7 @@ typedef struct op_policy {
   uint32_t concurrent_max; /* handlers at once */
   uint32_t queue_max;      /* operations waiting for a place of any sort */
   uint8_t priority;        /* the highest an operation may have */
-  uint32_t attempts;       /* at most; 0 and 1: no retry; more than 65,535 count as that */
+  uint32_t attempts;       /* at most; 0 and 1: no retry; more than OP_ATTEMPTS_MAX count as that */
   /* Before attempt n: anything up to backoff_ns * 2^(n-2), at most backoff_max_ns
    * (0: no such bound). */
   uint64_t backoff_ns, backoff_max_ns;
@@ -144,6 +144,8 @@ typedef struct op_policy {
 } op_policy;
 
 #define OP_BATCH_MAX 256u
+/* Of one operation. */
+#define OP_ATTEMPTS_MAX UINT16_MAX
 
 #define OP_CACHE_BYTES ((size_t)1 << 20)
 /* Beside its key and its bytes, each kept answer counts as this much. */
@@ -292,6 +294,9 @@ bool op_keep(op_table *table, op_id id, op_state state, const void *bytes, size_
  * retries are used up, or an attempt as long as the last one would not end before
  * the deadline. */
 op_status op_retry(op_table *table, op_id id, uint64_t now, uint64_t random);
+/* The same for an operation whose attempts its owner counts, of a kind or not: after
+ * exactly `delay_ns`, and not bounded by the kind but by OP_ATTEMPTS_MAX. */
+op_status op_retry_after(op_table *table, op_id id, uint64_t now, uint64_t delay_ns);
 
 /* ---- timers: too small to be operations ---- */
 
