@@ -10,6 +10,11 @@ vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow
 foreach(name test_pool_stuck test_pool_chaos)
   target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create_ex)
 endforeach()
+# ---- tasks ----
+foreach(name test_task_value test_task_retry)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
+endforeach()
+
 foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
     test_deferred_tasks)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_engine)
