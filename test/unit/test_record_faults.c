@@ -111,7 +111,7 @@ static void check_file(const recording *r) {
   static audit_check check;
   char bytes[4096];
   ssize_t len;
-  audit_file_state state = audit_file_written(r->file);
+  audit_lines_state state = audit_file_written(r->file);
   audit_check_begin(&check, state.lines ? state.last : NULL);
   assert_int_equal(lseek(audit_fd, 0, SEEK_SET), 0);
   while ((len = read(audit_fd, bytes, sizeof bytes)) > 0)
