@@ -26,10 +26,10 @@
  * An id names a slot and a generation, so an id that outlived its operation is
  * harmless: calls with it answer OP_E_GONE (settling: OP_LATE).
  *
- * Memory is taken by the calls to open, op_submit() and op_timer_start() alone,
- * nothing else can fail for it; op_keep() takes some and does without. A `now` before one the
- * table has seen counts as the latest seen. Times that do not fit count as
- * OP_NEVER. */
+ * Memory is taken by the calls to open, op_submit(), op_timer_start() and
+ * op_table_reserve() alone, nothing else can fail for it; op_keep() takes some and does
+ * without. A `now` before one the table has seen counts as the latest seen. Times that do
+ * not fit count as OP_NEVER. */
 #ifndef VOW_CORE_OP_H
 #define VOW_CORE_OP_H
 
@@ -89,6 +89,11 @@ void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
 /* Operations of all scopes that may wait for a place; 0 = unlimited, as at the start.
  * Before the first submission. */
 void op_table_set_queue(op_table *table, uint32_t queue_max);
+
+/* Room for `count` operations more, so that submitting so many fails for no memory until
+ * something else is created. OP_E_LIVE: more than `live_max`; OP_E_NOMEM. Either way nothing
+ * has changed but the memory held. */
+op_status op_table_reserve(op_table *table, uint32_t count);
 
 /* Called when an operation that was not waiting for a place begins to, once it is
  * created: another attempt, a follower that leads now. (Whether a new one waits is said

@@ -46,7 +46,7 @@ static uint64_t wall_clock_ms(void) {
 }
 
 void recorder_run(recorder *recorder, run_audit *run, const char *tenant, const char *parent) {
-  uint8_t random[RUN_AUDIT_ID_LEN / 2];
+  uint8_t random[AUDIT_ID_LEN / 2];
   if (!recorder->file)
     return;
   while (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)

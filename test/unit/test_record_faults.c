@@ -76,7 +76,7 @@ static const char source[] =
     "await Promise.all([test.hold('h'), test.polite('p'), test.later(60000)])";
 
 static void drive(recording *r) {
-  static const uint8_t random[RUN_AUDIT_ID_LEN / 2] = {1, 2, 3};
+  static const uint8_t random[AUDIT_ID_LEN / 2] = {1, 2, 3};
   const run_options options = {.name = "test.js",
                                .source = source,
                                .source_len = sizeof source - 1,
