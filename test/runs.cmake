@@ -11,7 +11,7 @@ foreach(name test_pool_stuck test_pool_chaos)
   target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create_ex)
 endforeach()
 # ---- tasks ----
-foreach(name test_task_value test_task_retry)
+foreach(name test_task_value test_task_retry test_task_audit)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
 
