@@ -4,17 +4,18 @@ set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 foreach(name test_loop test_pool test_pool_order test_pool_stuck test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
+foreach(name test_task)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
+endforeach()
+foreach(name test_task_value test_task_retry test_task_audit)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
+endforeach()
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
   ARGUMENTS --seeds 10000)
 # They fail threads.
 foreach(name test_pool_stuck test_pool_chaos)
   target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create_ex)
 endforeach()
-# ---- tasks ----
-foreach(name test_task_value test_task_retry test_task_audit)
-  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
-endforeach()
-
 foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
     test_deferred_tasks)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_engine)

@@ -170,6 +170,12 @@ op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy
  * NULL is allowed. */
 void op_kind_close(op_kind *kind);
 
+/* Changes how many handlers of the kind may run at once: from one bound, which is not 0, to
+ * another. More: those that wait are served. Fewer: the places that are in use stay so until
+ * their handlers end. For an owner whose handlers wait for others of the kind: theirs are not
+ * to count meanwhile. */
+void op_kind_set_concurrent(op_kind *kind, uint32_t concurrent_max);
+
 typedef struct op_kind_counts {
   uint32_t places;    /* in use: handlers that start, run or have not ended */
   uint32_t queued;    /* operations waiting for a place of any sort */
