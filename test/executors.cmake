@@ -1,6 +1,8 @@
 # Tests of executors.
 set(units ${CMAKE_CURRENT_LIST_DIR}/unit)
-vow_test(test_javascript THREADS SOURCES ${units}/test_javascript.c LIBRARIES vow_executors)
+foreach(name test_javascript test_executor_javascript)
+  vow_test(${name} THREADS SOURCES ${units}/${name}.c LIBRARIES vow_executors)
+endforeach()
 
 # `vow task`, with a shared object of its own; each class of the test is a test.
 add_library(test_tasks MODULE ${CMAKE_CURRENT_LIST_DIR}/executors/tasks.c)
