@@ -19,3 +19,5 @@ foreach(part Values Failures Groups Usage Told Signals Python)
   math(EXPR seconds "120 * ${slow}")
   set_tests_properties(task.${part} PROPERTIES TIMEOUT ${seconds} LABELS threads)
 endforeach()
+set_tests_properties(task.Python PROPERTIES ENVIRONMENT
+  "LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/python.lsan:print_suppressions=0")

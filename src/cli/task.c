@@ -231,11 +231,10 @@ static int perform(tasks *t) {
       open_executor(t))
     status = cli_task_execute(t);
   close_parts(t);
-  if (t->abandoned) {
-    /* A function goes on in a thread of its own: nothing is taken from under it. */
-    fflush(NULL);
+  /* A function that goes on has nothing taken from under it, and may hold any stream's lock;
+   * what was said has left them. */
+  if (t->abandoned)
     _exit(status);
-  }
   return status;
 }
 

@@ -565,7 +565,10 @@ class Python(Case):
     def test_failures(self):
         _, more = self.fails(1, "vow task run: ValueError: bad", "run", "py:p.py:fail")
         self.assertEqual(more[0], "Traceback (most recent call last):")
-        self.fails(3, "spins", "run", "py:p.py:spin", "--timeout-ms", 200)
+        ended = self.run_task("run", "py:p.py:spin", "--timeout-ms", 200)
+        self.assertEqual(ended.status, 3)
+        self.assertIn("vow task run: TimeoutError: it took longer than --timeout-ms 200\n",
+                      ended.err)
         ended = self.run_task("run", "py:p.py:gone")
         self.assertEqual(ended.status, 2)
         self.assertEqual(ended.err.count("\n"), 1)
