@@ -32,7 +32,6 @@ static const char functions[] =
     "function never() { throw new Error('call ' + ++calls); }\n"
     "function search() { const where = 'a'.repeat(1 << 20), what = 'a'.repeat(300) + 'b'; "
     "console.log('1'); return where.indexOf(what); }\n";
-"}\n";
 
 typedef struct fixture {
   counting_alloc counting;
