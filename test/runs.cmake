@@ -7,7 +7,7 @@ endforeach()
 foreach(name test_task)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
-foreach(name test_task_value test_task_retry test_task_audit)
+foreach(name test_task_value test_task_retry test_task_audit test_task_group)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
 vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
