@@ -641,10 +641,9 @@ static void each_allocation_fails_once(void **state) {
     vow_task_spec race = GROUP("race", VOW_TASK_RACE, &inner, &call);
     vow_task_spec all = GROUP("all", VOW_TASK_PARALLEL, &race, &inner);
     all.retry = (vow_task_retry){.attempts = 2};
-    s.memory.calls = 0;
-    s.memory.fail_at = n;
+    counting_fail(&s.memory, n);
     vow_status status = vow_task_run(s.pool, &all, &group);
-    s.memory.fail_at = 0;
+    counting_fail(&s.memory, 0);
     assert_true(status == VOW_OK || status == VOW_E_NOMEM);
     if (status == VOW_E_NOMEM) {
       refused++;
