@@ -2,9 +2,15 @@
 #ifndef VOW_TEST_AUDIT_LINES_FIXTURE_H
 #define VOW_TEST_AUDIT_LINES_FIXTURE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "core/audit.h"
 
