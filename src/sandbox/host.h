@@ -14,7 +14,8 @@ typedef struct host_call host_call;
 struct shard;
 
 /* What holds for every call of a kind. A call may tighten it, never loosen it.
- * Zero in a field: not used. It has no effect before host_kinds_open(). */
+ * Zero in a field: not used. It has no effect before host_kinds_open(). An answer with
+ * shared memory of trusted code serves its own call only. */
 typedef struct host_policy {
   uint64_t timeout_ms;                 /* of one operation, at most the run's own */
   uint32_t attempts;                   /* at most; only errors marked transient are retried; more

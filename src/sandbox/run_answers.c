@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guest/shared.h"
 #include "sandbox/run_int.h"
 
 #define DETAIL_BYTES_MAX 200u
@@ -265,8 +266,11 @@ static bool finish(host_call *call, const outcome *outcome) {
   uint64_t now = run_now();
   bool live = find_live(call, &info, now);
   if (live) {
+    /* Before it is read: memory that is shared is one call's alone. The first of those
+     * that wait for the same answer starts a handler of its own then. */
+    bool serves = run_call_shares_answer(call) && !value_is_shared(outcome->value, outcome->len);
     deliver(call, outcome, now);
-    if (call->kind->state) {
+    if (serves) {
       settle_followers(call, outcome, now);
       keep(call, outcome, now);
     }

@@ -1,4 +1,5 @@
 /* Deferred as scripts see it, on real threads. */
+#include "guest/shared.h"
 #include "unit/deferred_fixture.h"
 
 /* What the scripts of this file have at hand. */
@@ -136,6 +137,34 @@ static void test_options(void **state) {
   CHECK(scripts);
 }
 
+/* Of a pure function too: memory that is shared is made anew for each call, those in
+ * progress as well. */
+static void test_shared_results_are_not_kept(void **state) {
+  (void)state;
+#define PURE                                                                                       \
+  "const pure = (f, n) => Deferred.run(f, [n], { cache: true });"                                  \
+  "const make = (n) => { const m = new SharedArrayBuffer(4); new Int32Array(m)[0] = n;"            \
+  " return { m }; };"                                                                              \
+  "const apart = (all) => { all.forEach((m, i) => { new Int32Array(m)[0] += i * 10; });"           \
+  " return all.map((m) => new Int32Array(m)[0]); };"
+  static const script scripts[] = {
+      {PURE "apart([(await pure(make, 1)).m, (await pure(make, 1)).m])", "[1,11]"},
+      {PURE "apart((await Promise.all([1, 1, 1].map((n) => pure(make, n)))).map((v) => v.m))",
+       "[1,11,21]"},
+      {PURE "const fail = (n) => { const m = new SharedArrayBuffer(4);"
+            " new Int32Array(m)[0] = n; throw m; };"
+            "apart(await Promise.all([2, 2].map((n) => pure(fail, n).catch((m) => m))))",
+       "[2,12]"},
+      /* Others are kept beside memory that is on its way. */
+      {PURE "const m = new SharedArrayBuffer(4); const f = () => Math.random();"
+            "const first = pure(f); new Deferred((m) => 1, m); [await first === await pure(f)]",
+       "[true]"},
+  };
+#undef PURE
+  CHECK(scripts);
+  assert_int_equal(shared_in_flight(), 0);
+}
+
 static void test_inside(void **state) {
   (void)state;
   static const script scripts[] = {
@@ -263,6 +292,7 @@ int main(void) {
       cmocka_unit_test(test_errors),
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_options),
+      cmocka_unit_test(test_shared_results_are_not_kept),
       cmocka_unit_test(test_inside),
       cmocka_unit_test(test_isolated),
       cmocka_unit_test(test_loop_keeps_turning),
