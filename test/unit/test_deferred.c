@@ -286,6 +286,23 @@ static void test_queue_is_bounded(void **state) {
   deferred_fixture_close(&f, false);
 }
 
+/* On one thread, which is busy until all are queued. */
+static void test_priority(void **state) {
+  (void)state;
+  static const char source[] =
+      "const m = new Int32Array(new SharedArrayBuffer(8)), order = [];"
+      "const busy = new Deferred((m) => { Atomics.store(m, 0, 1); while (!Atomics.load(m, 1)); },"
+      " m); while (!Atomics.load(m, 0)) await sleep(0);"
+      "const add = (n, options) => Deferred.run((n) => n, [n], options).then((n) => order.push(n));"
+      "const all = [add('low', { priority: 'low' }), add('low, pure', { priority: 'low', cache:"
+      " true }), add('normal', { priority: 'normal' }), add('not said')];"
+      "await sleep(1); Atomics.store(m, 1, 1); await Promise.all(all); order";
+  deferred_fixture f;
+  deferred_fixture_open(&f, 1, 0);
+  deferred_gives(&f, source, "[\"normal\",\"not said\",\"low\",\"low, pure\"]");
+  deferred_fixture_close(&f, false);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_values),
@@ -299,6 +316,7 @@ int main(void) {
       cmocka_unit_test(test_stuck_native),
       cmocka_unit_test(test_stuck_out_of_time),
       cmocka_unit_test(test_queue_is_bounded),
+      cmocka_unit_test(test_priority),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
