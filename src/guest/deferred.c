@@ -300,11 +300,12 @@ static int check_kind(guest *g, bool pure) {
   return -1;
 }
 
-/* new Deferred(fn, ...args) */
+/* new Deferred(fn, ...args). No subclass: its promise would not be one of that class. */
 static JSValue construct(JSContext *ctx, JSValueConst new_target, int argc, JSValueConst *argv) {
-  (void)new_target;
   guest *g = guest_of(ctx);
   const task_options options = NO_TASK_OPTIONS;
+  if (!engine_same_object(new_target, g->deferred->constructor))
+    return JS_ThrowTypeError(ctx, "Deferred cannot be extended; write a function that makes one");
   if (check_kind(g, false) < 0)
     return JS_EXCEPTION;
   if (argc < 1)
@@ -417,18 +418,18 @@ static int make_global(guest *g, guest_deferred *deferred) {
   JSValue promise_prototype = JS_GetPropertyStr(ctx, g->promise_ctor, "prototype");
   deferred->prototype = JS_NewObjectProto(ctx, promise_prototype);
   JS_FreeValue(ctx, promise_prototype);
-  JSValue constructor = JS_NewCFunction2(ctx, construct, "Deferred", 1, JS_CFUNC_constructor, 0);
+  deferred->constructor = JS_NewCFunction2(ctx, construct, "Deferred", 1, JS_CFUNC_constructor, 0);
   JSValue global = JS_GetGlobalObject(ctx);
   int failed =
-      JS_IsException(deferred->prototype) || JS_IsException(constructor) ||
-      JS_SetPropertyFunctionList(ctx, constructor, statics, sizeof statics / sizeof *statics) < 0 ||
+      JS_IsException(deferred->prototype) || JS_IsException(deferred->constructor) ||
+      JS_SetPropertyFunctionList(ctx, deferred->constructor, statics,
+                                 sizeof statics / sizeof *statics) < 0 ||
       JS_SetPropertyFunctionList(ctx, deferred->prototype, members,
                                  sizeof members / sizeof *members) < 0 ||
-      JS_DefinePropertyValueStr(ctx, constructor, "prototype",
+      JS_DefinePropertyValueStr(ctx, deferred->constructor, "prototype",
                                 JS_DupValue(ctx, deferred->prototype), 0) < 0 ||
-      JS_DefinePropertyValueStr(ctx, global, "Deferred", JS_DupValue(ctx, constructor),
+      JS_DefinePropertyValueStr(ctx, global, "Deferred", JS_DupValue(ctx, deferred->constructor),
                                 JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE) < 0;
-  JS_FreeValue(ctx, constructor);
   JS_FreeValue(ctx, global);
   return failed ? -1 : 0;
 }
@@ -439,7 +440,7 @@ int deferred_install(guest *g) {
   guest_deferred *deferred = js_mallocz(g->ctx, sizeof *deferred);
   if (!deferred)
     return -1;
-  deferred->prototype = JS_UNDEFINED;
+  deferred->constructor = deferred->prototype = JS_UNDEFINED;
   for (size_t i = 0; i < FROM_BUNDLE; i++)
     deferred->from_bundle[i] = JS_UNDEFINED;
   g->deferred = deferred;
@@ -502,6 +503,7 @@ void deferred_free(guest *g) {
   forget_codes(g);
   js_free(g->ctx, deferred->codes);
   engine_globals_free(g->ctx, deferred->globals, deferred->globals_count);
+  JS_FreeValue(g->ctx, deferred->constructor);
   JS_FreeValue(g->ctx, deferred->prototype);
   for (size_t i = 0; i < FROM_BUNDLE; i++)
     JS_FreeValue(g->ctx, deferred->from_bundle[i]);

@@ -33,7 +33,7 @@ typedef struct deferred_code {
 enum { BUNDLE_MAP, BUNDLE_PROGRESS_OF, BUNDLE_PROGRESSED, BUNDLE_ENDED, FROM_BUNDLE };
 
 typedef struct guest_deferred {
-  JSValue prototype;
+  JSValue constructor, prototype;
   bool has_task, has_pure;
   uint32_t kind_task, kind_pure;
   engine_global *globals; /* those of a fresh worker */

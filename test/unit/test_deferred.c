@@ -165,6 +165,23 @@ static void test_shared_results_are_not_kept(void **state) {
   assert_int_equal(shared_in_flight(), 0);
 }
 
+/* A pure and an isolated function are given copies. */
+static void test_arguments_that_are_copied(void **state) {
+  (void)state;
+#define BOTH "await Promise.all([{ cache: true }, { isolated: true }].map(async (options) => {"
+  static const script scripts[] = {
+      {SAY BOTH "return say(Deferred.run((x) => x, [new SharedArrayBuffer(4)], options)); }))",
+       "[\"TypeError: argument 1 is a SharedArrayBuffer\","
+       "\"TypeError: argument 1 is a SharedArrayBuffer\"]"},
+      {BOTH "const x = new Int32Array(new SharedArrayBuffer(4)); x[0] = 5;"
+            " const given = Deferred.run((x) => { const y = x[0]; x[0] = 9; return y; }, [x],"
+            " options); x[0] = 6; return [await given, x[0]]; }))",
+       "[[5,6],[5,6]]"},
+  };
+#undef BOTH
+  CHECK(scripts);
+}
+
 static void test_inside(void **state) {
   (void)state;
   static const script scripts[] = {
@@ -310,6 +327,7 @@ int main(void) {
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_options),
       cmocka_unit_test(test_shared_results_are_not_kept),
+      cmocka_unit_test(test_arguments_that_are_copied),
       cmocka_unit_test(test_inside),
       cmocka_unit_test(test_isolated),
       cmocka_unit_test(test_loop_keeps_turning),
