@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "deferred/deferred_int.h"
-#include "guest/shared.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 /* How long a task that was asked to stop may take before its thread is given up. */
@@ -125,6 +124,12 @@ static void watch(task *task, uint64_t give_up_at) {
   set_watch(task->owner);
 }
 
+/* A native that it calls may outlast its running time. */
+void deferred_started(task *task, uint64_t at) {
+  if (task->call && !task->give_up_at)
+    watch(task, at + task->run_ns + patience(task));
+}
+
 /* ---- Deferred.ready() ---- */
 
 static bool has_room(const deferred *deferred) {
@@ -217,181 +222,12 @@ static void run_work(pool_work *work, void *state) {
   worker_close(own);
 }
 
-/* ---- what guests at work say ---- */
-
-typedef struct telling {
-  loop_message message;
-  task *task;  /* held */
-  uint64_t at; /* it began */
-  size_t len;
-  uint8_t bytes[];
-} telling;
-
-static void deliver_one(const task *task, const wire_header *header, const uint8_t *body) {
-  if (!task->call || !host_call_message(task->call, header, body))
-    value_release(body, header->len);
-}
-
-static void deliver(loop_message *message) {
-  telling *telling = (struct telling *)message;
-  task *task = telling->task;
-  for (size_t at = 0; at < telling->len;) {
-    wire_header header;
-    memcpy(&header, telling->bytes + at, sizeof header);
-    at += sizeof header;
-    deliver_one(task, &header, telling->bytes + at);
-    at += WIRE_ALIGN(header.len);
-  }
-  uv_mutex_lock(&task->lock);
-  task->told_bytes -= telling->len;
-  if (task->worker)
-    worker_wake(task->worker);
-  uv_mutex_unlock(&task->lock);
-  mem_free(task->common->allocator, telling);
-  task_release(task);
-}
-
-/* Nothing is posted for a task whose thread was given up: the loop may be gone. */
-static void post(task *task, loop_message *message) {
-  uv_mutex_lock(&task->lock);
-  bool retired = task->retired;
-  if (!retired)
-    loop_post(task->work.reply_to, message);
-  uv_mutex_unlock(&task->lock);
-  if (retired) { /* progress of it goes with the task */
-    const telling *telling = (const struct telling *)message;
-    value_release(telling->bytes, telling->len);
-    mem_free(task->common->allocator, message);
-    task_release(task);
-  }
-}
-
-/* A native that it calls may outlast its running time. */
-static void deliver_started(loop_message *message) {
-  telling *telling = (struct telling *)message;
-  task *task = telling->task;
-  if (task->call && !task->give_up_at)
-    watch(task, telling->at + task->run_ns + patience(task));
-  mem_free(task->common->allocator, telling);
-  task_release(task);
-}
-
-void deferred_tell_started(task *task) {
-  telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
-  if (!telling)
-    return; /* only its thread looks at the time then */
-  *telling = (struct telling){
-      .message.deliver = deliver_started, .task = task_hold(task), .at = loop_now()};
-  post(task, &telling->message);
-}
-
-void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
-  telling *telling = mem_resize(task->common->allocator, NULL, 1, sizeof *telling + len);
-  if (!telling) {
-    value_release(bytes, len);
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
-    return;
-  }
-  *telling = (struct telling){.message.deliver = deliver, .task = task_hold(task), .len = len};
-  memcpy(telling->bytes, bytes, len);
-  uv_mutex_lock(&task->lock);
-  task->told_bytes += len;
-  uv_mutex_unlock(&task->lock);
-  post(task, &telling->message);
-  worker_await_loop(task);
-}
-
-static void deliver_progress(loop_message *message) {
-  telling *telling = (struct telling *)message;
-  task *task = telling->task;
-  uv_mutex_lock(&task->lock);
-  task_message *list = task->progress_first;
-  task->progress_first = task->progress_last = NULL;
-  task->progress_count = 0;
-  task->progress_told = false;
-  uv_mutex_unlock(&task->lock);
-  for (const task_message *value = list; value; value = value->next)
-    deliver_one(task, &value->header, value->body);
-  task_messages_free(task, list);
-  mem_free(task->common->allocator, telling);
-  task_release(task);
-}
-
-/* Under the lock. The one that makes room, or NULL. */
-static task_message *keep_progress(task *task, task_message *value) {
-  task_message *oldest = NULL;
-  if (task->progress_count == TASK_PROGRESS_MAX) {
-    oldest = task->progress_first;
-    task->progress_first = oldest->next;
-    oldest->next = NULL;
-  } else {
-    task->progress_count++;
-  }
-  if (task->progress_first)
-    task->progress_last->next = value;
-  else
-    task->progress_first = value;
-  task->progress_last = value;
-  return oldest;
-}
-
-/* One message to the loop for all values until it is delivered. */
-void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
-  const wire_header header = {WIRE_PROGRESS, (uint32_t)len, 0};
-  task_message *value = task_message_new(task, &header, body);
-  telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
-  if (!value || !telling) { /* progress may be lost */
-    value_release(body, len);
-    task_messages_free(task, value);
-    mem_free(task->common->allocator, telling);
-    return;
-  }
-  uv_mutex_lock(&task->lock);
-  task_message *oldest = keep_progress(task, value);
-  bool told = task->progress_told;
-  task->progress_told = true;
-  uv_mutex_unlock(&task->lock);
-  task_messages_drop(task, oldest);
-  if (told) {
-    mem_free(task->common->allocator, telling);
-    return;
-  }
-  telling->message.deliver = deliver_progress;
-  telling->task = task_hold(task);
-  post(task, &telling->message);
-}
-
-/* Answers to a task's own calls. */
-static void on_answer(host_call *call, const wire_header *header, const void *body, void *user) {
-  (void)user;
-  task *task = host_call_data(call);
-  if (!task)
-    return;
-  task_message *message = task_message_new(task, header, body);
-  uv_mutex_lock(&task->lock);
-  if (!message) {
-    value_release(body, header->len);
-    task->stop = true; /* it would wait for ever */
-    if (task->worker)
-      worker_stop(task->worker, task);
-  } else {
-    if (task->first)
-      task->last->next = message;
-    else
-      task->first = message;
-    task->last = message;
-    if (task->worker)
-      worker_wake(task->worker);
-  }
-  uv_mutex_unlock(&task->lock);
-}
+/* ---- calls ---- */
 
 static bool on_code(const uint8_t *body, size_t len, void *user) {
   deferred *deferred = user;
   return code_add(&deferred->codes, body, len);
 }
-
-/* ---- calls ---- */
 
 typedef struct submission {
   const uint8_t *hash, *list;
@@ -597,7 +433,7 @@ void deferred_kinds(deferred *deferred, host_kind kinds[DEFERRED_KINDS]) {
                           .arguments = 3,
                           .start = start,
                           .stop = stop,
-                          .answer = on_answer,
+                          .answer = deferred_answer,
                           .code = on_code,
                           .user = deferred};
   kinds[0] = kinds[1] = task;

@@ -154,10 +154,17 @@ void worker_stop(worker *worker, const task *task);
 
 /* ---- deferred.c ---- */
 
+/* The task, whose running time has a limit, began at that time. Loop thread. */
+void deferred_started(task *task, uint64_t at);
+
+/* ---- tell.c ---- */
+
 /* What a guest at work says to the loop thread, one message after the other. */
 void deferred_tell(task *task, const uint8_t *bytes, size_t len);
 /* Its running time has a limit and begins now. */
 void deferred_tell_started(task *task);
 void deferred_tell_progress(task *task, const uint8_t *body, size_t len);
+/* host_kind.answer of a task's own calls. Loop thread. */
+void deferred_answer(host_call *call, const wire_header *header, const void *body, void *user);
 
 #endif
