@@ -1,7 +1,6 @@
 /* The loop thread's side: host calls become tasks, their outcomes answers. */
 #include "deferred/deferred.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "deferred/deferred_int.h"
@@ -229,85 +228,31 @@ static bool on_code(const uint8_t *body, size_t len, void *user) {
   return code_add(&deferred->codes, body, len);
 }
 
-typedef struct submission {
-  const uint8_t *hash, *list;
-  size_t list_len;
-  uint64_t affinity; /* 0: any thread */
-  uint64_t run_ns;   /* 0: no limit */
-  size_t memory_bytes;
-  bool isolated;
-} submission;
-
-/* FNV-1a; never 0. */
-static uint64_t hash_text(const char *text, size_t len) {
-  uint64_t hash = UINT64_C(0xcbf29ce484222325);
-  for (size_t i = 0; i < len; i++)
-    hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-  return hash ? hash : 1;
-}
-
-static void read_options(const cbor_in *options, submission *given) {
-  cbor_in value;
-  const char *text;
-  size_t len;
-  double number;
-  if (cbor_find(options, "affinity", &value) && cbor_get_text(&value, &text, &len) == CBOR_OK)
-    given->affinity = hash_text(text, len);
-  if (cbor_find(options, "runTimeout", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
-      number < (double)(UINT64_MAX / 4 / NS_PER_MS))
-    given->run_ns = (uint64_t)(fmax(number, 0) * (double)NS_PER_MS) + 1;
-  if (cbor_find(options, "memoryMib", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
-      number > 0 && number < (double)(SIZE_MAX >> 21))
-    given->memory_bytes = (size_t)(number * 1048576) + 1;
-  if (cbor_find(options, "isolated", &value))
-    cbor_get_bool(&value, &given->isolated);
-}
-
-static bool read_call(const host_call *call, submission *given) {
-  size_t len, hash_len;
-  uint64_t count;
-  cbor_in in;
-  cbor_item item;
-  const uint8_t *arguments = host_call_arguments(call, &len);
-  *given = (submission){0};
-  cbor_in_init(&in, arguments, len);
-  if (cbor_get_array(&in, &count) != CBOR_OK || count < 2 ||
-      cbor_get_bytes(&in, &given->hash, &hash_len) != CBOR_OK || hash_len != CODE_HASH ||
-      cbor_peek(&in, &item) != CBOR_OK || item.kind != CBOR_ARRAY ||
-      cbor_slice(&in, &given->list, &given->list_len) != CBOR_OK)
-    return false;
-  if (count > 2)
-    read_options(&in, given);
-  return true;
-}
-
-static pool_status submit(deferred *deferred, task *task, const submission *given,
-                          host_call *call) {
+static pool_status submit(deferred *deferred, task *task, host_call *call) {
   task->owner = deferred;
   task->call = call;
-  task->run_ns = given->run_ns;
-  task->memory_bytes = given->memory_bytes;
-  task->isolated = given->isolated;
   task->work.run = run_work;
   task->work.done = on_done;
   task->work.lost = on_lost;
   task->work.priority = host_call_priority(call);
-  task->work.affinity = given->affinity;
   return pool_submit(deferred->pool, shard_loop(deferred->shard), &task->work);
 }
 
 static void start(host_call *call, void *user) {
   deferred *deferred = user;
-  submission given;
+  task_terms terms;
   code *code = NULL;
-  if (!read_call(call, &given) || !(code = code_find(&deferred->codes, given.hash))) {
+  size_t len;
+  const uint8_t *arguments = host_call_arguments(call, &len);
+  if (!task_terms_read(arguments, len, &terms) ||
+      !(code = code_find(&deferred->codes, terms.hash))) {
     reject(call, NULL, "UNKNOWN_FUNCTION",
            "Deferred: the function is not known to the workers: there are more than 256 MiB of "
            "different ones, or memory is short",
            false);
     return;
   }
-  task *task = task_open(deferred->common, code, given.list, given.list_len);
+  task *task = task_open(deferred->common, code, &terms);
   if (!task) {
     reject(call, NULL, "OUT_OF_MEMORY", "Deferred: out of memory", false);
     return;
@@ -315,7 +260,7 @@ static void start(host_call *call, void *user) {
   host_call_set_data(call, task);
   if (code->name[0])
     host_call_set_detail(call, code->name);
-  pool_status status = submit(deferred, task, &given, call);
+  pool_status status = submit(deferred, task, call);
   if (status == POOL_OK)
     return;
   task_release(task);

@@ -121,8 +121,22 @@ typedef struct task {
   uint8_t list[]; /* the arguments, one CBOR array */
 } task;
 
-/* Copies the list. */
-task *task_open(common *common, code *code, const uint8_t *list, size_t list_len);
+/* What a call asks for, by its arguments, into which it points: [hash, [arguments of the
+ * function], options or undefined]; of a pure one without options. */
+typedef struct task_terms {
+  const uint8_t *hash; /* CODE_HASH bytes */
+  const uint8_t *list;
+  size_t list_len;
+  uint64_t affinity; /* 0: any thread */
+  uint64_t run_ns;   /* 0: no limit */
+  size_t memory_bytes;
+  bool isolated;
+} task_terms;
+
+/* False: they have not that form. What is odd about options is as if not given. */
+bool task_terms_read(const uint8_t *arguments, size_t len, task_terms *terms);
+/* Copies what the terms point to; NULL when memory is short. */
+task *task_open(common *common, code *code, const task_terms *terms);
 task *task_hold(task *task);
 void task_release(task *task);
 void task_fail(task *task, const char *name, const char *code, const char *message);
