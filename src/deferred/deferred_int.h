@@ -151,6 +151,35 @@ task_message *task_message_new(const task *task, const wire_header *header, cons
 void task_messages_free(const task *task, task_message *list);
 void task_messages_drop(const task *task, task_message *list);
 
+/* ---- waits.c: what a worker's guest waits for; all zeros at first ---- */
+
+#define WAITS_TIMERS_MAX 1000u
+
+typedef struct waits_timer {
+  uint64_t id, at;
+} waits_timer;
+
+typedef struct waits {
+  uint64_t *calls; /* ids */
+  uint32_t calls_live, calls_size;
+  uint32_t timer_count;
+  waits_timer timers[WAITS_TIMERS_MAX]; /* in the order in which they were started */
+} waits;
+
+/* False: there are too many. */
+bool waits_start_timer(waits *waits, uint64_t id, uint64_t at);
+void waits_stop_timer(waits *waits, uint64_t id);
+/* UINT64_MAX: there is none. */
+uint64_t waits_next_timer(const waits *waits);
+/* Takes out the first that is due, in the order of times. */
+bool waits_take_due(waits *waits, uint64_t now, uint64_t *id);
+/* False when memory is short. */
+bool waits_add_call(waits *waits, const vow_allocator *allocator, uint64_t id);
+void waits_remove_call(waits *waits, uint64_t id);
+bool waits_is_empty(const waits *waits);
+void waits_clear(waits *waits);
+void waits_free(waits *waits, const vow_allocator *allocator);
+
 /* ---- worker.c: on a thread of the pool ---- */
 
 void *worker_open(void *common);

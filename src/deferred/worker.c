@@ -11,18 +11,12 @@
 /* Functions that a guest keeps; the one used longest ago goes. */
 #define KNOWN_MAX 256u
 #define KEPT_BYTES 65536u
-#define TIMERS_MAX 1000u
-#define CALLS_FIRST 16u
 #define NS_PER_MS UINT64_C(1000000)
 
 typedef struct known {
   uint8_t hash[CODE_HASH];
   uint64_t used;
 } known;
-
-typedef struct timer {
-  uint64_t id, at;
-} timer;
 
 struct worker {
   common *common;
@@ -38,11 +32,8 @@ struct worker {
 
   task *task;
   uint64_t stop_at; /* of the task's running time */
-  uint64_t *calls;  /* ids of what its guest waits for */
-  uint32_t calls_live, calls_size;
-  bool submits; /* its guest has deferred functions itself, ever */
-  timer timers[TIMERS_MAX];
-  uint32_t timer_count;
+  waits waits;
+  bool submits;      /* its guest has deferred functions itself, ever */
   cbor_out told;     /* messages for the loop thread */
   cbor_out messages; /* for the guest, for the next one */
 };
@@ -148,7 +139,7 @@ void worker_close(void *user) {
     engine_close(worker->engine);
   cbor_out_free(&worker->told);
   cbor_out_free(&worker->messages);
-  mem_free(common->allocator, worker->calls);
+  waits_free(&worker->waits, common->allocator);
   uv_cond_destroy(&worker->wake);
   mem_free(common->allocator, worker);
   common_release(common);
@@ -206,47 +197,15 @@ static void start_timer(worker *worker, uint64_t id, const uint8_t *body, size_t
     cbor_get_array(&in, &count);
   if (cbor_get_number(&in, &ms) != CBOR_OK || !(ms >= 0))
     return;
-  if (worker->timer_count == TIMERS_MAX) {
+  if (!waits_start_timer(&worker->waits, id, loop_now() + (uint64_t)(ms * (double)NS_PER_MS)))
     task_fail(worker->task, "RangeError", "OPERATIONS",
               "Deferred: more than 1000 timers are pending in the function");
-    return;
-  }
-  worker->timers[worker->timer_count++] =
-      (timer){id, loop_now() + (uint64_t)(ms * (double)NS_PER_MS)};
 }
 
-static void stop_timer(worker *worker, uint64_t id) {
-  for (uint32_t i = 0; i < worker->timer_count; i++)
-    if (worker->timers[i].id == id) {
-      memmove(&worker->timers[i], &worker->timers[i + 1],
-              (--worker->timer_count - i) * sizeof worker->timers[0]);
-      return;
-    }
-}
-
-/* Calls are known by their ids: one that is cancelled may have been answered already. */
 static void add_call(worker *worker, uint64_t id) {
-  if (worker->calls_live == worker->calls_size) {
-    uint32_t size = worker->calls_size ? worker->calls_size * 2 : CALLS_FIRST;
-    uint64_t *calls =
-        mem_resize(worker->common->allocator, worker->calls, size, sizeof *worker->calls);
-    if (!calls) {
-      task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
-                "Deferred: no memory for the function's calls");
-      return;
-    }
-    worker->calls = calls;
-    worker->calls_size = size;
-  }
-  worker->calls[worker->calls_live++] = id;
-}
-
-static void remove_call(worker *worker, uint64_t id) {
-  for (uint32_t i = 0; i < worker->calls_live; i++)
-    if (worker->calls[i] == id) {
-      worker->calls[i] = worker->calls[--worker->calls_live];
-      return;
-    }
+  if (!waits_add_call(&worker->waits, worker->common->allocator, id))
+    task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
+              "Deferred: no memory for the function's calls");
 }
 
 static void fail_by_error(task *task, const uint8_t *body, size_t len) {
@@ -277,7 +236,7 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
     start_timer(worker, header->id, body, header->len);
     return;
   case WIRE_TIMER_STOP:
-    stop_timer(worker, header->id);
+    waits_stop_timer(&worker->waits, header->id);
     return;
   case WIRE_PROGRESS:
     deferred_tell_progress(task, body, header->len);
@@ -289,7 +248,7 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
     worker->submits = true; /* tasks follow */
     break;
   case WIRE_CANCEL:
-    remove_call(worker, header->id);
+    waits_remove_call(&worker->waits, header->id);
     break;
   default:
     break;
@@ -386,26 +345,14 @@ static void take_turn(worker *worker, task *task) {
 /* ---- waiting ---- */
 
 static uint64_t next_time(const worker *worker) {
-  uint64_t at = worker->stop_at;
-  for (uint32_t i = 0; i < worker->timer_count; i++)
-    if (worker->timers[i].at < at)
-      at = worker->timers[i].at;
-  return at;
+  uint64_t at = waits_next_timer(&worker->waits);
+  return at < worker->stop_at ? at : worker->stop_at;
 }
 
 static void put_due_timers(worker *worker, cbor_out *out) {
-  uint64_t now = loop_now();
-  for (;;) {
-    uint32_t first = worker->timer_count;
-    for (uint32_t i = 0; i < worker->timer_count; i++)
-      if (worker->timers[i].at <= now &&
-          (first == worker->timer_count || worker->timers[i].at < worker->timers[first].at))
-        first = i;
-    if (first == worker->timer_count)
-      return;
-    task_put_message(out, WIRE_TIMER, worker->timers[first].id, NULL, 0);
-    stop_timer(worker, worker->timers[first].id);
-  }
+  uint64_t now = loop_now(), id;
+  while (waits_take_due(&worker->waits, now, &id))
+    task_put_message(out, WIRE_TIMER, id, NULL, 0);
 }
 
 /* Under the task's lock. */
@@ -423,7 +370,7 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
   for (task_message *message = list; message; message = message->next) {
     if (message->header.type == WIRE_FULFIL || message->header.type == WIRE_REJECT ||
         message->header.type == WIRE_REJECT_VALUE)
-      remove_call(worker, message->header.id);
+      waits_remove_call(&worker->waits, message->header.id);
     task_put_message(out, message->header.type, message->header.id, message->body,
                      message->header.len);
     if (out->status != CBOR_OK)
@@ -461,7 +408,7 @@ static bool is_stopped(task *task) {
 /* The promise of the function is pending and its job queue is empty. */
 static void go_on(worker *worker, task *task) {
   cbor_out *messages = &worker->messages;
-  if (worker->calls_live == 0 && worker->timer_count == 0) {
+  if (waits_is_empty(&worker->waits)) {
     task_fail(task, "Error", "DEADLOCK",
               "Deferred: the function waits for a promise that nothing can settle any more");
     return;
@@ -533,7 +480,7 @@ static void set_limits(worker *worker, const task *task) {
  * may still come to execute, serves no other task. */
 static bool is_reusable(const worker *worker, const task *task) {
   return task->state != TASK_FAILED && engine_fault_of(worker->instance) == ENGINE_FAULT_NONE &&
-         worker->calls_live == 0 && worker->timer_count == 0;
+         waits_is_empty(&worker->waits);
 }
 
 static void execute(worker *worker, task *task) {
@@ -590,7 +537,7 @@ void worker_run(worker *worker, task *task) {
     discard_guest(worker);
   if (stopped)
     ensure_guest(worker); /* nobody waits for this outcome: the next task need not wait either */
-  worker->calls_live = worker->timer_count = 0;
+  waits_clear(&worker->waits);
 }
 
 void worker_wake(worker *worker) {
