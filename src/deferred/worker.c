@@ -189,15 +189,13 @@ static void put_code(worker *worker, cbor_out *out, const code *code) {
 
 static void start_timer(worker *worker, uint64_t id, const uint8_t *body, size_t len) {
   cbor_in in;
-  cbor_item item;
-  uint64_t count;
-  double ms = 0;
+  uint64_t delay_ns;
+  const char *site;
+  size_t site_len;
   cbor_in_init(&in, body, len);
-  if (cbor_peek(&in, &item) == CBOR_OK && item.kind == CBOR_ARRAY)
-    cbor_get_array(&in, &count);
-  if (cbor_get_number(&in, &ms) != CBOR_OK || !(ms >= 0))
+  if (!host_timer_read(&in, &delay_ns, &site, &site_len))
     return;
-  if (!waits_start_timer(&worker->waits, id, loop_now() + (uint64_t)(ms * (double)NS_PER_MS)))
+  if (!waits_start_timer(&worker->waits, id, loop_now() + delay_ns))
     task_fail(worker->task, "RangeError", "OPERATIONS",
               "Deferred: more than 1000 timers are pending in the function");
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cbor.h"
 #include "core/mem.h"
 #include "core/op.h"
 #include "guest/wire.h"
@@ -129,6 +130,9 @@ bool host_call_reject_value(host_call *call, const host_error *error, const void
  * progress is told to the guest that made the call. False: it is malformed, or the
  * run takes no more. May call `answer`. */
 bool host_call_message(host_call *call, const wire_header *header, const uint8_t *body);
+/* WIRE_TIMER_START of such a guest, which the handler serves itself: the delay, and with
+ * `debug` where script started it, else NULL. False: it is malformed. Any thread. */
+bool host_timer_read(cbor_in *body, uint64_t *delay_ns, const char **site, size_t *site_len);
 /* Cancels what is nested in `call`; nothing of it is answered any more. */
 void host_call_end_nested(host_call *call);
 
