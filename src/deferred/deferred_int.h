@@ -9,8 +9,6 @@
 #include "sandbox/host.h"
 #include "task/pool.h"
 
-#define CODE_HASH 16u
-
 /* ---- code.c ---- */
 
 /* One function as WIRE_CODE says it. Immutable; freed with the last that holds it. */
@@ -18,7 +16,7 @@ typedef struct code {
   atomic_uint holders;
   const vow_allocator *allocator;
   struct code *next; /* in its place of the table; loop thread */
-  uint8_t hash[CODE_HASH];
+  uint8_t hash[WIRE_HASH];
   char name[64]; /* "": it has none, or a longer one */
   size_t len;
   uint8_t body[];
@@ -35,11 +33,13 @@ typedef struct code_table {
 } code_table;
 
 /* Keeps the function that a message of type WIRE_CODE brings, if there is room. False:
- * it is malformed. Loop thread, as all of the table. */
+ * it is malformed, or not what its hash says. Loop thread, as all of the table. */
 bool code_add(code_table *table, const uint8_t *body, size_t len);
 /* NULL: it was never added, or there was no room. */
-code *code_find(const code_table *table, const uint8_t hash[CODE_HASH]);
+code *code_find(const code_table *table, const uint8_t hash[WIRE_HASH]);
 void code_table_free(code_table *table);
+/* Its text, which lives as long as it does. Any thread. */
+void code_source(const code *code, const char **text, size_t *len);
 code *code_hold(code *code);
 /* Any thread. */
 void code_release(code *code);
@@ -124,7 +124,7 @@ typedef struct task {
 /* What a call asks for, by its arguments, into which it points: [hash, [arguments of the
  * function], options or undefined]; of a pure one without options. */
 typedef struct task_terms {
-  const uint8_t *hash; /* CODE_HASH bytes */
+  const uint8_t *hash; /* WIRE_HASH bytes */
   const uint8_t *list;
   size_t list_len;
   uint64_t affinity; /* 0: any thread */

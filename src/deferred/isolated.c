@@ -42,18 +42,6 @@ struct isolated {
 
 /* ---- what its function may call ---- */
 
-static bool text_at(const code *code, unsigned index, const char **text, size_t *len) {
-  cbor_in in;
-  uint64_t count;
-  cbor_in_init(&in, code->body, code->len);
-  if (cbor_get_array(&in, &count) != CBOR_OK)
-    return false;
-  while (index-- > 0)
-    if (cbor_skip(&in) != CBOR_OK)
-      return false;
-  return cbor_get_text(&in, text, len) == CBOR_OK;
-}
-
 static void reject(host_call *call, const char *message) {
   const host_error error = {"Error", NULL, message, false};
   host_call_reject(call, &error);
@@ -66,10 +54,8 @@ static void take(host_call *call, void *user) {
   cbor_out out;
   cbor_out_init(&out, isolated->common->allocator, 2 * (size_t)WIRE_MESSAGE_MAX);
   cbor_put_array(&out, 2);
-  if (text_at(isolated->task->code, 2, &source, &len))
-    cbor_put_text(&out, source, len);
-  else
-    cbor_put_text(&out, "", 0);
+  code_source(isolated->task->code, &source, &len);
+  cbor_put_text(&out, source, len);
   cbor_put_raw(&out, isolated->task->list, isolated->task->list_len);
   if (out.status == CBOR_OK)
     host_call_fulfil(call, out.data, out.len);

@@ -53,7 +53,7 @@ bool task_terms_read(const uint8_t *arguments, size_t len, task_terms *terms) {
   *terms = (task_terms){0};
   cbor_in_init(&in, arguments, len);
   if (cbor_get_array(&in, &count) != CBOR_OK || count < 2 ||
-      cbor_get_bytes(&in, &terms->hash, &hash_len) != CBOR_OK || hash_len != CODE_HASH ||
+      cbor_get_bytes(&in, &terms->hash, &hash_len) != CBOR_OK || hash_len != WIRE_HASH ||
       cbor_peek(&in, &item) != CBOR_OK || item.kind != CBOR_ARRAY ||
       cbor_slice(&in, &terms->list, &terms->list_len) != CBOR_OK)
     return false;

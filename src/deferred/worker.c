@@ -14,7 +14,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 
 typedef struct known {
-  uint8_t hash[CODE_HASH];
+  uint8_t hash[WIRE_HASH];
   uint64_t used;
 } known;
 
@@ -147,9 +147,9 @@ void worker_close(void *user) {
 
 /* ---- the functions it knows ---- */
 
-static known *find_known(worker *worker, const uint8_t hash[CODE_HASH]) {
+static known *find_known(worker *worker, const uint8_t hash[WIRE_HASH]) {
   for (uint32_t i = 0; i < worker->known_count; i++)
-    if (memcmp(worker->known[i].hash, hash, CODE_HASH) == 0)
+    if (memcmp(worker->known[i].hash, hash, WIRE_HASH) == 0)
       return &worker->known[i];
   return NULL;
 }
@@ -162,11 +162,11 @@ static known *oldest_known(worker *worker) {
   return oldest;
 }
 
-static void put_drop(cbor_out *out, const uint8_t hash[CODE_HASH]) {
+static void put_drop(cbor_out *out, const uint8_t hash[WIRE_HASH]) {
   uint8_t body[32];
   cbor_out bytes;
   cbor_out_fixed(&bytes, body, sizeof body);
-  cbor_put_bytes(&bytes, hash, CODE_HASH);
+  cbor_put_bytes(&bytes, hash, WIRE_HASH);
   task_put_message(out, WIRE_CODE_DROP, 0, body, bytes.len);
 }
 
@@ -179,7 +179,7 @@ static void put_code(worker *worker, cbor_out *out, const code *code) {
     } else {
       known = &worker->known[worker->known_count++];
     }
-    memcpy(known->hash, code->hash, CODE_HASH);
+    memcpy(known->hash, code->hash, WIRE_HASH);
     task_put_message(out, WIRE_CODE, 0, code->body, code->len);
   }
   known->used = worker->tasks;
@@ -434,7 +434,7 @@ static void put_task(worker *worker, cbor_out *out, const task *task) {
   put_code(worker, out, task->code);
   cbor_out_fixed(&prefix, head, sizeof head);
   cbor_put_array(&prefix, 2);
-  cbor_put_bytes(&prefix, task->code->hash, CODE_HASH);
+  cbor_put_bytes(&prefix, task->code->hash, WIRE_HASH);
   size_t len = prefix.len + task->list_len;
   const wire_header header = {WIRE_TASK, (uint32_t)len, worker->tasks};
   static const uint8_t zeros[8];

@@ -105,13 +105,13 @@ static bool put_blob(guest *g, cbor_out *out, JSValueConst function, const defer
   return out->status == CBOR_OK;
 }
 
-static void hash_of(const cbor_out *blob, uint8_t hash[HASH_LEN]) {
+static void hash_of(const cbor_out *blob, uint8_t hash[WIRE_HASH]) {
   uint8_t sum[SHA256_DIGEST_LENGTH];
   SHA2_CTX context;
   SHA256Init(&context);
   SHA256Update(&context, blob->data, blob->len);
   SHA256Final(sum, &context);
-  memcpy(hash, sum, HASH_LEN);
+  memcpy(hash, sum, WIRE_HASH);
 }
 
 /* An empty text where there is none. */
@@ -127,7 +127,7 @@ static void put_code(guest *g, cbor_out *out, const cbor_out *blob, const deferr
   JSAtom atom = engine_function_file(function);
   const char *file = atom == JS_ATOM_NULL ? NULL : JS_AtomToCString(g->ctx, atom);
   cbor_put_array(out, 5);
-  cbor_put_bytes(out, code->hash, HASH_LEN);
+  cbor_put_bytes(out, code->hash, WIRE_HASH);
   cbor_put_bytes(out, blob->data, blob->len);
   put_text(out, source, source_len);
   put_text(out, name, name ? strlen(name) : 0);
@@ -181,18 +181,18 @@ static int make_code(guest *g, JSValueConst function, deferred_code *code) {
 
 /* The hash of a function that the host has; -1 with an exception, which says why it
  * cannot be sent. */
-static int hash_for(guest *g, JSValueConst function, uint8_t hash[HASH_LEN]) {
+static int hash_for(guest *g, JSValueConst function, uint8_t hash[WIRE_HASH]) {
   guest_deferred *deferred = g->deferred;
   const void *key = engine_function_key(function);
   deferred_code *slot = key && deferred->codes ? slot_of(deferred, key) : NULL;
   if (slot && slot->key && is_as_sent(g, function, slot)) {
-    memcpy(hash, slot->hash, HASH_LEN);
+    memcpy(hash, slot->hash, WIRE_HASH);
     return 0;
   }
   deferred_code code = {0};
   if (refusal_for_sort(g, function) < 0 || make_code(g, function, &code) < 0)
     return -1;
-  memcpy(hash, code.hash, HASH_LEN);
+  memcpy(hash, code.hash, WIRE_HASH);
   if (!deferred->codes)
     deferred->codes = js_calloc(g->ctx, CODE_SLOTS, sizeof *deferred->codes);
   if (!deferred->codes) {
@@ -255,7 +255,7 @@ static int encode_task(guest *g, cbor_out *out, const uint8_t *hash, const task_
   value_mode mode = options->pure || options->isolated ? VALUE_ARGUMENT : VALUE_TASK;
   call_put_head(g, out, options->pure ? deferred->kind_pure : deferred->kind_task, &options->call);
   cbor_put_array(out, options->pure ? 2 : 3);
-  cbor_put_bytes(out, hash, HASH_LEN);
+  cbor_put_bytes(out, hash, WIRE_HASH);
   cbor_put_array(out, (uint64_t)argc);
   for (int i = 0; i < argc; i++)
     if (value_encode(g->ctx, out, argv[i], mode, "argument", (unsigned)i + 1) < 0)
@@ -273,7 +273,7 @@ static JSValue new_promise(guest *g) {
  * wrong with its arguments rejects the promise, as with every host call. */
 static JSValue submit(guest *g, JSValueConst function, const task_options *options, int argc,
                       JSValueConst *argv) {
-  uint8_t hash[HASH_LEN];
+  uint8_t hash[WIRE_HASH];
   uint64_t number;
   JSValue promise = JS_EXCEPTION;
   if (hash_for(g, function, hash) < 0)

@@ -6,7 +6,6 @@
 #include "guest/call.h"
 #include "guest/engine_function.h"
 
-#define HASH_LEN 16
 #define CODES_MAX 256u
 #define CODE_SLOTS 512u
 #define ARGUMENTS_MAX 65534u
@@ -23,7 +22,7 @@ typedef enum {
 typedef struct deferred_code {
   const void *key; /* its code; NULL: the slot is empty */
   JSValue held;    /* keeps `key` from being another's */
-  uint8_t hash[HASH_LEN];
+  uint8_t hash[WIRE_HASH];
   engine_name *names; /* globals it uses */
   uint8_t *uses;      /* name_use of each */
   uint32_t names_count;

@@ -7,14 +7,13 @@
 #include "guest/engine_function.h"
 #include "guest/shared.h"
 
-#define HASH_LEN 16
 #define BUCKETS 64u
 #define ARGUMENTS_MAX 65534u
 
 /* A function that was sent. */
 typedef struct task_function {
   struct task_function *next;
-  uint8_t hash[HASH_LEN];
+  uint8_t hash[WIRE_HASH];
   JSValue function; /* owned */
   JSAtom *names;    /* globals it calls itself by; owned, as the atoms */
   uint32_t names_count;
@@ -35,7 +34,7 @@ typedef struct guest_task {
 
 static task_function **find_function(guest_task *task, const uint8_t *hash) {
   task_function **at = &task->functions[hash[0] % BUCKETS];
-  while (*at && memcmp((*at)->hash, hash, HASH_LEN) != 0)
+  while (*at && memcmp((*at)->hash, hash, WIRE_HASH) != 0)
     at = &(*at)->next;
   return at;
 }
@@ -108,7 +107,7 @@ void task_code(guest *g, cbor_in *fields) {
   const uint8_t *hash, *bytes;
   size_t hash_len, len;
   if (cbor_get_array(fields, &count) != CBOR_OK || count != 5 ||
-      cbor_get_bytes(fields, &hash, &hash_len) != CBOR_OK || hash_len != HASH_LEN ||
+      cbor_get_bytes(fields, &hash, &hash_len) != CBOR_OK || hash_len != WIRE_HASH ||
       cbor_get_bytes(fields, &bytes, &len) != CBOR_OK)
     return;
   task_function *function = make_task(g) ? js_mallocz(g->ctx, sizeof *function) : NULL;
@@ -118,7 +117,7 @@ void task_code(guest *g, cbor_in *fields) {
   }
   task_function **at = find_function(g->task, hash);
   function->function = JS_UNDEFINED;
-  memcpy(function->hash, hash, HASH_LEN);
+  memcpy(function->hash, hash, WIRE_HASH);
   if (*at || !read_function(g, bytes, len, function)) {
     free_function(g, function);
     forget_exception(g);
@@ -130,7 +129,7 @@ void task_code(guest *g, cbor_in *fields) {
 void task_code_drop(guest *g, cbor_in *hash) {
   const uint8_t *bytes;
   size_t len;
-  if (!g->task || cbor_get_bytes(hash, &bytes, &len) != CBOR_OK || len != HASH_LEN)
+  if (!g->task || cbor_get_bytes(hash, &bytes, &len) != CBOR_OK || len != WIRE_HASH)
     return;
   task_function **at = find_function(g->task, bytes), *gone = *at;
   if (!gone || gone == g->task->running)
@@ -422,7 +421,7 @@ void task_start(guest *g, uint64_t id, cbor_in *fields) {
   task->serial++;
   task_function *function = NULL;
   if (cbor_get_array(fields, &count) == CBOR_OK && count == 2 &&
-      cbor_get_bytes(fields, &hash, &len) == CBOR_OK && len == HASH_LEN)
+      cbor_get_bytes(fields, &hash, &len) == CBOR_OK && len == WIRE_HASH)
     function = *find_function(task, hash);
   if (function) {
     call_function(g, function, fields);

@@ -50,7 +50,7 @@ enum {
 
   /* Deferred: functions that a worker's guest runs (natively only). The main guest
    * tells the host, and the host its workers. */
-  WIRE_CODE, /* both ways, array: hash (bytes, 16), bytecode (bytes), source (text), function
+  WIRE_CODE, /* both ways, array: hash (bytes, WIRE_HASH), bytecode (bytes), source (text), function
               * name (text), file (text); before the first call or task that names it */
   WIRE_REJECT_VALUE, /* to the main guest: the thrown value; the call is rejected with exactly that
                       */
@@ -85,6 +85,9 @@ enum {
 #define WIRE_ERROR_STACK "stack"
 #define WIRE_ERROR_SHOWN "shown"         /* all of it as the console shows it; of a program */
 #define WIRE_ERROR_OPERATION "operation" /* array: id, name, attempts */
+
+/* WIRE_CODE: what a function is known by, the first bytes of the SHA-256 of its bytecode. */
+#define WIRE_HASH 16u
 
 /* Shared words at a fixed place in the guest's memory. */
 typedef struct wire_shared {

@@ -38,7 +38,8 @@ typedef struct pair {
   engine *engine;
   side main, worker;
   queue tasks; /* that wait for the worker */
-  bool busy, hold_tasks, hold_answers;
+  queue code;  /* that was kept from it */
+  bool busy, hold_tasks, hold_code, hold_answers;
   unsigned codes, calls, cancels, answers, progress, stopped_timers;
   uint64_t running;
   bool isolated;
@@ -154,8 +155,8 @@ static inline void pair_open(pair *p) {
 }
 
 static inline void pair_close(pair *p) {
-  queue *const queues[] = {&p->main.said, &p->main.heard, &p->worker.said, &p->worker.heard,
-                           &p->tasks};
+  queue *const queues[] = {&p->main.said,    &p->main.heard, &p->worker.said,
+                           &p->worker.heard, &p->tasks,      &p->code};
   for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
     queue_drop(queues[i]);
   if (p->main.instance)
@@ -259,7 +260,7 @@ static inline void note_code(pair *p, const message *m) {
   note_text(&in, p->file, sizeof p->file);
   assert_true(cbor_in_end(&in));
   p->codes++;
-  queue_put(&p->worker.heard, WIRE_CODE, 0, m->bytes, m->len);
+  queue_put(p->hold_code ? &p->code : &p->worker.heard, WIRE_CODE, 0, m->bytes, m->len);
 }
 
 static inline void note_value(pair *p, const message *m) {

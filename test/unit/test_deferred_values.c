@@ -339,6 +339,51 @@ static void forged_tasks(void **state) {
   pair_close(&p);
 }
 
+/* Code that was cut is no function, wherever it was; and one hash is none for another. */
+static void code_that_was_cut(void **state) {
+  (void)state;
+  pair p;
+  pair_open(&p);
+  p.hold_tasks = p.hold_code = true;
+  pair_script(&p, "function cut(a) { const l = [`x${a}`, /b+/, { c: 1n }]; class D { #e = 2.5; };"
+                  " try { return [l, new D()]; } finally { a++; } } new Deferred(cut, 1); 1");
+  message *code = queue_take(&p.code), *task = queue_take(&p.tasks);
+  cbor_in in;
+  uint64_t count;
+  const uint8_t *hash, *bytes;
+  size_t hash_len, len;
+  cbor_in_init(&in, code->bytes, code->len);
+  assert_int_equal(cbor_get_array(&in, &count), CBOR_OK);
+  assert_int_equal(cbor_get_bytes(&in, &hash, &hash_len), CBOR_OK);
+  assert_int_equal(cbor_get_bytes(&in, &bytes, &len), CBOR_OK);
+  for (size_t cut = 0; cut <= len; cut++) {
+    cbor_out out;
+    cbor_out_init(&out, NULL, MIB);
+    cbor_put_array(&out, 5);
+    cbor_put_bytes(&out, hash, hash_len);
+    cbor_put_bytes(&out, bytes, cut);
+    for (int i = 0; i < 3; i++)
+      cbor_put_text(&out, "", 0);
+    queue_put(&p.worker.heard, WIRE_CODE, 0, out.data, out.len);
+    cbor_out_free(&out);
+    task->bytes[2] ^= cut == len; /* the first of its hash, at last */
+    queue_put(&p.worker.heard, WIRE_TASK, 5, task->bytes, task->len);
+    assert_true(side_turn(&p.worker));
+    message *m = queue_take(&p.worker.said);
+    assert_int_equal(m->type, WIRE_TASK_ERROR);
+    assert_non_null(memmem(m->bytes, m->len, "could not read this function", 28));
+    free(m);
+    assert_null(p.worker.said.first);
+  }
+  task->bytes[2] ^= 1;
+  queue_put(&p.worker.heard, WIRE_TASK, 5, task->bytes, task->len);
+  assert_true(side_turn(&p.worker));
+  assert_int_equal(p.worker.said.first->type, WIRE_TASK_VALUE);
+  free(code);
+  free(task);
+  pair_close(&p);
+}
+
 /* Arguments that end too early or are none: an error of the task. */
 static void forged_arguments(void **state) {
   (void)state;
@@ -378,6 +423,7 @@ int main(void) {
       cmocka_unit_test(shared_memory_counts),
       cmocka_unit_test(forged_tickets_open_nothing),
       cmocka_unit_test(forged_tasks),
+      cmocka_unit_test(code_that_was_cut),
       cmocka_unit_test(forged_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
