@@ -23,6 +23,7 @@ All of them run in a copy of the folder. With VOW_TEST_NAME, a regular expressio
 tests that it matches are run.
 """
 import argparse
+import ctypes
 import http.server
 import json
 import os
@@ -238,6 +239,40 @@ class Signals(Base):
     def test_spinning_where_everything_is_caught(self):
         self.interrupted("console.log('ready'); for (;;) try { for (;;); } catch {} finally {}",
                          signal.SIGINT)
+
+    def test_told_to_another_thread(self):
+        child = self.start("-", stdin=subprocess.PIPE)
+        child.stdin.write(b"const d = new Deferred(() => { Deferred.progress(1); for (;;); });"
+                          b"d.onprogress = () => console.log('ready'); await d")
+        child.stdin.close()
+        child.stdin = None
+        self.assertEqual(child.stdout.readline(), b"ready\n")
+        others = [int(name) for name in os.listdir(f"/proc/{child.pid}/task")
+                  if int(name) != child.pid]
+        self.assertEqual(ctypes.CDLL(None).tgkill(child.pid, others[0], signal.SIGINT), 0)
+        child.communicate(timeout=30 * self.scale)
+        self.assertEqual(child.returncode, 130)
+
+    def catches(self, child, number):
+        with open(f"/proc/{child.pid}/status", encoding="ascii") as file:
+            caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", file.read()).group(1), 16)
+        return bool(caught >> (number - 1) & 1)
+
+    def test_twice_in_a_native(self):
+        child = self.start("-", stdin=subprocess.PIPE)
+        child.stdin.write(b"console.log('ready'); new Array(2 ** 32 - 1).join()")
+        child.stdin.close()
+        child.stdin = None
+        self.assertEqual(child.stdout.readline(), b"ready\n")
+        self.assertTrue(self.catches(child, signal.SIGINT))
+        child.send_signal(signal.SIGINT)
+        until = time.monotonic() + 30 * self.scale
+        while self.catches(child, signal.SIGINT):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.001)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=30 * self.scale)
+        self.assertEqual(child.returncode, -signal.SIGINT)
 
     def test_waiting_for_an_operation(self):
         path = os.path.join(self.folder, "signal.db")

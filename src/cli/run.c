@@ -182,12 +182,17 @@ static void stop_soon(program *p) {
   uv_async_send(&interrupt.wake);
 }
 
+/* Once: a second signal ends a process that a native keeps busy. Any thread may be told
+ * of the first one, and passes it on. */
 static void on_signal(int number) {
   int error = errno;
-  if (!pthread_equal(pthread_self(), interrupt.thread))
+  if (pthread_equal(pthread_self(), interrupt.thread)) {
+    signal(number, SIG_DFL);
+    if (interrupt.program)
+      stop_soon(interrupt.program);
+  } else {
     pthread_kill(interrupt.thread, number);
-  else if (interrupt.program)
-    stop_soon(interrupt.program);
+  }
   errno = error;
 }
 
@@ -198,8 +203,7 @@ static void on_wake(uv_async_t *wake) {
 }
 
 static bool watch_signals(program *p) {
-  /* Once: a second signal ends a process that a native keeps busy. */
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   int error = uv_async_init(loop_uv(shard_loop(p->script.shard)), &interrupt.wake, on_wake);
   if (error != 0) {
     usage("signals cannot be watched: %s", uv_strerror(error));
