@@ -109,14 +109,10 @@ static bool hear(void *user, const uint8_t *bytes, size_t len) {
   (void)user;
   for (size_t at = 0; at < len;) {
     wire_header header;
-    demand(len - at >= sizeof header);
-    memcpy(&header, bytes + at, sizeof header);
-    at += sizeof header;
-    demand(header.len <= len - at);
-    demand(header.len == 0 || is_well_formed(bytes + at, header.len));
-    note(&header, bytes + at);
-    value_release(bytes + at, header.len);
-    at += WIRE_ALIGN(header.len);
+    const uint8_t *body = wire_next(bytes, len, &at, &header);
+    demand(body && (header.len == 0 || is_well_formed(body, header.len)));
+    note(&header, body);
+    value_release(body, header.len);
   }
   return true;
 }

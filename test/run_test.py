@@ -211,12 +211,17 @@ class Usage(Base):
 
 
 class Signals(Base):
-    def interrupted(self, source, number, *arguments):
-        child = self.start("-", *arguments, stdin=subprocess.PIPE)
+    def ready(self, source, *options):
+        """A program that has said so."""
+        child = self.start(*options, "-", stdin=subprocess.PIPE)
         child.stdin.write(source.encode())
         child.stdin.close()
         child.stdin = None
         self.assertEqual(child.stdout.readline(), b"ready\n")
+        return child
+
+    def interrupted(self, source, number):
+        child = self.ready(source)
         child.send_signal(number)
         begun = time.monotonic()
         out, err = child.communicate(timeout=30 * self.scale)
@@ -241,12 +246,8 @@ class Signals(Base):
                          signal.SIGINT)
 
     def test_told_to_another_thread(self):
-        child = self.start("-", stdin=subprocess.PIPE)
-        child.stdin.write(b"const d = new Deferred(() => { Deferred.progress(1); for (;;); });"
-                          b"d.onprogress = () => console.log('ready'); await d")
-        child.stdin.close()
-        child.stdin = None
-        self.assertEqual(child.stdout.readline(), b"ready\n")
+        child = self.ready("const d = new Deferred(() => { Deferred.progress(1); for (;;); });"
+                           "d.onprogress = () => console.log('ready'); await d")
         others = [int(name) for name in os.listdir(f"/proc/{child.pid}/task")
                   if int(name) != child.pid]
         self.assertEqual(ctypes.CDLL(None).tgkill(child.pid, others[0], signal.SIGINT), 0)
@@ -259,11 +260,7 @@ class Signals(Base):
         return bool(caught >> (number - 1) & 1)
 
     def test_twice_in_a_native(self):
-        child = self.start("-", stdin=subprocess.PIPE)
-        child.stdin.write(b"console.log('ready'); new Array(2 ** 32 - 1).join()")
-        child.stdin.close()
-        child.stdin = None
-        self.assertEqual(child.stdout.readline(), b"ready\n")
+        child = self.ready("console.log('ready'); new Array(2 ** 32 - 1).join()")
         self.assertTrue(self.catches(child, signal.SIGINT))
         child.send_signal(signal.SIGINT)
         until = time.monotonic() + 30 * self.scale
@@ -295,11 +292,7 @@ class Signals(Base):
 
     def test_report_of_an_interrupted_program(self):
         report = os.path.join(self.folder, "interrupted.json")
-        child = self.start("--report", report, "-", stdin=subprocess.PIPE)
-        child.stdin.write(b"console.log('ready'); for (;;);")
-        child.stdin.close()
-        child.stdin = None
-        self.assertEqual(child.stdout.readline(), b"ready\n")
+        child = self.ready("console.log('ready'); for (;;);", "--report", report)
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=30 * self.scale)
         with open(report, encoding="utf-8") as file:

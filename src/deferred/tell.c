@@ -22,13 +22,10 @@ static void deliver_one(const task *task, const wire_header *header, const uint8
 static void deliver(loop_message *message) {
   telling *telling = (struct telling *)message;
   task *task = telling->task;
-  for (size_t at = 0; at < telling->len;) {
-    wire_header header;
-    memcpy(&header, telling->bytes + at, sizeof header);
-    at += sizeof header;
-    deliver_one(task, &header, telling->bytes + at);
-    at += WIRE_ALIGN(header.len);
-  }
+  wire_header header;
+  const uint8_t *body;
+  for (size_t at = 0; (body = wire_next(telling->bytes, telling->len, &at, &header));)
+    deliver_one(task, &header, body);
   uv_mutex_lock(&task->lock);
   task->told_bytes -= telling->len;
   if (task->worker)

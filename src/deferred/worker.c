@@ -277,13 +277,12 @@ static void tell_loop(worker *worker, task *task) {
 
 static bool drain(void *user, const uint8_t *bytes, size_t len) {
   worker *worker = user;
-  for (size_t at = 0; worker->task && len - at >= sizeof(wire_header);) {
+  for (size_t at = 0; worker->task && at < len;) {
     wire_header header;
-    memcpy(&header, bytes + at, sizeof header);
-    if (header.len > len - at - sizeof header)
+    const uint8_t *body = wire_next(bytes, len, &at, &header);
+    if (!body)
       return false;
-    handle(worker, &header, bytes + at + sizeof header);
-    at += room_for(header.len);
+    handle(worker, &header, body);
   }
   if (worker->task)
     tell_loop(worker, worker->task);
