@@ -212,25 +212,20 @@ static int hash_for(guest *g, JSValueConst function, uint8_t hash[WIRE_HASH]) {
 /* ---- options of a task ---- */
 
 static void put_options(cbor_out *out, JSContext *ctx, const task_options *options) {
-  static const char *const keys[] = {"affinity", "name"};
-  unsigned members = (unsigned)options->isolated + (options->memory_mib >= 0 ? 1u : 0u) +
-                     (options->run_ms >= 0 ? 1u : 0u);
-  for (size_t i = 0; i < TASK_TEXTS; i++)
-    members += JS_IsUndefined(options->texts[i]) ? 0u : 1u;
+  bool placed = !JS_IsUndefined(options->affinity);
+  unsigned members = (unsigned)placed + (unsigned)options->isolated +
+                     (options->memory_mib >= 0 ? 1u : 0u) + (options->run_ms >= 0 ? 1u : 0u);
   if (!members) {
     cbor_put_undefined(out);
     return;
   }
   cbor_put_map(out, members);
-  for (size_t i = 0; i < TASK_TEXTS; i++) {
-    size_t len;
-    const char *text =
-        JS_IsUndefined(options->texts[i]) ? NULL : JS_ToCStringLen(ctx, &len, options->texts[i]);
-    if (!text)
-      continue; /* an exception is found by call_check_encoded() */
-    cbor_put_cstring(out, keys[i]);
-    put_clean_text(out, text, len, TASK_TEXT_MAX);
-    JS_FreeCString(ctx, text);
+  if (placed) {
+    size_t len = 0;
+    const char *text = JS_ToCStringLen(ctx, &len, options->affinity);
+    cbor_put_cstring(out, "affinity");
+    put_clean_text(out, text ? text : "", len, AFFINITY_BYTES_MAX);
+    JS_FreeCString(ctx, text); /* no text: call_check_encoded() finds the exception */
   }
   if (options->isolated) {
     cbor_put_cstring(out, "isolated");

@@ -43,19 +43,15 @@ typedef struct guest_deferred {
 } guest_deferred;
 
 /* Beside {timeout, signal, priority}. */
-#define TASK_TEXTS 2 /* affinity, name */
-#define TASK_TEXT_MAX 256u
+#define AFFINITY_BYTES_MAX 256u
 typedef struct task_options {
   call_options call;
-  JSValue texts[TASK_TEXTS]; /* strings, owned, or JS_UNDEFINED */
+  JSValue affinity;          /* a string, owned, or JS_UNDEFINED */
   double memory_mib, run_ms; /* < 0: not given */
   bool isolated, pure;
 } task_options;
 #define NO_TASK_OPTIONS                                                                            \
-  {                                                                                                \
-    .call = {-1, 0, JS_UNDEFINED}, .texts = {JS_UNDEFINED, JS_UNDEFINED}, .memory_mib = -1,        \
-    .run_ms = -1                                                                                   \
-  }
+  { .call = {-1, 0, JS_UNDEFINED}, .affinity = JS_UNDEFINED, .memory_mib = -1, .run_ms = -1 }
 
 /* 0, or -1 with an exception; task_options_free() follows either way. */
 int task_options_read(JSContext *ctx, JSValueConst options, task_options *read);
