@@ -30,7 +30,7 @@ struct deferred {
   uint32_t queue_max;
   task *watched; /* asked to stop, or with a limit of running time */
   uv_timer_t *watch;
-  waiting *ready; /* calls of Deferred.ready() */
+  waiting *ready, *last_ready; /* calls of Deferred.ready() */
   uint64_t retired;
 };
 
@@ -159,21 +159,26 @@ static void start_ready(host_call *call, void *user) {
     reject(call, NULL, "OUT_OF_MEMORY", "Deferred.ready: out of memory", false);
   if (!entry)
     return;
-  waiting **last = &deferred->ready;
-  while (*last)
-    last = &(*last)->next;
-  *entry = (waiting){NULL, call};
-  *last = entry;
+  entry->call = call;
+  if (deferred->ready)
+    deferred->last_ready->next = entry;
+  else
+    deferred->ready = entry;
+  deferred->last_ready = entry;
 }
 
 static void stop_ready(host_call *call, void *user) {
   deferred *deferred = user;
-  waiting **at = &deferred->ready;
-  while (*at && (*at)->call != call)
-    at = &(*at)->next;
+  waiting **at = &deferred->ready, *before = NULL;
+  while (*at && (*at)->call != call) {
+    before = *at;
+    at = &before->next;
+  }
   if (*at) {
     waiting *gone = *at;
     *at = gone->next;
+    if (deferred->last_ready == gone)
+      deferred->last_ready = before;
     mem_free(deferred->allocator, gone);
   }
   reject(call, "AbortError", "CANCELLED", "Deferred.ready was cancelled", false);

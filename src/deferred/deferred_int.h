@@ -108,7 +108,8 @@ typedef struct task {
   unsigned progress_count;
   bool progress_told; /* a message about them is on its way */
   size_t told_bytes;  /* on their way to the loop */
-  bool stop;          /* nobody waits for the outcome any more */
+  bool stop;          /* nobody waits for the outcome any more, or it is `starved` */
+  bool starved;       /* there was no memory for an answer to one of its calls */
   bool retired;       /* its thread was given up: nothing is posted any more */
 
   task_state state; /* from here: the worker's, then the loop's, with the pool's message */

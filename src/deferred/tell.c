@@ -154,7 +154,7 @@ void deferred_answer(host_call *call, const wire_header *header, const void *bod
   uv_mutex_lock(&task->lock);
   if (!message) {
     value_release(body, header->len);
-    task->stop = true; /* it would wait for ever */
+    task->starved = task->stop = true; /* it would wait for ever */
     if (task->worker)
       worker_stop(task->worker, task);
   } else {

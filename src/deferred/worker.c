@@ -23,7 +23,6 @@ struct worker {
   engine *engine;
   engine_instance *instance; /* NULL: to be opened */
   isolated *isolated;        /* NULL: to be opened */
-  size_t resting_bytes;      /* what the guest held before its first task */
   uv_cond_t wake;            /* with the lock of the task that executes */
 
   known known[KNOWN_MAX];
@@ -103,10 +102,8 @@ static bool ensure_guest(worker *worker) {
     return false;
   worker->instance =
       engine_instance_open(worker->engine, NULL, worker->common->memory_bytes, drain, worker);
-  if (worker->instance && load(worker)) {
-    worker->resting_bytes = engine_memory(worker->instance);
+  if (worker->instance && load(worker))
     return true;
-  }
   discard_guest(worker);
   return false;
 }
@@ -291,6 +288,16 @@ static bool drain(void *user, const uint8_t *bytes, size_t len) {
 
 /* ---- turns ---- */
 
+static void fail_by_stop(task *task) {
+  uv_mutex_lock(&task->lock);
+  bool starved = task->starved;
+  uv_mutex_unlock(&task->lock);
+  if (starved)
+    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for an answer");
+  else
+    task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+}
+
 static void fail_by_time(task *task) {
   char message[120];
   snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
@@ -305,7 +312,7 @@ static void fail_by_fault(worker *worker, task *task) {
     if (task->run_ns && loop_now() >= worker->stop_at)
       fail_by_time(task);
     else
-      task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+      fail_by_stop(task);
     break;
   case ENGINE_FAULT_MEMORY:
     snprintf(message, sizeof message,
@@ -416,7 +423,7 @@ static void go_on(worker *worker, task *task) {
   if (task->state != TASK_OPEN)
     return;
   if (is_stopped(task)) {
-    task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+    fail_by_stop(task);
   } else if (loop_now() >= worker->stop_at) {
     fail_by_time(task);
   } else {

@@ -442,10 +442,8 @@ JSValue task_progress(JSContext *ctx, JSValueConst this_value, int argc, JSValue
     return JS_ThrowTypeError(ctx, "Deferred.progress is called by the function that runs");
   cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
   int failed = put_value(g, out, argc > 0 ? argv[0] : JS_UNDEFINED, "progress");
-  if (!failed) {
+  if (!failed)
     outbox_put(g, WIRE_PROGRESS, g->task->id, out->data, out->len);
-    platform_flush(g); /* the turn may be long */
-  }
   scratch_release(g, out);
   platform_flush(g); /* a function that computes for long tells it meanwhile */
   return failed ? JS_EXCEPTION : JS_UNDEFINED;
