@@ -141,6 +141,11 @@ task *task_open(common *common, code *code, const task_terms *terms);
 task *task_hold(task *task);
 void task_release(task *task);
 void task_fail(task *task, const char *name, const char *code, const char *message);
+/* Its running time is over; it needs more memory than it, or without a limit of its own
+ * `common_max`, may have; it waits for nothing. */
+void task_fail_by_time(task *task);
+void task_fail_by_memory(task *task, size_t common_max);
+void task_fail_by_deadlock(task *task);
 /* Copies `len` bytes as the outcome. */
 void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
 /* Appends one message of wire.h. */

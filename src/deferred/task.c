@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "deferred/deferred_int.h"
@@ -116,6 +117,25 @@ void task_fail(task *task, const char *name, const char *code, const char *messa
   size_t len = strnlen(message, sizeof task->failure.message - 1);
   memcpy(task->failure.message, message, len);
   task->failure.message[len] = 0;
+}
+
+void task_fail_by_time(task *task) {
+  char message[120];
+  snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
+           (unsigned long long)(task->run_ns / NS_PER_MS));
+  task_fail(task, "TimeoutError", "TIMEOUT", message);
+}
+
+void task_fail_by_memory(task *task, size_t common_max) {
+  char message[120];
+  snprintf(message, sizeof message, "Deferred: the function needs more than its %zu MiB of memory",
+           (task->memory_bytes ? task->memory_bytes : common_max) >> 20);
+  task_fail(task, "RangeError", "MEMORY", message);
+}
+
+void task_fail_by_deadlock(task *task) {
+  task_fail(task, "Error", "DEADLOCK",
+            "Deferred: the function waits for a promise that nothing can settle any more");
 }
 
 void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len) {

@@ -298,27 +298,16 @@ static void fail_by_stop(task *task) {
     task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
 }
 
-static void fail_by_time(task *task) {
-  char message[120];
-  snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
-           (unsigned long long)(task->run_ns / NS_PER_MS));
-  task_fail(task, "TimeoutError", "TIMEOUT", message);
-}
-
 static void fail_by_fault(worker *worker, task *task) {
-  char message[200];
   switch (engine_fault_of(worker->instance)) {
   case ENGINE_FAULT_TIME:
     if (task->run_ns && loop_now() >= worker->stop_at)
-      fail_by_time(task);
+      task_fail_by_time(task);
     else
       fail_by_stop(task);
     break;
   case ENGINE_FAULT_MEMORY:
-    snprintf(message, sizeof message,
-             "Deferred: the function needs more than its %zu MiB of memory",
-             (task->memory_bytes ? task->memory_bytes : worker->common->memory_bytes) >> 20);
-    task_fail(task, "RangeError", "MEMORY", message);
+    task_fail_by_memory(task, worker->common->memory_bytes);
     break;
   case ENGINE_FAULT_HOST_MEMORY:
     task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: the machine is out of memory");
@@ -413,8 +402,7 @@ static bool is_stopped(task *task) {
 static void go_on(worker *worker, task *task) {
   cbor_out *messages = &worker->messages;
   if (waits_is_empty(&worker->waits)) {
-    task_fail(task, "Error", "DEADLOCK",
-              "Deferred: the function waits for a promise that nothing can settle any more");
+    task_fail_by_deadlock(task);
     return;
   }
   task_message *answers = wait_for_messages(worker, task);
@@ -425,7 +413,7 @@ static void go_on(worker *worker, task *task) {
   if (is_stopped(task)) {
     fail_by_stop(task);
   } else if (loop_now() >= worker->stop_at) {
-    fail_by_time(task);
+    task_fail_by_time(task);
   } else {
     put_due_timers(worker, messages);
     take_turn(worker, task);

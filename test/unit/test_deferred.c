@@ -240,6 +240,44 @@ static void test_isolated(void **state) {
   CHECK(scripts);
 }
 
+/* An isolated function fails with the words of any other. */
+static void test_isolated_failures(void **state) {
+  (void)state;
+#define SAME                                                                                       \
+  SAY "const same = async (f, options) => { const [a, b] = await Promise.all([false, true].map("   \
+      "(isolated) => say(Deferred.run(f, [], { ...options, isolated }))));"                        \
+      " return a === b ? a : [a, b]; };"
+  static const script scripts[] = {
+      {SAME "await same(() => ({ a: [{ call() {} }] }))",
+       "\"TypeError: result.a[0].call is a function\""},
+      {SAME "await same(() => { throw { call() {} }; })",
+       "\"TypeError: error.call is a function\""},
+      {SAME "await same(() => { throw new Error('e', { cause: () => 1 }); })",
+       "\"TypeError: error.cause is a function\""},
+      {SAME "await same(() => { throw new RangeError('argument 1 of mine'); })",
+       "\"RangeError: argument 1 of mine\""},
+      {SAME "await same(() => Deferred.progress(() => 1))",
+       "\"TypeError: progress is a function\""},
+      {SAME "await same(() => new Promise(() => {}))",
+       "\"Error: Deferred: the function waits for a promise that nothing can settle any more\""},
+      {SAME "await same(() => { Promise.reject(new RangeError('lost')); return 1; })",
+       "\"RangeError: lost\""},
+      {SAME "await same(() => { setTimeout(() => { throw new TypeError('late'); }, 0);"
+            " return new Promise(() => {}); })",
+       "\"TypeError: late\""},
+      {SAME "await same(() => { const a = []; for (;;) a.push(new Uint8Array(1e6)); },"
+            " { memoryMib: 32 })",
+       "\"RangeError: Deferred: the function needs more than its 32 MiB of memory\""},
+      {SAME "await same(() => new Uint8Array(1e8), { memoryMib: 512 })",
+       "\"RangeError: result is larger than 64 MiB\""},
+      {"const e = await Deferred.run(() => { Promise.reject(new RangeError('lost')); }, [],"
+       " { isolated: true }).catch((e) => e); [e instanceof RangeError, /at /.test(e.stack)]",
+       "[true,true]"},
+  };
+#undef SAME
+  CHECK(scripts);
+}
+
 /* The script's own code goes on while its functions are executed elsewhere. */
 static void test_loop_keeps_turning(void **state) {
   (void)state;
@@ -330,6 +368,7 @@ int main(void) {
       cmocka_unit_test(test_arguments_that_are_copied),
       cmocka_unit_test(test_inside),
       cmocka_unit_test(test_isolated),
+      cmocka_unit_test(test_isolated_failures),
       cmocka_unit_test(test_loop_keeps_turning),
       cmocka_unit_test(test_stuck_native),
       cmocka_unit_test(test_stuck_out_of_time),
