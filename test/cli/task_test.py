@@ -499,7 +499,7 @@ class Signals(Case):
         begun = time.monotonic()
         process = self.start(*words)
         err = ""
-        while said not in err:
+        while not all(part in err for part in said.split()):
             line = process.stderr.readline()
             self.assertTrue(line, f"ended before: {err}")
             err += line
@@ -517,7 +517,8 @@ class Signals(Case):
                           ["parallel", "js:f.js:wait", "so:tasks.so:wait_for_stop"],
                           ["retry", "js:f.js:wait"]):
                 with self.subTest((number, words)):
-                    ended = self.stop(number, "waits", *words)
+                    begun = "waits begun" if "so:tasks.so:wait_for_stop" in words else "waits"
+                    ended = self.stop(number, begun, *words)
                     self.assertEqual((ended.status, ended.out), (130, ""), ended.err)
                     self.assertIn(f"vow task {words[0]}: interrupted by a signal\n", ended.err)
                     if "so:tasks.so:wait_for_stop" in words:
