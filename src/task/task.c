@@ -97,27 +97,33 @@ static vow_status submit(vow_task *task, const vow_task_spec *spec, uint64_t now
 }
 
 vow_status vow_task_start(vow_task_pool *pool, const vow_task_spec *given, vow_task **started) {
-  vow_task_spec spec;
+  vow_task_spec copy;
+  const vow_task_spec *spec = given;
   task_after after = {.ended = NULL};
   task_no_message();
   if (started)
     *started = NULL;
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  if (!task_copy_options(&spec, sizeof spec, given))
-    return task_refuse(pool, "the spec: its size is not set, or it is of a newer version");
-  vow_status status = check(pool, &spec);
+  if (given->size != sizeof copy) {
+    if (!task_copy_options(&copy, sizeof copy, given))
+      return task_refuse(pool, "the spec: its size is not set, or it is of a newer version");
+    spec = &copy;
+  }
+  vow_status status = check(pool, spec);
   if (status != VOW_OK)
     return status;
-  vow_task *task = make(pool, &spec, started != NULL);
+  vow_task *task = make(pool, spec, started != NULL);
   if (!task)
     return VOW_E_NOMEM;
   uint64_t now = task->started_ns = loop_now();
   if (started)
     *started = task;
   uv_mutex_lock(&pool->lock);
-  status = submit(task, &spec, now);
-  task_unlock(pool, now, &after);
+  status = submit(task, spec, now);
+  if (status == VOW_OK)
+    task_take_events(pool, now, &after);
+  task_unlock(pool, &after);
   if (status != VOW_OK) {
     mem_free(pool->allocator, task);
     if (started)
@@ -162,7 +168,9 @@ vow_status vow_task_cancel(vow_task *task) {
   bool live = vow_task_state(task) < VOW_FULFILLED;
   if (live)
     op_cancel(pool->table, task->id, now);
-  task_unlock(pool, now, &after);
+  if (live)
+    task_take_events(pool, now, &after);
+  task_unlock(pool, &after);
   return live ? VOW_OK : VOW_LATE;
 }
 

@@ -174,11 +174,12 @@ bool task_copy_options(void *to, size_t size, const void *from);
 
 /* ---- task_settle.c ---- */
 
-/* Takes the events of the table, sees to it that what is ready has runners, gives the lock
- * back, and does what is to be done then. */
-void task_unlock(vow_task_pool *pool, uint64_t now, task_after *after);
-/* Takes the table's events: tasks become ready, are settled, are told to stop. */
+/* Takes the table's events: tasks become ready, are settled, are told to stop. Whatever may
+ * have raised some is followed by this before the lock is given back. */
 void task_take_events(vow_task_pool *pool, uint64_t now, task_after *after);
+/* Sees to it that what is ready has runners, gives the lock back, and does what is to be done
+ * then. */
+void task_unlock(vow_task_pool *pool, task_after *after);
 /* It has settled: `result` has value or error if it is by result. Wakes and tells. */
 void task_settle(vow_task *task, vow_state state, uint64_t now, task_after *after);
 /* It is settled, and its callback has returned or will not be called: once for each. */
@@ -210,8 +211,8 @@ void task_send(vow_task_pool *pool, task_after *after);
 /* The callback goes on though its task has settled: it is told. */
 void task_stop(task_runner *runner, uint64_t now, task_after *after);
 void task_unstop(task_runner *runner);
-/* The callback counts as ended: returned, or its thread is given up. Frees its place. */
-void task_returned(task_runner *runner, uint64_t now, task_after *after);
+/* Its thread is given up: for the table, and for those who wait, the callback has ended. */
+void task_give_up(task_runner *runner, uint64_t now, task_after *after);
 /* Parks the runner in the table, and takes it back. */
 void task_park(task_runner *runner);
 void task_unpark(task_runner *runner);

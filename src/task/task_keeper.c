@@ -27,7 +27,7 @@ bool task_retire(task_runner *runner, uint64_t now, task_after *after) {
   pool->retired++;
   pool->retired_live++;
   pool->holders++;
-  task_returned(runner, now, after);
+  task_give_up(runner, now, after);
   return true;
 }
 
@@ -68,7 +68,7 @@ static void keep(void *user) {
     retire_overdue(pool, now, &after);
     task_take_events(pool, now, &after);
     if (has_work(&after) || pool->ready > pool->coming) {
-      task_unlock(pool, now, &after);
+      task_unlock(pool, &after);
       uv_mutex_lock(&pool->lock);
     } else {
       sleep_until_due(pool);

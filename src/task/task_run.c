@@ -67,7 +67,7 @@ static void hire_failed(vow_task_pool *pool) {
     task_end(task, &after);
     task_take_events(pool, now, &after);
   }
-  task_unlock(pool, now, &after);
+  task_unlock(pool, &after);
 }
 
 static void send_runner(vow_task_pool *pool, task_runner *runner) {
@@ -163,14 +163,21 @@ static vow_task *begin(task_runner *runner, uint64_t now) {
   return task;
 }
 
-void task_returned(task_runner *runner, uint64_t now, task_after *after) {
+/* The runner is done with its task. */
+static void leave_task(task_runner *runner, task_after *after) {
   vow_task *task = runner->task;
   task_unstop(runner);
   runner->on_stop = NULL;
   task->place = TASK_AWAY;
   task->runner = NULL;
+  if (task->waiters)
+    task_wake_returned(task, after);
+}
+
+void task_give_up(task_runner *runner, uint64_t now, task_after *after) {
+  vow_task *task = runner->task;
   op_handler_done(task->pool->table, task->id, now);
-  task_wake_returned(task, after);
+  leave_task(runner, after);
 }
 
 /* What was said becomes the task's. */
@@ -194,7 +201,7 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
   vow_task *task = runner->task;
   bool failed = runner->said == SAID_ERROR;
   op_status settled =
-      failed ? op_reject(pool->table, task->id, now) : op_fulfil(pool->table, task->id, now);
+      op_finish(pool->table, task->id, failed ? OP_REJECTED : OP_FULFILLED, now);
   if (settled == OP_OK) {
     take_said(task, runner);
     task_settle(task, failed ? VOW_REJECTED : VOW_FULFILLED, now, after);
@@ -202,7 +209,7 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
     pool->late++;
   }
   pool->working--;
-  task_returned(runner, now, after);
+  leave_task(runner, after);
   task_end(task, after);
 }
 
@@ -235,7 +242,7 @@ static vow_task *run_one(task_runner *runner, vow_task *task) {
     task_take_events(pool, now, &after);
     next = begin(runner, now);
   }
-  task_unlock(pool, now, &after);
+  task_unlock(pool, &after);
   forget_said(runner);
   return next;
 }
@@ -250,7 +257,7 @@ static void run(pool_work *work, void *state) {
   uv_mutex_lock(&pool->lock);
   pool->coming--;
   vow_task *task = begin(runner, now);
-  task_unlock(pool, now, &after);
+  task_unlock(pool, &after);
   while (task)
     task = run_one(runner, task);
   task_thread_pool = NULL;
@@ -269,7 +276,7 @@ static void lost(pool_work *work, void *state) {
   uv_mutex_lock(&pool->lock);
   runner->retired = false;
   pool->retired_live--;
-  task_unlock(pool, loop_now(), &after);
+  task_unlock(pool, &after);
   give_back(runner);
   task_pool_drop(pool);
 }

@@ -142,9 +142,8 @@ static void wake_pool_waiters(vow_task_pool *pool, task_after *after) {
     task_wake_all(&pool->quiet_waiters, VOW_OK, after);
 }
 
-void task_unlock(vow_task_pool *pool, uint64_t now, task_after *after) {
+void task_unlock(vow_task_pool *pool, task_after *after) {
   if (!pool->closed) {
-    task_take_events(pool, now, after);
     if (pool->ready > pool->coming && !after->no_hire)
       task_hire(pool, after);
     after->poke = task_keeper_next(pool) < pool->keeper_due;
