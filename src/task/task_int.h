@@ -122,10 +122,11 @@ struct vow_task_pool {
   uint64_t patience_ms;
   uint32_t concurrent_max, retired_max;
   vow_task *ready_first, *ready_last;
-  uint32_t ready;
+  atomic_uint ready; /* changed under the lock */
   /* Runners on their way to what is ready; those that have a task and a place; those that are
    * parked. While anything is ready one of the first two is not 0. */
   uint32_t coming, working, parked;
+  bool lingers;                        /* one of those that come looks for a while before it goes */
   task_runner *all;                    /* of them, ever made */
   _Atomic(task_runner *) free;         /* put without the lock, taken under it */
   task_runner *stop_first, *stop_last; /* told to stop, by time */

@@ -200,8 +200,7 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
   vow_task_pool *pool = runner->pool;
   vow_task *task = runner->task;
   bool failed = runner->said == SAID_ERROR;
-  op_status settled =
-      op_finish(pool->table, task->id, failed ? OP_REJECTED : OP_FULFILLED, now);
+  op_status settled = op_finish(pool->table, task->id, failed ? OP_REJECTED : OP_FULFILLED, now);
   if (settled == OP_OK) {
     take_said(task, runner);
     task_settle(task, failed ? VOW_REJECTED : VOW_FULFILLED, now, after);
@@ -225,6 +224,47 @@ static void forget_said(task_runner *runner) {
   runner->said_block = NULL;
 }
 
+/* ---- lingering ----
+ *
+ * Who submits one after the other wants a runner again right after its last callback. To look
+ * for a moment whether something becomes ready costs both sides less than going back to the
+ * thread pool, and being hired from there. Such a runner counts as coming. */
+
+static _Thread_local spin lingering;
+
+static bool is_any_ready(const void *pool) {
+  return atomic_load_explicit(&((const vow_task_pool *)pool)->ready, memory_order_relaxed) > 0;
+}
+
+/* Under the lock. One of them is enough, and not when it was for nothing the last times. */
+static bool may_linger(task_runner *runner) {
+  vow_task_pool *pool = runner->pool;
+  if (runner->retired || pool->lingers || pool->stopped)
+    return false;
+  if (lingering.skips > 0) {
+    lingering.skips--;
+    return false;
+  }
+  pool->lingers = true;
+  pool->coming++;
+  return true;
+}
+
+static vow_task *linger(task_runner *runner) {
+  vow_task_pool *pool = runner->pool;
+  task_after after = {.ended = NULL};
+  spin_for(&lingering, is_any_ready, pool);
+  uint64_t now = loop_now();
+  uv_mutex_lock(&pool->lock);
+  pool->lingers = false;
+  pool->coming--;
+  vow_task *task = begin(runner, now);
+  task_unlock(pool, &after);
+  return task;
+}
+
+/* ---- a callback after the other ---- */
+
 /* Calls the callback and takes the next. */
 static vow_task *run_one(task_runner *runner, vow_task *task) {
   vow_task_pool *pool = runner->pool;
@@ -242,9 +282,10 @@ static vow_task *run_one(task_runner *runner, vow_task *task) {
     task_take_events(pool, now, &after);
     next = begin(runner, now);
   }
+  bool lingers = !next && may_linger(runner);
   task_unlock(pool, &after);
   forget_said(runner);
-  return next;
+  return lingers ? linger(runner) : next;
 }
 
 static void run(pool_work *work, void *state) {

@@ -3,6 +3,10 @@
 
 /* ---- the ready ones ---- */
 
+static void set_ready(vow_task_pool *pool, uint32_t ready) {
+  atomic_store_explicit(&pool->ready, ready, memory_order_relaxed);
+}
+
 static void add_ready(vow_task *task) {
   vow_task_pool *pool = task->pool;
   task->place = TASK_READY;
@@ -10,7 +14,7 @@ static void add_ready(vow_task *task) {
   task->previous = pool->ready_last;
   *(pool->ready_last ? &pool->ready_last->next : &pool->ready_first) = task;
   pool->ready_last = task;
-  pool->ready++;
+  set_ready(pool, pool->ready + 1);
 }
 
 void task_unready(vow_task *task) {
@@ -18,7 +22,7 @@ void task_unready(vow_task *task) {
   *(task->previous ? &task->previous->next : &pool->ready_first) = task->next;
   *(task->next ? &task->next->previous : &pool->ready_last) = task->previous;
   task->place = TASK_AWAY;
-  pool->ready--;
+  set_ready(pool, pool->ready - 1);
 }
 
 /* ---- settling ---- */
