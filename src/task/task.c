@@ -121,6 +121,7 @@ vow_status vow_task_start(vow_task_pool *pool, const vow_task_spec *given, vow_t
     *started = task;
   uv_mutex_lock(&pool->lock);
   status = submit(task, spec, now);
+  after.sooner = status == VOW_OK;
   if (status == VOW_OK)
     task_take_events(pool, now, &after);
   task_unlock(pool, &after);

@@ -105,9 +105,9 @@ typedef struct task_after {
   vow_task *ended; /* they give back what they hold */
   task_done *tells;
   const sleeper *asleep; /* woken, and to be roused */
-  task_runner *runners;  /* to be sent */
-  uint32_t fresh;        /* and so many to be made */
-  bool poke;             /* the keeper */
+  bool hires;            /* a runner: */
+  task_runner *runner;   /* NULL: one that is to be made */
+  bool sooner;           /* something may be due sooner than the keeper wakes */
   bool no_hire;          /* no thread can be had now */
 } task_after;
 
@@ -205,10 +205,15 @@ uint64_t task_until(uint64_t now, uint64_t limit_ms);
 
 /* ---- task_run.c ---- */
 
-/* Before the lock is given back: takes runners for what is ready. */
+/* Nobody is on the way to what is ready. One is enough: if more is ready when it comes it
+ * hires the next. So no more threads are woken than there is work for. */
+static inline bool task_is_short(const vow_task_pool *pool) {
+  return pool->coming == 0 && atomic_load_explicit(&pool->ready, memory_order_relaxed) > 0;
+}
+/* Before the lock is given back: takes a runner for it. */
 void task_hire(vow_task_pool *pool, task_after *after);
-/* After it: sends them. */
-void task_send(vow_task_pool *pool, task_after *after);
+/* After it: sends that; NULL: one has to be made. */
+void task_send(vow_task_pool *pool, task_runner *runner);
 /* The callback goes on though its task has settled: it is told. */
 void task_stop(task_runner *runner, uint64_t now, task_after *after);
 void task_unstop(task_runner *runner);

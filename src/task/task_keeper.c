@@ -40,7 +40,7 @@ static void retire_overdue(vow_task_pool *pool, uint64_t now, task_after *after)
 }
 
 static bool has_work(const task_after *after) {
-  return after->ended || after->tells || after->asleep || after->runners || after->fresh;
+  return after->ended || after->tells || after->asleep;
 }
 
 /* Under the lock, also at the end. */
@@ -67,7 +67,7 @@ static void keep(void *user) {
     task_take_events(pool, now, &after);
     retire_overdue(pool, now, &after);
     task_take_events(pool, now, &after);
-    if (has_work(&after) || pool->ready > pool->coming) {
+    if (has_work(&after) || task_is_short(pool)) {
       task_unlock(pool, &after);
       uv_mutex_lock(&pool->lock);
     } else {

@@ -24,15 +24,10 @@ static task_runner *take_free(vow_task_pool *pool) {
 }
 
 void task_hire(vow_task_pool *pool, task_after *after) {
-  for (; pool->coming < pool->ready; pool->coming++) {
-    task_runner *runner = take_free(pool);
-    if (!runner) {
-      after->fresh++;
-      continue;
-    }
-    runner->free_next = after->runners;
-    after->runners = runner;
-  }
+  task_runner *runner = take_free(pool);
+  pool->coming++;
+  after->hires = true;
+  after->runner = runner;
 }
 
 static void run(pool_work *work, void *state);
@@ -78,14 +73,8 @@ static void send_runner(vow_task_pool *pool, task_runner *runner) {
   hire_failed(pool);
 }
 
-void task_send(vow_task_pool *pool, task_after *after) {
-  while (after->runners) {
-    task_runner *runner = after->runners;
-    after->runners = runner->free_next;
-    send_runner(pool, runner);
-  }
-  for (; after->fresh > 0; after->fresh--)
-    send_runner(pool, make_runner(pool));
+void task_send(vow_task_pool *pool, task_runner *runner) {
+  send_runner(pool, runner ? runner : make_runner(pool));
 }
 
 /* ---- places of those that wait ---- */
@@ -123,6 +112,7 @@ void task_stop(task_runner *runner, uint64_t now, task_after *after) {
   runner->stop_previous = pool->stop_last;
   *(pool->stop_last ? &pool->stop_last->stop_next : &pool->stop_first) = runner;
   pool->stop_last = runner;
+  after->sooner = true;
   if (runner->waiter)
     task_wake(runner->waiter, VOW_E_CANCELLED, after);
   vow_task_stop_callback *on_stop = runner->on_stop;
@@ -317,6 +307,7 @@ static void lost(pool_work *work, void *state) {
   uv_mutex_lock(&pool->lock);
   runner->retired = false;
   pool->retired_live--;
+  after.sooner = true;
   task_unlock(pool, &after);
   give_back(runner);
   task_pool_drop(pool);

@@ -147,21 +147,22 @@ static void wake_pool_waiters(vow_task_pool *pool, task_after *after) {
 }
 
 void task_unlock(vow_task_pool *pool, task_after *after) {
+  bool poke = false;
   if (!pool->closed) {
-    if (pool->ready > pool->coming && !after->no_hire)
+    if (task_is_short(pool) && !after->no_hire)
       task_hire(pool, after);
-    after->poke = task_keeper_next(pool) < pool->keeper_due;
-    if (after->poke)
+    poke = after->sooner && task_keeper_next(pool) < pool->keeper_due;
+    if (poke)
       pool->keeper_due = 0;
   }
   wake_pool_waiters(pool, after);
   uv_mutex_unlock(&pool->lock);
   if (after->asleep)
     sleeper_rouse(after->asleep);
-  if (after->poke)
+  if (poke)
     uv_cond_signal(&pool->keeper_wake);
-  if (after->runners || after->fresh)
-    task_send(pool, after);
+  if (after->hires)
+    task_send(pool, after->runner);
   tell_all(after->tells);
   end_ended(after->ended);
 }
