@@ -183,11 +183,11 @@ bool function_check(const vow_function *function, char *message, size_t message_
     return refuse(message, message_size, "function: there is no language %d",
                   (int)function->language);
   const char *language = function_language(function->language);
-  unsigned places =
+  int places =
       (function->file != NULL) + (function->module != NULL) + (function->source != NULL);
   if (places != 1)
     return refuse(message, message_size,
-                  "function: must have one of file, module and source, has %u", places);
+                  "function: must have one of file, module and source, has %d", places);
   if (function->module && function->language != VOW_PYTHON)
     return refuse(message, message_size, "function: module: only Python has modules by name");
   if (function->source && function->language == VOW_SHARED_OBJECT)
