@@ -44,7 +44,7 @@ static cbor_status put_bytes(const vow_task_result *result, cbor_out *out) {
   return status;
 }
 
-cbor_status task_put_value(const vow_task_result *result, cbor_out *out) {
+cbor_status task_report_value(const vow_task_result *result, cbor_out *out) {
   if (!result->value) {
     put(out, "null");
     return out->status;
@@ -56,7 +56,7 @@ cbor_status task_put_value(const vow_task_result *result, cbor_out *out) {
 
 /* ---- the report ---- */
 
-const char *task_outcome(vow_state state) {
+const char *task_report_outcome(vow_state state) {
   return state == VOW_FULFILLED      ? "value"
          : state == VOW_TIMED_OUT    ? "limit"
          : state == VOW_OP_CANCELLED ? "cancelled"
@@ -122,11 +122,11 @@ static void put_counts(cbor_out *out, const vow_task_counts *counts) {
   put(out, "}");
 }
 
-void task_put_report(const task_report *report, const char *value, size_t value_len,
+void task_report_put(const task_report *report, const char *value, size_t value_len,
                      cbor_out *out) {
   const vow_task_result *result = vow_task_result_of(report->task);
   put(out, "{\"version\":1");
-  put_string(out, ",\"outcome\":", task_outcome(result->state));
+  put_string(out, ",\"outcome\":", task_report_outcome(result->state));
   if (result->state == VOW_FULFILLED) {
     put(out, ",\"value\":");
     cbor_put_raw(out, value, value_len);

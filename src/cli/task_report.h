@@ -16,13 +16,13 @@ typedef struct task_report {
 } task_report;
 
 /* "value", "error", "limit" or "cancelled". */
-const char *task_outcome(vow_state state);
+const char *task_report_outcome(vow_state state);
 
 /* Appends the value of a fulfilled task as JSON on one line. What is no CBOR is printed as
  * the bytes it is; no value is null. */
-cbor_status task_put_value(const vow_task_result *result, cbor_out *out);
+cbor_status task_report_value(const vow_task_result *result, cbor_out *out);
 
 /* Appends the report as one JSON object on one line. `value` is that of the task, as JSON. */
-void task_put_report(const task_report *report, const char *value, size_t value_len, cbor_out *out);
+void task_report_put(const task_report *report, const char *value, size_t value_len, cbor_out *out);
 
 #endif

@@ -183,8 +183,7 @@ bool function_check(const vow_function *function, char *message, size_t message_
     return refuse(message, message_size, "function: there is no language %d",
                   (int)function->language);
   const char *language = function_language(function->language);
-  int places =
-      (function->file != NULL) + (function->module != NULL) + (function->source != NULL);
+  int places = (function->file != NULL) + (function->module != NULL) + (function->source != NULL);
   if (places != 1)
     return refuse(message, message_size,
                   "function: must have one of file, module and source, has %d", places);
