@@ -2,6 +2,7 @@
 #include "unit/python_fixture.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -462,13 +463,19 @@ static void what_is_printed_comes_in_lines(void **state) {
 
 /* ---- many ---- */
 
-static size_t resident_kib(void) {
-  unsigned long pages = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
-  assert_non_null(file);
-  assert_int_equal(fscanf(file, "%*u %lu", &pages), 1);
-  fclose(file);
-  return pages * 4;
+/* What the C library has given out, and Python's own allocator. */
+static void in_use(snakes *s, size_t *bytes, uint64_t *blocks) {
+  vow_function f = in_source("def f(_):\n"
+                             "  import gc, sys\n"
+                             "  gc.collect()\n"
+                             "  return sys.getallocatedblocks()\n",
+                             "f");
+  vow_task *task = snakes_run(s, f, NULL, 0);
+  cbor_in in;
+  cbor_in_init(&in, vow_task_result_of(task)->value, vow_task_result_of(task)->value_len);
+  assert_int_equal(cbor_get_uint(&in, blocks), CBOR_OK);
+  vow_task_release(task);
+  *bytes = mallinfo2().uordblks;
 }
 
 static void nothing_is_kept_of_a_call(void **state) {
@@ -476,8 +483,9 @@ static void nothing_is_kept_of_a_call(void **state) {
   enum { CALLS = 25000 };
   static const uint8_t argument[] = {0x82, 0x63, 'a', 'b', 'c', 0xa1, 0x61, 'k', 0x81, 0x01};
   snakes s;
-  size_t before = 0;
-  snakes_open(&s, 2);
+  size_t bytes_before = 0, bytes;
+  uint64_t blocks_before = 0, blocks;
+  snakes_open(&s, 1);
   const char *file = snakes_file(&s, "many.py",
                                  "class Own(Exception): pass\n"
                                  "def value(a): return {'list': a, 'n': 2**80}\n"
@@ -486,16 +494,17 @@ static void nothing_is_kept_of_a_call(void **state) {
   static const char *const names[] = {"value", "value", "value", "failing", "coroutine"};
   for (int i = 0; i < 2 * CALLS; i++) {
     if (i == CALLS)
-      before = resident_kib();
+      in_use(&s, &bytes_before, &blocks_before);
     const char *name = names[i % (i % 16 == 0 ? 5 : 3)];
     vow_task *task = snakes_run(&s, in_file(file, name), argument, sizeof argument);
     assert_int_equal(vow_task_state(task),
                      strcmp(name, "failing") == 0 ? VOW_REJECTED : VOW_FULFILLED);
     vow_task_release(task);
   }
-  size_t after = resident_kib();
-  if (after > before + 2048)
-    fail_msg("%zu KiB, after so many more calls %zu KiB", before, after);
+  in_use(&s, &bytes, &blocks);
+  if (bytes > bytes_before + CALLS || blocks > blocks_before + CALLS / 100)
+    fail_msg("%zu bytes and %lu blocks, after so many more calls %zu and %lu", bytes_before,
+             (unsigned long)blocks_before, bytes, (unsigned long)blocks);
   snakes_close(&s);
 }
 
@@ -639,9 +648,13 @@ static int start_nothing(void) {
   static char maps[1 << 20];
   snakes s;
   snakes_open(&s, 1);
-  snakes_spec(&s, in_source("1", NULL));
+  vow_task_spec spec = snakes_spec(&s, in_source("1", NULL));
   FILE *file = fopen("/proc/self/maps", "r");
   size_t len = file ? fread(maps, 1, sizeof maps - 1, file) : 0;
+  if (file)
+    fclose(file);
+  spec.argument_free(spec.argument);
+  snakes_close(&s);
   return len == 0 || strstr(maps, "libpython");
 }
 
