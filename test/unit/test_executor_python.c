@@ -205,8 +205,8 @@ static void no_exception_ends_the_process(void **state) {
   fails(&s, in_source("exit()", NULL), "SystemExit", "", "");
   fails(&s, in_source("async def f(_): raise SystemExit('no')", "f"), "SystemExit", "no", "in f");
   fails(&s, in_source("def f(_): raise KeyboardInterrupt", "f"), "KeyboardInterrupt", "", "in f");
-  fails(&s, in_source("import asyncio\nasync def f(_): raise asyncio.CancelledError('own')", "f"),
-        "CancelledError", "own", "");
+  fails(&s, in_source("import asyncio\nasync def f(_): raise asyncio.CancelledError", "f"),
+        "CancelledError", "", "");
   fails(&s,
         in_source("class E(Exception):\n"
                   "  def __str__(self): raise ValueError\n"
@@ -237,7 +237,7 @@ static const char stuck[] = "import asyncio, threading\n"
                             "  try:\n"
                             "    spin()\n"
                             "  except BaseException: print('caught')\n"
-                            "  while True: pass\n"
+                            "  spin()\n"
                             "async def asleep(_):\n"
                             "  try:\n"
                             "    print('begun')\n"
