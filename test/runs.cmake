@@ -29,6 +29,7 @@ foreach(name test_run_calls test_run_program test_run_limits test_run_isolation 
     test_run_leaks test_run_template test_run_policies test_run_fairness test_run_faults test_run_threads)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()
+vow_test(test_deferred_parts SOURCES ${runs}/test_deferred_parts.c LIBRARIES vow_deferred)
 foreach(name test_deferred test_deferred_ends test_deferred_faults)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_deferred)
 endforeach()
