@@ -24,10 +24,10 @@ typedef struct spin {
   uint32_t misses, skips;
 } spin;
 
-/* True when `*flag` has become `wanted`. The core is given to whoever wants it meanwhile,
+/* True when `is_so(what)` has become true. The core is given to whoever wants it meanwhile,
  * so that it works on a single one too. */
-static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) {
-  if (atomic_load_explicit(flag, memory_order_acquire) == wanted)
+static inline bool spin_for(spin *spin, bool (*is_so)(const void *what), const void *what) {
+  if (is_so(what))
     return true;
   if (spin->skips > 0) {
     spin->skips--;
@@ -37,7 +37,7 @@ static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) 
   bool seen;
   do {
     sched_yield();
-    seen = atomic_load_explicit(flag, memory_order_acquire) == wanted;
+    seen = is_so(what);
     waited = uv_hrtime() - start;
   } while (!seen && waited < SPIN_NS);
   if (waited > SPIN_LATE_NS)
@@ -48,6 +48,19 @@ static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) 
     spin->misses++;
   spin->skips = (1u << spin->misses) - 1;
   return seen;
+}
+
+static inline bool spin_is_set(const void *flag) {
+  return atomic_load_explicit((const atomic_bool *)flag, memory_order_acquire);
+}
+
+static inline bool spin_is_clear(const void *flag) {
+  return !spin_is_set(flag);
+}
+
+/* The same for a flag that becomes `wanted`. */
+static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) {
+  return spin_for(spin, wanted ? spin_is_set : spin_is_clear, flag);
 }
 
 /* A mutex that is held for some ten instructions: who finds it locked tries again a few
