@@ -7,9 +7,11 @@ endforeach()
 foreach(name test_task)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
-foreach(name test_task_value test_task_retry test_task_audit)
+foreach(name test_task_value test_task_retry test_task_audit test_task_group test_task_again)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
+vow_test(test_task_record THREADS SOURCES ${runs}/test_task_record.c LIBRARIES vow_task
+  ARGUMENTS $<TARGET_FILE:vow>)
 vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
   ARGUMENTS --seeds 10000)
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
