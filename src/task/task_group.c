@@ -213,7 +213,7 @@ static void fail_for_good(vow_task *group, uint64_t now, task_after *after) {
 
 static void fail(vow_task *group, uint64_t now, task_after *after) {
   const vow_task *member = failed_member(group);
-  if (task_again(group, member ? member->result.error_type : "AggregateError", now))
+  if (task_again(group, member ? member->result.error_type : "AggregateError", now, after))
     task_group_leave(group);
   else
     fail_for_good(group, now, after);
