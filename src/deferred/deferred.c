@@ -191,7 +191,8 @@ static void answer(host_call *call, task *task) {
   host_call_end_nested(call);
   switch (task->state) {
   case TASK_VALUE:
-    task->passed_on = host_call_fulfil(call, task->bytes, task->bytes_len);
+    task->passed_on = task->isolated ? host_call_fulfil(call, task->bytes, task->bytes_len)
+                                     : host_call_fulfil_encoded(call, task->bytes, task->bytes_len);
     break;
   case TASK_THROWN:
     task->passed_on = host_call_reject_value(call, &thrown, task->bytes, task->bytes_len);

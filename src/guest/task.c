@@ -5,11 +5,13 @@
 #include "guest/call.h"
 #include "guest/deferred.h"
 #include "guest/engine_function.h"
+#include "guest/engine_object.h"
 #include "guest/program.h"
 #include "guest/shared.h"
 
 #define BUCKETS 64u
 #define ARGUMENTS_MAX 65534u
+#define MADE_MAX 16u
 
 /* A function that was sent. */
 typedef struct task_function {
@@ -29,6 +31,9 @@ typedef struct guest_task {
   task_function *running; /* NULL: it was dropped meanwhile, or there is none */
   uint32_t serial;        /* of this guest's tasks */
   JSValue outcome;        /* owned; what it settled with */
+  /* What results were lists of, in turn: the next task makes such objects again. */
+  engine_stages made[MADE_MAX];
+  uint32_t made_next;
 } guest_task;
 
 /* ---- functions ---- */
@@ -293,6 +298,29 @@ static void send_outcome(guest *g) {
   scratch_release(g, out);
 }
 
+static bool is_made(const guest_task *task, const engine_shape *shape) {
+  for (uint32_t i = 0; i < MADE_MAX; i++) {
+    const engine_stages *made = &task->made[i];
+    if (made->count > 0 && made->shapes[made->count - 1] == shape)
+      return true;
+  }
+  return false;
+}
+
+void task_makes(guest *g, JSValueConst object) {
+  guest_task *task = g->task;
+  engine_shape *shape = task ? engine_shape_of(g->ctx, object) : NULL;
+  if (!shape)
+    return;
+  if (!is_made(task, shape)) {
+    engine_stages *made = &task->made[task->made_next++ % MADE_MAX];
+    engine_stages_free(g->ctx, made);
+    if (engine_stages_make(g->ctx, shape, made) < 0)
+      forget_exception(g); /* it is only slower */
+  }
+  engine_shape_free(g->ctx, shape);
+}
+
 /* ---- the end ---- */
 
 static void bind_names(guest *g, const task_function *function, bool bind) {
@@ -453,6 +481,8 @@ void task_free(guest *g) {
       next = at->next;
       free_function(g, at);
     }
+  for (uint32_t i = 0; i < MADE_MAX; i++)
+    engine_stages_free(g->ctx, &task->made[i]);
   JS_FreeValue(g->ctx, task->outcome);
   js_free_rt(g->rt, task);
   g->task = NULL;

@@ -119,6 +119,9 @@ void *host_call_run_user(const host_call *call);
  * (deadline, cancel, end of the run), also when `stop` is still to be called; the
  * answer is counted as late and dropped. */
 bool host_call_fulfil(host_call *call, const void *value, size_t len);
+/* The same with a value that a trusted guest of this process has encoded: it is not
+ * checked again. */
+bool host_call_fulfil_encoded(host_call *call, const void *value, size_t len);
 bool host_call_reject(host_call *call, const host_error *error);
 /* As host_call_reject(), and the guest's promise is rejected with exactly `value`;
  * `error` is what the record, and whoever shares the answer, gets. */
