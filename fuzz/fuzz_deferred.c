@@ -54,7 +54,7 @@ static bool is_well_formed(const uint8_t *bytes, size_t len) {
 
 static void try_terms(const uint8_t *bytes, size_t len) {
   task_terms terms;
-  if (!is_well_formed(bytes, len) || !task_terms_read(bytes, len, &terms))
+  if (!is_well_formed(bytes, len) || !deferred_task_terms_read(bytes, len, &terms))
     return;
   demand(terms.hash >= bytes && terms.hash + WIRE_HASH <= terms.list);
   demand(terms.list + terms.list_len <= bytes + len && is_well_formed(terms.list, terms.list_len));

@@ -5,7 +5,7 @@ set -eu
 source=$1 shared=$2 static=$3
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
-sed -n '/^typedef/!p' "$source"/include/vow/*.h | grep -oE '\bvow_[a-z_]+\(' | tr -d '(' | sort -u > "$temp/declared"
+sed -n '/^typedef/d; /^static inline/d; p' "$source"/include/vow/*.h | grep -oE '\bvow_[a-z_]+\(' | tr -d '(' | sort -u > "$temp/declared"
 grep -qx vow_eval "$temp/declared"
 
 nm -D --defined-only "$shared" | awk '$2 != "A" { print $3 }' > "$temp/versioned"

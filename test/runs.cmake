@@ -4,6 +4,16 @@ set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 foreach(name test_loop test_pool test_pool_order test_pool_stuck test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
+foreach(name test_task)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
+endforeach()
+foreach(name test_task_value test_task_retry test_task_audit test_task_group test_task_again)
+  vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
+endforeach()
+vow_test(test_task_record THREADS SOURCES ${runs}/test_task_record.c LIBRARIES vow_task
+  ARGUMENTS $<TARGET_FILE:vow>)
+vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
+  ARGUMENTS --seeds 10000)
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
   ARGUMENTS --seeds 10000)
 # They fail threads.

@@ -11,6 +11,7 @@
 
 #include "vow/operation.h"
 #include "vow/runtime.h"
+#include "vow/state.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,15 +20,6 @@ extern "C" {
 typedef struct vow_script vow_script;
 
 typedef enum vow_outcome { VOW_VALUE, VOW_ERROR, VOW_LIMIT, VOW_CANCELLED } vow_outcome;
-
-typedef enum vow_state {
-  VOW_PENDING,
-  VOW_RUNNING,
-  VOW_FULFILLED,
-  VOW_REJECTED,
-  VOW_TIMED_OUT,
-  VOW_OP_CANCELLED
-} vow_state;
 
 typedef enum vow_event_kind {
   VOW_EVENT_CREATED,

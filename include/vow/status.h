@@ -21,13 +21,15 @@ extern "C" {
   X(E_JSON, -9, "not one JSON value within the limits")                                            \
   X(E_OPEN, -10, "the engine, its guest or the database cannot be opened")                         \
   X(E_CANCELLED, -11, "the operation was cancelled before")                                        \
-  X(E_LOST, -12, "closed, but not all of the audit could be written")
+  X(E_LOST, -12, "closed, but not all of the audit could be written")                              \
+  X(E_TIME, -13, "the time given is over")                                                         \
+  X(E_DEADLOCK, -14, "what is waited for waits for the one that asks")
 
 typedef enum vow_status {
 #define VOW_STATUS_ENUM(name, number, message) VOW_##name = (number),
   VOW_STATUS_MAP(VOW_STATUS_ENUM)
 #undef VOW_STATUS_ENUM
-      VOW_STATUS_LAST_ = -13 /* not a status: ends the list for compilers that warn */
+      VOW_STATUS_LAST_ = -15 /* not a status: ends the list for compilers that warn */
 } vow_status;
 
 /* "E_NOMEM", and the line beside it; for a number that is none of these,

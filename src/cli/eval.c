@@ -9,8 +9,8 @@
 #include "cli/invocation.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/source.h"
 #include "cli/tell.h"
+#include "sandbox/source.h"
 
 enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/source.h"
 #include "cli/tell.h"
+#include "sandbox/source.h"
 
 static bool refuse(const invocation *invocation, const char *why) {
   tell_usage(invocation->command, "%s", why);

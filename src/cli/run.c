@@ -14,9 +14,9 @@
 #include "api/notes.h"
 #include "cli/invocation.h"
 #include "cli/options.h"
-#include "cli/source.h"
 #include "cli/tell.h"
 #include "deferred/deferred.h"
+#include "sandbox/source.h"
 
 enum {
   EXIT_FAILED = 1,

@@ -56,8 +56,7 @@ static bool check_run(const op_rec *rec) {
     fits = rec->state == OP_PENDING && !rec->events && rec->flight && rec->flight->leader != rec;
     break;
   case RUN_DELAYED:
-    fits = rec->state == OP_PENDING && !rec->events && rec->attempts > 0 && rec->of &&
-           rec->attempts < rec->of->policy.attempts;
+    fits = rec->state == OP_PENDING && !rec->events && rec->attempts > 0;
     break;
   default:
     fits = !op_is_live(rec) && rec->events;
@@ -251,9 +250,10 @@ static bool check_gate(const op_gate *gate, unsigned number, const op_kind *kind
   }
   return same(gate->waiting, waiting, "a gate and its queues disagree") &&
          same(gate->used, used, "places and handlers disagree") &&
-         require(!gate->max || gate->used <= gate->max, "more places than there are", gate->used,
-                 gate->max) &&
-         require(!waiting || (gate->max && gate->used == gate->max),
+         /* Of a kind, fewer may have been allowed since. */
+         require(!gate->max || gate->used <= gate->max || number == GATE_KIND,
+                 "more places than there are", gate->used, gate->max) &&
+         require(!waiting || (gate->max && gate->used >= gate->max),
                  "an operation waits though a place is free", gate->used, gate->max);
 }
 
@@ -382,7 +382,7 @@ static bool check_sums(const op_table *table, const tally *slots, const tally *s
          same(slots->in_use, table->in_use, "records in use") &&
          require(table->in_use <= table->live_max, "more in use than may be", table->in_use,
                  table->live_max) &&
-         same(slots->timed, table->heap.count, "records in the heap");
+         same(slots->timed, table->heap.all, "records with a deadline");
 }
 
 bool op_table_check(const op_table *table) {

@@ -146,3 +146,9 @@ void op_dispatch(op_scope *scope) {
   }
   serve(&scope->gate);
 }
+
+void op_kind_set_concurrent(op_kind *kind, uint32_t concurrent_max) {
+  assert(kind->gate.max > 0 && concurrent_max > 0);
+  kind->policy.concurrent_max = kind->gate.max = concurrent_max;
+  serve(&kind->gate);
+}

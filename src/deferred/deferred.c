@@ -57,7 +57,7 @@ static void reject(host_call *call, const char *name, const char *code, const ch
 static bool give_up(task *task) {
   deferred *deferred = task->owner;
   host_call *call = task->call;
-  task_hold(task); /* its thread may come back at any moment */
+  deferred_task_hold(task); /* its thread may come back at any moment */
   uv_mutex_lock(&task->lock);
   bool was_asked = task->stop;
   bool retired = pool_retire(deferred->pool, &task->work);
@@ -67,7 +67,7 @@ static bool give_up(task *task) {
   uv_mutex_unlock(&task->lock);
   if (retired)
     task->call = NULL;
-  task_release(task);
+  deferred_task_release(task);
   if (!retired)
     return false;
   deferred->retired++;
@@ -210,14 +210,14 @@ static void on_done(pool_work *work) {
   unwatch(task);
   answer(task->call, task);
   task->call = NULL;
-  task_release(task);
+  deferred_task_release(task);
   tell_ready(deferred);
 }
 
 /* On its thread, once it has come back after all. */
 static void on_lost(pool_work *work, void *state) {
   (void)state;
-  task_release((task *)work);
+  deferred_task_release((task *)work);
 }
 
 static void run_work(pool_work *work, void *state) {
@@ -250,7 +250,7 @@ static void start(host_call *call, void *user) {
   code *code = NULL;
   size_t len;
   const uint8_t *arguments = host_call_arguments(call, &len);
-  if (!task_terms_read(arguments, len, &terms) ||
+  if (!deferred_task_terms_read(arguments, len, &terms) ||
       !(code = code_find(&deferred->codes, terms.hash))) {
     reject(call, NULL, "UNKNOWN_FUNCTION",
            "Deferred: the function is not known to the workers: there are more than 256 MiB of "
@@ -258,7 +258,7 @@ static void start(host_call *call, void *user) {
            false);
     return;
   }
-  task *task = task_open(deferred->common, code, &terms);
+  task *task = deferred_task_open(deferred->common, code, &terms);
   if (!task) {
     reject(call, NULL, "OUT_OF_MEMORY", "Deferred: out of memory", false);
     return;
@@ -269,7 +269,7 @@ static void start(host_call *call, void *user) {
   pool_status status = submit(deferred, task, call);
   if (status == POOL_OK)
     return;
-  task_release(task);
+  deferred_task_release(task);
   if (status == POOL_NO_THREAD)
     reject(call, NULL, "NO_THREAD", "Deferred: no thread can be started: out of memory, or limited",
            true);
@@ -284,7 +284,7 @@ static void stop(host_call *call, void *user) {
   task *task = host_call_data(call);
   if (pool_withdraw(deferred->pool, &task->work)) {
     task->call = NULL;
-    task_release(task);
+    deferred_task_release(task);
     reject(call, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began", false);
     tell_ready(deferred);
     return;

@@ -135,27 +135,29 @@ typedef struct task_terms {
 } task_terms;
 
 /* False: they have not that form. What is odd about options is as if not given. */
-bool task_terms_read(const uint8_t *arguments, size_t len, task_terms *terms);
+bool deferred_task_terms_read(const uint8_t *arguments, size_t len, task_terms *terms);
 /* Copies what the terms point to; NULL when memory is short. */
-task *task_open(common *common, code *code, const task_terms *terms);
-task *task_hold(task *task);
-void task_release(task *task);
-void task_fail(task *task, const char *name, const char *code, const char *message);
+task *deferred_task_open(common *common, code *code, const task_terms *terms);
+task *deferred_task_hold(task *task);
+void deferred_task_release(task *task);
+void deferred_task_fail(task *task, const char *name, const char *code, const char *message);
 /* Its running time is over; it needs more memory than it, or without a limit of its own
  * `common_max`, may have; it waits for nothing. */
-void task_fail_by_time(task *task);
-void task_fail_by_memory(task *task, size_t common_max);
-void task_fail_by_deadlock(task *task);
+void deferred_task_fail_by_time(task *task);
+void deferred_task_fail_by_memory(task *task, size_t common_max);
+void deferred_task_fail_by_deadlock(task *task);
 /* Copies `len` bytes as the outcome. */
-void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
+void deferred_task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
 /* Appends one message of wire.h. */
-void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len);
+void deferred_task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body,
+                               size_t len);
 /* Forgets an outcome. */
-void task_reopen(task *task);
-task_message *task_message_new(const task *task, const wire_header *header, const void *body);
+void deferred_task_reopen(task *task);
+task_message *deferred_task_message_new(const task *task, const wire_header *header,
+                                        const void *body);
 /* Of a list that was passed on, and of one that will not be. */
-void task_messages_free(const task *task, task_message *list);
-void task_messages_drop(const task *task, task_message *list);
+void deferred_task_messages_free(const task *task, task_message *list);
+void deferred_task_messages_drop(const task *task, task_message *list);
 
 /* ---- waits.c: what a worker's guest waits for; all zeros at first ---- */
 

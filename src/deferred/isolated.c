@@ -100,7 +100,7 @@ static void settle(host_call *call, task_state state) {
   const uint8_t *bytes;
   size_t len;
   argument_of(call, &bytes, &len);
-  task_settle(isolated->task, state, bytes, len);
+  deferred_task_settle(isolated->task, state, bytes, len);
   answer_undefined(call);
 }
 
@@ -134,7 +134,7 @@ static void on_log(void *user, int level, const char *text, size_t len) {
   cbor_put_array(&body, 2);
   cbor_put_uint(&body, (uint64_t)level);
   cbor_put_text(&body, text, len);
-  task_put_message(&message, WIRE_LOG, 0, body.data, body.len);
+  deferred_task_put_message(&message, WIRE_LOG, 0, body.data, body.len);
   if (body.status == CBOR_OK && message.status == CBOR_OK)
     deferred_tell(isolated->task, message.data, message.len);
   cbor_out_free(&body);
@@ -158,9 +158,9 @@ static void fail_by_error(task *task, const run_report *report) {
     cbor_put_cstring(&out, report->error.stack);
   }
   if (out.status == CBOR_OK)
-    task_settle(task, TASK_THROWN, out.data, out.len);
+    deferred_task_settle(task, TASK_THROWN, out.data, out.len);
   else
-    task_fail(task, "Error", NULL, message);
+    deferred_task_fail(task, "Error", NULL, message);
   cbor_out_free(&out);
 }
 
@@ -169,21 +169,21 @@ static void fail_by_report(task *task, const run_report *report) {
   switch (report->error.kind) {
   case RUN_KIND_CPU:
   case RUN_KIND_TIMEOUT:
-    task_fail_by_time(task);
+    deferred_task_fail_by_time(task);
     break;
   case RUN_KIND_MEMORY:
-    task_fail_by_memory(task, report->memory_limit);
+    deferred_task_fail_by_memory(task, report->memory_limit);
     break;
   case RUN_KIND_STACK:
     snprintf(message, sizeof message, "Deferred: %.180s",
              report->error.message ? report->error.message : "the stack was used up");
-    task_fail(task, "RangeError", "MEMORY", message);
+    deferred_task_fail(task, "RangeError", "MEMORY", message);
     break;
   case RUN_KIND_DEADLOCK:
-    task_fail_by_deadlock(task);
+    deferred_task_fail_by_deadlock(task);
     break;
   case RUN_KIND_CANCELLED:
-    task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+    deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
     break;
   default:
     fail_by_error(task, report);
@@ -197,11 +197,11 @@ static void on_done(run *run, const run_report *report, void *user) {
   (void)run;
   isolated->finished = true;
   if (report->outcome == RUN_VALUE) {
-    task_fail(task, "Error", NULL, "Deferred: the function gave no result");
+    deferred_task_fail(task, "Error", NULL, "Deferred: the function gave no result");
     return;
   }
   if (task->state == TASK_VALUE)
-    task_reopen(task); /* what comes after it is the function's too */
+    deferred_task_reopen(task); /* what comes after it is the function's too */
   fail_by_report(task, report);
 }
 
@@ -251,7 +251,7 @@ void isolated_run(isolated *isolated, task *task) {
   isolated->finished = false;
   isolated->run = open_run(isolated, task);
   if (!isolated->run)
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a sandbox");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a sandbox");
   while (isolated->run && !isolated->finished)
     shard_turn(isolated->shard);
   if (isolated->run)

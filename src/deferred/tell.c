@@ -32,7 +32,7 @@ static void deliver(loop_message *message) {
     worker_wake(task->worker);
   uv_mutex_unlock(&task->lock);
   mem_free(task->common->allocator, telling);
-  task_release(task);
+  deferred_task_release(task);
 }
 
 /* Nothing is posted for a task whose thread was given up: the loop may be gone. */
@@ -46,7 +46,7 @@ static void post(task *task, loop_message *message) {
     const telling *telling = (const struct telling *)message;
     value_release(telling->bytes, telling->len);
     mem_free(task->common->allocator, message);
-    task_release(task);
+    deferred_task_release(task);
   }
 }
 
@@ -55,7 +55,7 @@ static void deliver_started(loop_message *message) {
   task *task = telling->task;
   deferred_started(task, telling->at);
   mem_free(task->common->allocator, telling);
-  task_release(task);
+  deferred_task_release(task);
 }
 
 void deferred_tell_started(task *task) {
@@ -63,7 +63,7 @@ void deferred_tell_started(task *task) {
   if (!telling)
     return; /* only its thread looks at the time then */
   *telling = (struct telling){
-      .message.deliver = deliver_started, .task = task_hold(task), .at = loop_now()};
+      .message.deliver = deliver_started, .task = deferred_task_hold(task), .at = loop_now()};
   post(task, &telling->message);
 }
 
@@ -71,10 +71,12 @@ void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
   telling *telling = mem_resize(task->common->allocator, NULL, 1, sizeof *telling + len);
   if (!telling) {
     value_release(bytes, len);
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: no memory for the function's calls");
     return;
   }
-  *telling = (struct telling){.message.deliver = deliver, .task = task_hold(task), .len = len};
+  *telling =
+      (struct telling){.message.deliver = deliver, .task = deferred_task_hold(task), .len = len};
   memcpy(telling->bytes, bytes, len);
   uv_mutex_lock(&task->lock);
   task->told_bytes += len;
@@ -94,9 +96,9 @@ static void deliver_progress(loop_message *message) {
   uv_mutex_unlock(&task->lock);
   for (const task_message *value = list; value; value = value->next)
     deliver_one(task, &value->header, value->body);
-  task_messages_free(task, list);
+  deferred_task_messages_free(task, list);
   mem_free(task->common->allocator, telling);
-  task_release(task);
+  deferred_task_release(task);
 }
 
 /* Under the lock. The one that makes room, or NULL. */
@@ -120,11 +122,11 @@ static task_message *keep_progress(task *task, task_message *value) {
 /* One message to the loop for all values until it is delivered. */
 void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   const wire_header header = {WIRE_PROGRESS, (uint32_t)len, 0};
-  task_message *value = task_message_new(task, &header, body);
+  task_message *value = deferred_task_message_new(task, &header, body);
   telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
   if (!value || !telling) { /* progress may be lost */
     value_release(body, len);
-    task_messages_free(task, value);
+    deferred_task_messages_free(task, value);
     mem_free(task->common->allocator, telling);
     return;
   }
@@ -133,13 +135,13 @@ void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   bool told = task->progress_told;
   task->progress_told = true;
   uv_mutex_unlock(&task->lock);
-  task_messages_drop(task, oldest);
+  deferred_task_messages_drop(task, oldest);
   if (told) {
     mem_free(task->common->allocator, telling);
     return;
   }
   telling->message.deliver = deliver_progress;
-  telling->task = task_hold(task);
+  telling->task = deferred_task_hold(task);
   post(task, &telling->message);
 }
 
@@ -150,7 +152,7 @@ void deferred_answer(host_call *call, const wire_header *header, const void *bod
   task *task = host_call_data(call);
   if (!task)
     return;
-  task_message *message = task_message_new(task, header, body);
+  task_message *message = deferred_task_message_new(task, header, body);
   uv_mutex_lock(&task->lock);
   if (!message) {
     value_release(body, header->len);

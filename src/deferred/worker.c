@@ -164,7 +164,7 @@ static void put_drop(cbor_out *out, const uint8_t hash[WIRE_HASH]) {
   cbor_out bytes;
   cbor_out_fixed(&bytes, body, sizeof body);
   cbor_put_bytes(&bytes, hash, WIRE_HASH);
-  task_put_message(out, WIRE_CODE_DROP, 0, body, bytes.len);
+  deferred_task_put_message(out, WIRE_CODE_DROP, 0, body, bytes.len);
 }
 
 static void put_code(worker *worker, cbor_out *out, const code *code) {
@@ -177,7 +177,7 @@ static void put_code(worker *worker, cbor_out *out, const code *code) {
       known = &worker->known[worker->known_count++];
     }
     memcpy(known->hash, code->hash, WIRE_HASH);
-    task_put_message(out, WIRE_CODE, 0, code->body, code->len);
+    deferred_task_put_message(out, WIRE_CODE, 0, code->body, code->len);
   }
   known->used = worker->tasks;
 }
@@ -193,14 +193,14 @@ static void start_timer(worker *worker, uint64_t id, const uint8_t *body, size_t
   if (!host_timer_read(&in, &delay_ns, &site, &site_len))
     return;
   if (!waits_start_timer(&worker->waits, id, loop_now() + delay_ns))
-    task_fail(worker->task, "RangeError", "OPERATIONS",
-              "Deferred: more than 1000 timers are pending in the function");
+    deferred_task_fail(worker->task, "RangeError", "OPERATIONS",
+                       "Deferred: more than 1000 timers are pending in the function");
 }
 
 static void add_call(worker *worker, uint64_t id) {
   if (!waits_add_call(&worker->waits, worker->common->allocator, id))
-    task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
-              "Deferred: no memory for the function's calls");
+    deferred_task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: no memory for the function's calls");
 }
 
 static void fail_by_error(task *task, const uint8_t *body, size_t len) {
@@ -212,7 +212,7 @@ static void fail_by_error(task *task, const uint8_t *body, size_t len) {
   if (cbor_find(&map, WIRE_ERROR_MESSAGE, &value) &&
       cbor_get_text(&value, &text, &text_len) == CBOR_OK)
     snprintf(message, sizeof message, "%.*s", (int)(text_len < 190 ? text_len : 190), text);
-  task_fail(task, "Error", "UNCAUGHT", message);
+  deferred_task_fail(task, "Error", "UNCAUGHT", message);
 }
 
 static void handle(worker *worker, const wire_header *header, const uint8_t *body) {
@@ -221,8 +221,8 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
   case WIRE_TASK_VALUE:
   case WIRE_TASK_ERROR:
     if (header->id == worker->tasks)
-      task_settle(task, header->type == WIRE_TASK_VALUE ? TASK_VALUE : TASK_THROWN, body,
-                  header->len);
+      deferred_task_settle(task, header->type == WIRE_TASK_VALUE ? TASK_VALUE : TASK_THROWN, body,
+                           header->len);
     return;
   case WIRE_ERROR:
     fail_by_error(task, body, header->len);
@@ -248,7 +248,7 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
   default:
     break;
   }
-  task_put_message(&worker->told, header->type, header->id, body, header->len);
+  deferred_task_put_message(&worker->told, header->type, header->id, body, header->len);
   if (worker->told.status != CBOR_OK)
     value_release(body, header->len);
 }
@@ -265,7 +265,8 @@ static void empty(cbor_out *out) {
 static void tell_loop(worker *worker, task *task) {
   if (worker->told.status != CBOR_OK) {
     value_release(worker->told.data, worker->told.len);
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: no memory for the function's calls");
   } else if (worker->told.len > 0) {
     deferred_tell(task, worker->told.data, worker->told.len);
   }
@@ -293,27 +294,28 @@ static void fail_by_stop(task *task) {
   bool starved = task->starved;
   uv_mutex_unlock(&task->lock);
   if (starved)
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for an answer");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for an answer");
   else
-    task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+    deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
 }
 
 static void fail_by_fault(worker *worker, task *task) {
   switch (engine_fault_of(worker->instance)) {
   case ENGINE_FAULT_TIME:
     if (task->run_ns && loop_now() >= worker->stop_at)
-      task_fail_by_time(task);
+      deferred_task_fail_by_time(task);
     else
       fail_by_stop(task);
     break;
   case ENGINE_FAULT_MEMORY:
-    task_fail_by_memory(task, worker->common->memory_bytes);
+    deferred_task_fail_by_memory(task, worker->common->memory_bytes);
     break;
   case ENGINE_FAULT_HOST_MEMORY:
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: the machine is out of memory");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: the machine is out of memory");
     break;
   default:
-    task_fail(task, "ApiError", "WORKER", "Deferred: the worker stopped working");
+    deferred_task_fail(task, "ApiError", "WORKER", "Deferred: the worker stopped working");
     break;
   }
 }
@@ -326,11 +328,11 @@ static void take_turn(worker *worker, task *task) {
     memcpy(inbox, messages->data, messages->len);
     engine_turn(worker->instance, messages->len, worker->stop_at);
   } else if (messages->status != CBOR_OK) {
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a message");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a message");
   }
   engine_fault fault = engine_fault_of(worker->instance);
   if (fault == ENGINE_FAULT_MEMORY && task->state == TASK_THROWN)
-    task_reopen(task); /* what it threw is that: the same error in all cases */
+    deferred_task_reopen(task); /* what it threw is that: the same error in all cases */
   if (fault != ENGINE_FAULT_NONE)
     fail_by_fault(worker, task);
 }
@@ -345,7 +347,7 @@ static uint64_t next_time(const worker *worker) {
 static void put_due_timers(worker *worker, cbor_out *out) {
   uint64_t now = loop_now(), id;
   while (waits_take_due(&worker->waits, now, &id))
-    task_put_message(out, WIRE_TIMER, id, NULL, 0);
+    deferred_task_put_message(out, WIRE_TIMER, id, NULL, 0);
 }
 
 /* Under the task's lock. */
@@ -364,12 +366,12 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
     if (message->header.type == WIRE_FULFIL || message->header.type == WIRE_REJECT ||
         message->header.type == WIRE_REJECT_VALUE)
       waits_remove_call(&worker->waits, message->header.id);
-    task_put_message(out, message->header.type, message->header.id, message->body,
-                     message->header.len);
+    deferred_task_put_message(out, message->header.type, message->header.id, message->body,
+                              message->header.len);
     if (out->status != CBOR_OK)
       value_release(message->body, message->header.len);
   }
-  task_messages_free(task, list);
+  deferred_task_messages_free(task, list);
 }
 
 /* While it only waits its place serves others, so that tasks which wait for tasks
@@ -377,8 +379,8 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
 static task_message *wait_for_messages(worker *worker, task *task) {
   bool parked = pool_park(worker->common->pool);
   if (!parked && worker->submits) {
-    task_fail(task, "RangeError", "QUEUE_FULL",
-              "Deferred: too many functions wait for functions that they have deferred");
+    deferred_task_fail(task, "RangeError", "QUEUE_FULL",
+                       "Deferred: too many functions wait for functions that they have deferred");
     return NULL;
   }
   uv_mutex_lock(&task->lock);
@@ -402,7 +404,7 @@ static bool is_stopped(task *task) {
 static void go_on(worker *worker, task *task) {
   cbor_out *messages = &worker->messages;
   if (waits_is_empty(&worker->waits)) {
-    task_fail_by_deadlock(task);
+    deferred_task_fail_by_deadlock(task);
     return;
   }
   task_message *answers = wait_for_messages(worker, task);
@@ -413,7 +415,7 @@ static void go_on(worker *worker, task *task) {
   if (is_stopped(task)) {
     fail_by_stop(task);
   } else if (loop_now() >= worker->stop_at) {
-    task_fail_by_time(task);
+    deferred_task_fail_by_time(task);
   } else {
     put_due_timers(worker, messages);
     take_turn(worker, task);
@@ -490,7 +492,7 @@ static void execute(worker *worker, task *task) {
 }
 
 static void fail_before(task *task) {
-  task_fail(task, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began");
+  deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began");
 }
 
 static void run_isolated(worker *worker, task *task) {
@@ -498,7 +500,7 @@ static void run_isolated(worker *worker, task *task) {
   if (!worker->isolated &&
       !(worker->isolated = isolated_open(worker->common, message, sizeof message))) {
     snprintf(text, sizeof text, "Deferred: no sandbox can be opened: %s", message);
-    task_fail(task, "ApiError", "WORKER", text);
+    deferred_task_fail(task, "ApiError", "WORKER", text);
     return;
   }
   if (begin(worker, task)) {
@@ -516,7 +518,7 @@ void worker_run(worker *worker, task *task) {
     return;
   }
   if (!worker || !ensure_guest(worker)) {
-    task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for a worker");
+    deferred_task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for a worker");
     return;
   }
   if (!begin(worker, task)) {

@@ -14,6 +14,8 @@
 /* At most so long: being woken on another core takes 15 to 30 us, and what is expected
  * once that has happened comes within one or two. */
 #define SPIN_NS 50000u
+/* So often it is looked before that: about a microsecond. */
+#define SPIN_PAUSES 30u
 /* Others want this core: giving it to them is no way to wait. */
 #define SPIN_LATE_NS 150000u
 /* What is waited for in vain is waited for more rarely: once in 2^misses times. */
@@ -24,20 +26,40 @@ typedef struct spin {
   uint32_t misses, skips;
 } spin;
 
-/* True when `*flag` has become `wanted`. The core is given to whoever wants it meanwhile,
+static inline void spin_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Before the core is offered to others, which takes a system call. */
+static inline bool spin_briefly(bool (*is_so)(const void *what), const void *what) {
+  bool seen = false;
+  for (unsigned i = 0; i < SPIN_PAUSES && !seen; i++) {
+    spin_pause();
+    seen = is_so(what);
+  }
+  return seen;
+}
+
+/* True when `is_so(what)` has become true. The core is given to whoever wants it meanwhile,
  * so that it works on a single one too. */
-static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) {
-  if (atomic_load_explicit(flag, memory_order_acquire) == wanted)
+static inline bool spin_for(spin *spin, bool (*is_so)(const void *what), const void *what) {
+  if (is_so(what))
     return true;
   if (spin->skips > 0) {
     spin->skips--;
     return false;
   }
+  bool seen = spin_briefly(is_so, what);
+  if (seen)
+    return true;
   uint64_t start = uv_hrtime(), waited;
-  bool seen;
   do {
     sched_yield();
-    seen = atomic_load_explicit(flag, memory_order_acquire) == wanted;
+    seen = is_so(what);
     waited = uv_hrtime() - start;
   } while (!seen && waited < SPIN_NS);
   if (waited > SPIN_LATE_NS)
@@ -48,6 +70,19 @@ static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) 
     spin->misses++;
   spin->skips = (1u << spin->misses) - 1;
   return seen;
+}
+
+static inline bool spin_is_set(const void *flag) {
+  return atomic_load_explicit((const atomic_bool *)flag, memory_order_acquire);
+}
+
+static inline bool spin_is_clear(const void *flag) {
+  return !spin_is_set(flag);
+}
+
+/* The same for a flag that becomes `wanted`. */
+static inline bool spin_until(spin *spin, const atomic_bool *flag, bool wanted) {
+  return spin_for(spin, wanted ? spin_is_set : spin_is_clear, flag);
 }
 
 /* A mutex that is held for some ten instructions: who finds it locked tries again a few

@@ -23,7 +23,7 @@ static task_terms terms_of(const char *options, size_t len) {
   uint8_t bytes[200] = "\x83" HASH "\x81\x07";
   task_terms terms;
   memcpy(bytes + 20, options, len);
-  assert_true(task_terms_read(bytes, 20 + len, &terms));
+  assert_true(deferred_task_terms_read(bytes, 20 + len, &terms));
   assert_memory_equal(terms.hash, "0123456789abcdef", WIRE_HASH);
   assert_int_equal(terms.list_len, 2);
   assert_memory_equal(terms.list, "\x81\x07", 2);
@@ -100,7 +100,7 @@ static void what_is_no_call(void **state) {
   };
   task_terms terms;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    assert_false(task_terms_read((const uint8_t *)others[i].bytes, others[i].len, &terms));
+    assert_false(deferred_task_terms_read((const uint8_t *)others[i].bytes, others[i].len, &terms));
 }
 
 /* ---- code ---- */
