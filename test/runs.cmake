@@ -4,9 +4,10 @@ set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 foreach(name test_loop test_pool test_pool_order test_pool_stuck test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
-foreach(name test_task)
+foreach(name test_task test_task_pool test_task_waits)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
+vow_test(test_task_faults THREADS SOURCES ${runs}/test_task_faults.c LIBRARIES vow_embed)
 foreach(name test_task_value test_task_retry test_task_audit test_task_group test_task_again)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
@@ -17,7 +18,7 @@ vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
   ARGUMENTS --seeds 10000)
 # They fail threads.
-foreach(name test_pool_stuck test_pool_chaos)
+foreach(name test_pool_stuck test_pool_chaos test_task_faults)
   target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create_ex)
 endforeach()
 foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
