@@ -27,7 +27,8 @@ add_custom_command(OUTPUT ${deferred_bundle}
 # ---- natively ----
 list(TRANSFORM guest_engine PREPEND ${VOW_DEPS_DIR}/ OUTPUT_VARIABLE engine_files)
 add_library(vow_quickjs STATIC ${CMAKE_SOURCE_DIR}/src/guest/engine_unit.c ${engine_files})
-target_compile_options(vow_quickjs PRIVATE ${DEPS_QUIET} -std=gnu11 -funsigned-char)
+target_compile_options(vow_quickjs PRIVATE ${DEPS_QUIET} -std=gnu11 -funsigned-char
+  $<$<CONFIG:Release>:-O3 -fomit-frame-pointer>)
 if(VOW_FUZZ)
   # No fuzz target runs it, and with clang's sanitizers it compiles for minutes.
   target_compile_options(vow_quickjs PRIVATE -fno-sanitize=all)
@@ -82,7 +83,7 @@ if(VOW_TEMPLATE_DIR)
   endif()
   # A copy: the other build may make another one while this one is being used.
   add_custom_command(OUTPUT ${TEMPLATE_HEADER}
-    COMMAND sh -c "rm -rf guest && mkdir guest && cp '${VOW_TEMPLATE_DIR}'/guest-* '${VOW_TEMPLATE_DIR}/template_name.h' guest/"
+    COMMAND sh -c "mkdir -p guest && rm -f guest/guest-* && cp '${VOW_TEMPLATE_DIR}'/guest-* '${VOW_TEMPLATE_DIR}/template_name.h' guest/"
     DEPENDS ${VOW_TEMPLATE_DIR}/template_name.h WORKING_DIRECTORY ${CMAKE_BINARY_DIR} VERBATIM)
   return()
 endif()

@@ -200,6 +200,7 @@ static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reas
 
 static JSModuleDef *no_modules(JSContext *ctx, const char *name, void *opaque) {
   (void)opaque;
+  guest_of(ctx)->import_failed = true;
   JS_ThrowReferenceError(ctx, "cannot import '%s': a script has no files to import from", name);
   return NULL;
 }
@@ -308,6 +309,7 @@ static void clear_values(guest *g) {
                        &g->loaded,
                        &g->awaited,
                        &g->module_namespace,
+                       &g->evaluated,
                        &g->on_settled[ON_EVALUATED],
                        &g->on_settled[ON_VALUE],
                        &g->on_settled[ON_FAILED],
@@ -507,6 +509,12 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
   case WIRE_STUCK:
     script_tell_stuck(g);
     break;
+  case WIRE_LIBRARY:
+    g->library = true;
+    break;
+  case WIRE_INVOKE:
+    script_invoke(g, &in);
+    break;
   default:
 #ifndef __wasm__
     handle_deferred(g, header, &in);
@@ -518,21 +526,16 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
 void guest_turn(guest *g, size_t len) {
   JS_UpdateStackTop(g->rt);
   g->shared.outbox_len = 0;
-  size_t at = 0;
-  while (!g->dead && at + sizeof(wire_header) <= len && len <= g->shared.inbox_size) {
-    wire_header header;
-    memcpy(&header, g->inbox + at, sizeof header);
-    at += sizeof header;
-    if (header.len > len - at)
-      break;
-    handle(g, &header, g->inbox + at);
-    at += WIRE_ALIGN(header.len);
-  }
+  size_t at = 0, size = len <= g->shared.inbox_size ? len : 0;
+  wire_header header;
+  const uint8_t *body;
+  while (!g->dead && (body = wire_next(g->inbox, size, &at, &header)))
+    handle(g, &header, body);
   guest_run_jobs(g);
 #ifndef __wasm__
   task_after_jobs(g);
   /* What nobody waited for, or could not be read. */
-  value_release(g->inbox, len <= g->shared.inbox_size ? len : 0);
+  value_release(g->inbox, size);
 #endif
   g->shared.unhandled = g->unhandled_live;
 }

@@ -14,7 +14,9 @@
 #ifndef VOW_GUEST_WIRE_H
 #define VOW_GUEST_WIRE_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Every message: this header, then `len` bytes, then padding up to 8. */
 typedef struct wire_header {
@@ -24,6 +26,22 @@ typedef struct wire_header {
 } wire_header;
 
 #define WIRE_ALIGN(n) (((n) + 7u) & ~(uint32_t)7)
+
+/* The body of the message at `*at`, which moves behind it. NULL: it is cut short. What
+ * pads the last one may be missing. */
+static inline const uint8_t *wire_next(const uint8_t *bytes, size_t len, size_t *at,
+                                       wire_header *header) {
+  if (len - *at < sizeof *header)
+    return NULL;
+  memcpy(header, bytes + *at, sizeof *header);
+  *at += sizeof *header;
+  const uint8_t *body = bytes + *at;
+  if (header->len > len - *at)
+    return NULL;
+  size_t padded = ((size_t)header->len + 7) & ~(size_t)7;
+  *at += padded < len - *at ? padded : len - *at;
+  return body;
+}
 
 enum {
   /* host to guest */
@@ -35,6 +53,11 @@ enum {
   WIRE_STUCK,     /* empty: tell what the run's promise waits for */
   WIRE_LOAD,      /* as WIRE_START: define and compile only; silence means success */
   WIRE_PROCESS, /* array: argv, env, cwd, pid; before WIRE_START, whose source is a program then */
+  WIRE_LIBRARY, /* empty; before WIRE_START, whose source is then executed and has no value of its
+                 * own: its functions are called */
+  WIRE_INVOKE,  /* to a library that has said WIRE_LOADED and answered what came before; array:
+                 * name and argument: call that function; name: only look for it; empty: the value
+                 * that the source would have, were it no library */
 
   /* guest to host */
   WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, site or null, [arguments] */
@@ -50,7 +73,7 @@ enum {
 
   /* Deferred: functions that a worker's guest runs (natively only). The main guest
    * tells the host, and the host its workers. */
-  WIRE_CODE, /* both ways, array: hash (bytes, 16), bytecode (bytes), source (text), function
+  WIRE_CODE, /* both ways, array: hash (bytes, WIRE_HASH), bytecode (bytes), source (text), function
               * name (text), file (text); before the first call or task that names it */
   WIRE_REJECT_VALUE, /* to the main guest: the thrown value; the call is rejected with exactly that
                       */
@@ -59,6 +82,13 @@ enum {
   WIRE_TASK,         /* to a worker, array: hash, [arguments]; `id` is the task's. One at a time */
   WIRE_TASK_VALUE,   /* from a worker: the value that the task `id` is fulfilled with */
   WIRE_TASK_ERROR,   /* from a worker: the value that the task `id` is rejected with */
+
+  /* A library. What it says by WIRE_ERROR and WIRE_UNHANDLED ends it. */
+  WIRE_LOADED,   /* empty: its source was executed */
+  WIRE_RETURNED, /* the value of what was invoked */
+  WIRE_THROWN,   /* wire_error_field map: what was invoked threw */
+  WIRE_MISSING,  /* array: bool: there is something of that name, no function; functions there are,
+                  * text */
 };
 
 /* A program writes to standard output and error as it is: no line ends are added. */
@@ -71,7 +101,7 @@ enum {
   WIRE_START_MODULE,  /* bool: the source is a module by its name */
   WIRE_START_NAME,    /* text: file name for traces */
   WIRE_START_SOURCE,  /* text, or bytes when it is not UTF-8; null: it was loaded */
-  WIRE_START_CONTEXT, /* text: JSON of `context` */
+  WIRE_START_CONTEXT, /* text: JSON of `context`; bytes: its CBOR, not frozen then */
   WIRE_START_KINDS,   /* array of [name, number of arguments, the last is options, kind] */
   WIRE_START_RESULT,  /* result limit, bytes */
   WIRE_START_DEBUG,   /* bool: tell the site of each call */
@@ -85,6 +115,9 @@ enum {
 #define WIRE_ERROR_STACK "stack"
 #define WIRE_ERROR_SHOWN "shown"         /* all of it as the console shows it; of a program */
 #define WIRE_ERROR_OPERATION "operation" /* array: id, name, attempts */
+
+/* WIRE_CODE: what a function is known by, the first bytes of the SHA-256 of its bytecode. */
+#define WIRE_HASH 16u
 
 /* Shared words at a fixed place in the guest's memory. */
 typedef struct wire_shared {

@@ -80,8 +80,9 @@ static void keep(void *user) {
 }
 
 bool task_keeper_start(vow_task_pool *pool) {
+  const uv_thread_options_t options = {.flags = UV_THREAD_NO_FLAGS};
   if (!pool->has_keeper)
-    pool->has_keeper = uv_thread_create(&pool->keeper, keep, pool) == 0;
+    pool->has_keeper = uv_thread_create_ex(&pool->keeper, &options, keep, pool) == 0;
   return pool->has_keeper;
 }
 

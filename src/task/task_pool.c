@@ -227,8 +227,10 @@ vow_status vow_task_pool_cancel(vow_task_pool *pool) {
     return VOW_E_STATE;
   uint64_t now = loop_now();
   uv_mutex_lock(&pool->lock);
-  op_scope_cancel_all(pool->scope, now);
-  task_take_events(pool, now, &after);
+  if (!pool->closed) { /* a callback in a thread that was given up may ask */
+    op_scope_cancel_all(pool->scope, now);
+    task_take_events(pool, now, &after);
+  }
   task_unlock(pool, &after);
   return VOW_OK;
 }

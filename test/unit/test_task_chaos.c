@@ -328,6 +328,20 @@ static vow_task_counts until_quiet(world *w) {
   }
 }
 
+/* Callbacks in threads that were given up may share tasks still. */
+static void until_nothing_is_left(world *w) {
+  while (__atomic_load_n(&w->stage.memory.blocks, __ATOMIC_ACQUIRE) != 0) {
+    for (unsigned i = 0; i < SLOTS; i++) {
+      uv_mutex_lock(&w->lock);
+      vow_task *task = w->shared[i];
+      w->shared[i] = NULL;
+      uv_mutex_unlock(&w->lock);
+      let_go(w, task);
+    }
+    uv_sleep(1);
+  }
+}
+
 static void close_world(world *w, uint64_t *random) {
   unsigned least = w->tasks + w->refused;
   vow_task_counts counts = counts_of(&w->stage);
@@ -357,9 +371,7 @@ static void schedule(uint64_t seed) {
   close_world(&w, &random);
   for (unsigned i = 0; i < THREADS; i++)
     uv_thread_join(&actors[i].thread);
-  for (unsigned i = 0; i < SLOTS; i++)
-    let_go(&w, w.shared[i]);
-  stage_no_memory(&w.stage);
+  until_nothing_is_left(&w);
   assert_int_equal(w.freed, w.starts);
   uv_barrier_destroy(&w.started);
   uv_mutex_destroy(&w.lock);
