@@ -67,7 +67,9 @@ enum {
 };
 
 /* Another attempt when one failed. A time limit or a cancel is the end, and no attempt
- * begins that could not end in the time left, judged by the last one. */
+ * begins that could not end in the time left, judged by the last one. A call has returned
+ * before it is tried again; in a group that is tried again a callback may be called while an
+ * earlier call of it, which was cancelled, goes on with the same argument. */
 typedef struct vow_task_retry {
   uint32_t attempts;       /* at most, with the first one; 0 and 1: no other; never more than
                               65535 */
