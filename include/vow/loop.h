@@ -10,7 +10,8 @@ extern "C" {
 #endif
 
 typedef enum vow_loop_mode {
-  VOW_LOOP_DONE, /* until no run is alive and no handler is at work */
+  VOW_LOOP_DONE, /* until no run is alive, no handler is at work and no vow_task_on_done() is
+                    to come */
   VOW_LOOP_ONCE, /* waits for something to happen, and handles it */
   VOW_LOOP_POLL  /* handles what is there, without waiting */
 } vow_loop_mode;

@@ -63,8 +63,9 @@ typedef struct vow_leak {
 typedef struct vow_runtime_options {
   size_t size; /* sizeof(vow_runtime_options) */
   vow_engine engine;
-  const vow_allocator *allocator; /* NULL: the C library's; borrowed until the runtime is closed
-                                     and every operation that was retained is released */
+  const vow_allocator *allocator; /* NULL: the C library's; borrowed until the runtime is closed,
+                                     every operation that was retained is released, and every
+                                     task with a completion here has settled */
   uint32_t live_max;              /* operations and timers of all runs together; 2^24 */
   uint32_t concurrent_max;        /* handlers of all runs at once; unlimited */
   uint32_t runs_max;              /* runs that have not finished; unlimited */

@@ -166,24 +166,26 @@ vow_status vow_task_cancel(vow_task *task) {
   return live ? VOW_OK : VOW_LATE;
 }
 
-vow_status task_tell(vow_task *task, task_done *done) {
+vow_status task_claim(vow_task *task) {
+  if (task_pool_lost(task->pool))
+    return VOW_E_STATE;
+  return atomic_exchange(&task->has_done, true) ? VOW_E_EXISTS : VOW_OK;
+}
+
+void task_unclaim(vow_task *task) {
+  atomic_store(&task->has_done, false);
+}
+
+void task_tell(vow_task *task, task_done *done) {
   vow_task_pool *pool = task->pool;
-  if (atomic_exchange(&task->has_done, true))
-    return VOW_E_EXISTS;
-  done->task = vow_task_retain(task);
-  bool settled = true;
-  if (vow_task_state(task) < VOW_FULFILLED) {
-    uv_mutex_lock(&pool->lock);
-    settled = vow_task_state(task) >= VOW_FULFILLED;
-    if (!settled)
-      task->done = done;
-    uv_mutex_unlock(&pool->lock);
-  }
-  if (settled) {
+  uv_mutex_lock(&pool->lock);
+  bool settled = vow_task_state(task) >= VOW_FULFILLED;
+  done->task = task;
+  if (!settled)
+    task->done = done;
+  uv_mutex_unlock(&pool->lock);
+  if (settled)
     done->tell(done, task);
-    vow_task_release(task);
-  }
-  return VOW_OK;
 }
 
 vow_task *vow_task_retain(vow_task *task) {

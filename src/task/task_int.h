@@ -14,8 +14,8 @@
  *                     called (any more), task_end() gives back what it holds
  *   task_keeper.c     a thread that waits for deadlines, and gives up threads that do not end
  *
- * References of a task: the caller's, the pool's (until task_end() is done), one for a
- * completion to be told. It holds the pool's memory. */
+ * References of a task: the caller's, the pool's (until task_end() is done), that of whoever is
+ * told of its end. It holds the pool's memory. */
 #ifndef VOW_TASK_INT_H
 #define VOW_TASK_INT_H
 
@@ -55,7 +55,7 @@ struct vow_task {
   atomic_uint references;
   atomic_uchar state;   /* vow_state; a settled one is stored when `result` is whole */
   uint8_t place;        /* task_place */
-  atomic_bool has_done; /* task_tell() was called */
+  atomic_bool has_done; /* task_claim() */
   op_id id;
   vow_task *next, *previous; /* of the ready ones; once ended `next`: in a task_after */
   task_waiter *waiters;

@@ -130,9 +130,7 @@ static void end_ended(vow_task *task) {
 static void tell_all(task_done *done) {
   while (done) {
     task_done *next = done->next;
-    vow_task *task = done->task;
-    done->tell(done, task);
-    vow_task_release(task);
+    done->tell(done, done->task);
     done = next;
   }
 }

@@ -4,7 +4,8 @@
 #include "vow/vow_int.h"
 
 static bool is_idle(const vow_runtime *runtime) {
-  return runtime->runs_live == 0 && shard_handlers(runtime->shard) == 0;
+  return runtime->runs_live == 0 && shard_handlers(runtime->shard) == 0 &&
+         atomic_load(&runtime->gate->done_count) == 0;
 }
 
 static void poll_once(vow_runtime *runtime) {

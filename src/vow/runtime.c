@@ -249,6 +249,7 @@ vow_status vow_runtime_close(vow_runtime *runtime) {
   pthread_mutex_lock(&runtime->gate->lock);
   runtime->gate->loop = NULL; /* from here on, every answer is late */
   pthread_mutex_unlock(&runtime->gate->lock);
+  lib_tasks_close(runtime);
   close_parts(runtime);
   return whole ? VOW_OK : VOW_E_LOST;
 }

@@ -40,6 +40,8 @@ typedef struct lib_gate {
                                the loop's own; no callback is called under it */
   loop *loop;               /* NULL: the runtime is closed, or about to be */
   size_t bytes;             /* in the mailbox */
+  struct lib_done *dones;   /* completions of tasks that are to come */
+  atomic_size_t done_count; /* as many; read without the lock */
   struct lib_trace *traces; /* of its operations, the newest first */
   uint64_t repeated, abandoned;
 } lib_gate;
@@ -56,6 +58,11 @@ bool lib_gate_is_lost(const lib_gate *gate);
  * are lost in this way, and there must be none beside them; VOW_E_NOMEM. */
 vow_status lib_process_enter(void);
 void lib_process_leave(void);
+
+/* ---- task.c ---- */
+
+/* The runtime is closing: completions of tasks that have not come are called now. */
+void lib_tasks_close(vow_runtime *runtime);
 
 /* ---- operations ---- */
 
