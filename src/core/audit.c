@@ -21,18 +21,26 @@
 
 /* ---- hashes ---- */
 
-static void hash_of(const char *bytes, size_t len, char hex[AUDIT_HASH_LEN + 1]) {
+static void put_hex(char *hex, const uint8_t *bytes, size_t len) {
   static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < len; i++) {
+    hex[2 * i] = digits[bytes[i] >> 4];
+    hex[2 * i + 1] = digits[bytes[i] & 15];
+  }
+  hex[2 * len] = 0;
+}
+
+void audit_id(char id[AUDIT_ID_LEN + 1], const uint8_t random[AUDIT_ID_LEN / 2]) {
+  put_hex(id, random, AUDIT_ID_LEN / 2);
+}
+
+static void hash_of(const char *bytes, size_t len, char hex[AUDIT_HASH_LEN + 1]) {
   uint8_t sum[SHA256_DIGEST_LENGTH];
   SHA2_CTX context;
   SHA256Init(&context);
   SHA256Update(&context, (const uint8_t *)bytes, len);
   SHA256Final(sum, &context);
-  for (size_t i = 0; i < sizeof sum; i++) {
-    hex[2 * i] = digits[sum[i] >> 4];
-    hex[2 * i + 1] = digits[sum[i] & 15];
-  }
-  hex[AUDIT_HASH_LEN] = 0;
+  put_hex(hex, sum, sizeof sum);
 }
 
 bool audit_is_hash(const char *text, size_t len) {

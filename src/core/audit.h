@@ -54,6 +54,10 @@ typedef struct audit_event {
   bool security;
 } audit_event;
 
+#define AUDIT_ID_LEN 32u
+/* The id of a run, from so much of chance. */
+void audit_id(char id[AUDIT_ID_LEN + 1], const uint8_t random[AUDIT_ID_LEN / 2]);
+
 /* Begins a chain. */
 void audit_init(audit *audit, audit_sink *sink, void *user);
 /* Goes on with the chain that ends in `line` (with or without its newline); false

@@ -26,10 +26,10 @@
  * An id names a slot and a generation, so an id that outlived its operation is
  * harmless: calls with it answer OP_E_GONE (settling: OP_LATE).
  *
- * Memory is taken by the calls to open, op_submit() and op_timer_start() alone,
- * nothing else can fail for it; op_keep() takes some and does without. A `now` before one the
- * table has seen counts as the latest seen. Times that do not fit count as
- * OP_NEVER. */
+ * Memory is taken by the calls to open, op_submit(), op_timer_start() and
+ * op_table_reserve() alone, nothing else can fail for it; op_keep() takes some and does
+ * without. A `now` before one the table has seen counts as the latest seen. Times that do
+ * not fit count as OP_NEVER. */
 #ifndef VOW_CORE_OP_H
 #define VOW_CORE_OP_H
 
@@ -90,6 +90,11 @@ void op_table_set_concurrent(op_table *table, uint32_t concurrent_max);
  * Before the first submission. */
 void op_table_set_queue(op_table *table, uint32_t queue_max);
 
+/* Room for `count` operations more, so that submitting so many fails for no memory until
+ * something else is created. OP_E_LIVE: more than `live_max`; OP_E_NOMEM. Either way nothing
+ * has changed but the memory held. */
+op_status op_table_reserve(op_table *table, uint32_t count);
+
 /* Called when an operation that was not waiting for a place begins to, once it is
  * created: another attempt, a follower that leads now. (Whether a new one waits is said
  * by op_find().) Not for what a closing scope settles. It comes in the middle of a
@@ -129,7 +134,7 @@ typedef struct op_policy {
   uint32_t concurrent_max; /* handlers at once */
   uint32_t queue_max;      /* operations waiting for a place of any sort */
   uint8_t priority;        /* the highest an operation may have */
-  uint32_t attempts;       /* at most; 0 and 1: no retry; more than 65,535 count as that */
+  uint32_t attempts;       /* at most; 0 and 1: no retry; more than OP_ATTEMPTS_MAX count as that */
   /* Before attempt n: anything up to backoff_ns * 2^(n-2), at most backoff_max_ns
    * (0: no such bound). */
   uint64_t backoff_ns, backoff_max_ns;
@@ -144,6 +149,8 @@ typedef struct op_policy {
 } op_policy;
 
 #define OP_BATCH_MAX 256u
+/* Of one operation. */
+#define OP_ATTEMPTS_MAX UINT16_MAX
 
 #define OP_CACHE_BYTES ((size_t)1 << 20)
 /* Beside its key and its bytes, each kept answer counts as this much. */
@@ -298,6 +305,9 @@ bool op_keep(op_table *table, op_id id, op_state state, const void *bytes, size_
  * retries are used up, or an attempt as long as the last one would not end before
  * the deadline. */
 op_status op_retry(op_table *table, op_id id, uint64_t now, uint64_t random);
+/* The same for an operation whose attempts its owner counts, of a kind or not: after
+ * exactly `delay_ns`, and not bounded by the kind but by OP_ATTEMPTS_MAX. */
+op_status op_retry_after(op_table *table, op_id id, uint64_t now, uint64_t delay_ns);
 
 /* ---- timers: too small to be operations ---- */
 

@@ -56,8 +56,7 @@ static bool check_run(const op_rec *rec) {
     fits = rec->state == OP_PENDING && !rec->events && rec->flight && rec->flight->leader != rec;
     break;
   case RUN_DELAYED:
-    fits = rec->state == OP_PENDING && !rec->events && rec->attempts > 0 && rec->of &&
-           rec->attempts < rec->of->policy.attempts;
+    fits = rec->state == OP_PENDING && !rec->events && rec->attempts > 0;
     break;
   default:
     fits = !op_is_live(rec) && rec->events;

@@ -16,8 +16,8 @@ op_kind *op_kind_open(op_table *table, const char *name, const op_policy *policy
   kind->policy = *policy;
   if (kind->policy.priority >= OP_PRIORITIES)
     kind->policy.priority = OP_PRIORITIES - 1;
-  if (kind->policy.attempts > UINT16_MAX)
-    kind->policy.attempts = UINT16_MAX;
+  if (kind->policy.attempts > OP_ATTEMPTS_MAX)
+    kind->policy.attempts = OP_ATTEMPTS_MAX;
   if (!kind->policy.cache_bytes)
     kind->policy.cache_bytes = OP_CACHE_BYTES;
   if (kind->policy.batch_max > OP_BATCH_MAX)

@@ -117,6 +117,17 @@ static op_rec *take_slot(op_table *table) {
   return rec;
 }
 
+/* What is in the free list comes on top: it is not counted. */
+op_status op_table_reserve(op_table *table, uint32_t count) {
+  if (table->in_use > table->live_max || count > table->live_max - table->in_use ||
+      count > OP_SLOTS_MAX - table->slots_used)
+    return OP_E_LIVE;
+  while ((table->chunk_count << OP_CHUNK_SHIFT) - table->slots_used < count)
+    if (!add_chunk(table))
+      return OP_E_NOMEM;
+  return OP_OK;
+}
+
 op_rec *op_rec_new(op_scope *scope, op_rec_kind kind, uint64_t now) {
   op_table *table = scope->table;
   op_rec *rec = take_slot(table);

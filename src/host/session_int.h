@@ -66,7 +66,7 @@ typedef struct session_run {
   uint64_t parent_call, parent_ms;
   uint8_t parent_priority;
   char *tenant;
-  char parent_name[RUN_AUDIT_ID_LEN + 24]; /* of the audit: RUN/NUMBER */
+  char parent_name[AUDIT_ID_LEN + 24]; /* of the audit: RUN/NUMBER */
   run_audit audit;
   size_t holders; /* until it has ended; handlers that have not */
 } session_run;

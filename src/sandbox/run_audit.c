@@ -11,12 +11,8 @@ static audit_event event_of(const run_audit *run, uint64_t at_ns) {
                        .at_ns = at_ns};
 }
 
-void run_audit_open(run_audit *run, const uint8_t random[RUN_AUDIT_ID_LEN / 2]) {
-  static const char digits[] = "0123456789abcdef";
-  for (size_t i = 0; i < RUN_AUDIT_ID_LEN / 2; i++) {
-    run->run[2 * i] = digits[random[i] >> 4];
-    run->run[2 * i + 1] = digits[random[i] & 15];
-  }
+void run_audit_open(run_audit *run, const uint8_t random[AUDIT_ID_LEN / 2]) {
+  audit_id(run->run, random);
   audit_event opened = event_of(run, 0);
   opened.event = "opened";
   audit_put(run->audit, &opened);
@@ -47,7 +43,7 @@ const char *run_event_text(const run_event *event) {
 void run_audit_event(const run_audit *run, const run_event *event) {
   bool ends = event->kind == RUN_EVENT_SETTLED || event->kind == RUN_EVENT_LATE;
   bool tries = event->kind == RUN_EVENT_STARTED || event->kind == RUN_EVENT_RETRIED;
-  char parent[RUN_AUDIT_ID_LEN + 24];
+  char parent[AUDIT_ID_LEN + 24];
   audit_event line = event_of(run, event->at_ns);
   if (event->parent) {
     snprintf(parent, sizeof parent, "%s/%llu", run->run, (unsigned long long)event->parent);

@@ -16,20 +16,18 @@
 #include "core/audit.h"
 #include "sandbox/run.h"
 
-#define RUN_AUDIT_ID_LEN 32u
-
 /* One run in an audit that many runs may share. */
 typedef struct run_audit {
   audit *audit;       /* borrowed */
   const char *tenant; /* on whose behalf it runs; borrowed, NULL: nobody's */
   const char *parent; /* the operation it is nested in, "RUN/NUMBER"; likewise */
   uint64_t opened_ms; /* wall clock, milliseconds since 1970, when the run is opened */
-  char run[RUN_AUDIT_ID_LEN + 1];
+  char run[AUDIT_ID_LEN + 1];
 } run_audit;
 
 /* Gives the run, whose other fields are filled, an id by 16 bytes of `random` and
  * tells that it is opened. */
-void run_audit_open(run_audit *run, const uint8_t random[RUN_AUDIT_ID_LEN / 2]);
+void run_audit_open(run_audit *run, const uint8_t random[AUDIT_ID_LEN / 2]);
 void run_audit_event(const run_audit *run, const run_event *event);
 /* What lines call it: "started", "timed_out". */
 const char *run_event_text(const run_event *event);

@@ -1,6 +1,6 @@
 /* Writes the lines of an audit to a file without ever blocking the loop.
  *
- * Lines wait in memory, at most AUDIT_FILE_BYTES_MAX, and a worker of the pool
+ * Lines wait in memory, at most AUDIT_LINES_BYTES_MAX, and a worker of the pool
  * writes them, one piece of work at a time. When a disk is full or a reader slow,
  * lines stay in memory; when that is full, audit_file_put() refuses, and the audit
  * counts. What is written is tried again whenever new lines come, and once at the
@@ -8,10 +8,8 @@
 #ifndef VOW_TASK_AUDIT_FILE_H
 #define VOW_TASK_AUDIT_FILE_H
 
-#include "core/audit.h"
+#include "task/audit_lines.h"
 #include "task/pool.h"
-
-#define AUDIT_FILE_BYTES_MAX (1u << 20)
 
 typedef struct audit_file audit_file;
 
@@ -28,13 +26,6 @@ bool audit_file_busy(const audit_file *file);
 /* After it ended, or before any line was put. NULL is fine. */
 void audit_file_close(audit_file *file);
 
-/* Lines that reached the file as a whole, and the hash of the last one ("": none
- * did); `error`: of the last attempt that wrote less than there was, else 0. */
-typedef struct audit_file_state {
-  uint64_t lines;
-  char last[AUDIT_HASH_LEN + 1];
-  int error;
-} audit_file_state;
-audit_file_state audit_file_written(const audit_file *file);
+audit_lines_state audit_file_written(const audit_file *file);
 
 #endif

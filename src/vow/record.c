@@ -1,25 +1,12 @@
 /* What a runtime writes down of its runs: an audit file, metrics. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "task/audit_open.h"
 #include "vow/vow_int.h"
-
-/* Opens a file that is there without a change to it. */
-static int open_path(vow_runtime *runtime, const char *path) {
-  int flags = O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-  int fd = open(path, flags);
-  if (fd >= 0 || errno != ENOENT)
-    return fd;
-  fd = open(path, flags | O_CREAT, 0666);
-  runtime->audit_made = fd >= 0 ? path : NULL;
-  return fd;
-}
 
 static bool same_file(const struct stat *facts, const char *path) {
   struct stat other;
@@ -41,23 +28,20 @@ static bool is_database(int fd, const char *database) {
   return false;
 }
 
-/* The file may be another one by now, or somebody else's text be in it: such a one is
- * not ours to remove. A link is followed to what was made. */
 void lib_record_take_back(vow_runtime *runtime) {
-  struct stat facts;
-  char name[PATH_MAX];
-  if (runtime->audit_made && fstat(runtime->audit_fd, &facts) == 0 && facts.st_size == 0 &&
-      realpath(runtime->audit_made, name) && same_file(&facts, name))
-    unlink(name);
+  if (runtime->audit_made)
+    audit_open_undo(runtime->audit_fd, runtime->audit_made);
   runtime->audit_made = NULL;
 }
 
 static vow_status open_audit(vow_runtime *runtime, const char *path, const char *database) {
   char why[256];
-  runtime->audit_fd = open_path(runtime, path);
+  bool made;
+  runtime->audit_fd = audit_open(path, &made);
+  runtime->audit_made = made ? path : NULL;
   if (runtime->audit_fd < 0)
     return lib_fail(runtime, VOW_E_OPEN, "audit %s: cannot be written: %s", path,
-                    errno == ENXIO ? "nobody reads from it" : strerror(errno));
+                    audit_open_error(errno));
   if (is_database(runtime->audit_fd, database))
     return lib_fail(runtime, VOW_E_INVALID, "audit %s: it is a file of the database", path);
   if (!recorder_prepare(&runtime->recorder, runtime->audit_fd, path, why, sizeof why))

@@ -196,7 +196,7 @@ struct vow_run {
   vow_run *next_child, *previous_child;
   vow_run *children; /* runs nested in its operations that have not finished */
   char *tenant;
-  char parent_name[RUN_AUDIT_ID_LEN + 24];
+  char parent_name[AUDIT_ID_LEN + 24];
   run_audit audit;
   recorder *recorder; /* the runtime's, which all handlers end before */
   char audit_last[AUDIT_HASH_LEN + 1];

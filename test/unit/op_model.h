@@ -324,20 +324,23 @@ static uint64_t longest_delay(const op_policy *policy, uint32_t attempts) {
   return ns < most ? (uint64_t)ns : most;
 }
 
-static op_status model_retry(model *m, int i, uint64_t now, uint64_t random) {
+static op_status may_retry(model *m, int i, uint64_t now) {
   see(m, now);
   if (i == NOBODY || !known(m, i))
     return OP_E_GONE;
+  const item *it = &m->items[i];
+  return it->state == OP_RUNNING && it->handler == HANDLER_RUNNING ? OP_OK : OP_E_STATE;
+}
+
+static op_status model_retry_after(model *m, int i, uint64_t now, uint64_t delay) {
+  op_status may = may_retry(m, i, now);
+  if (may != OP_OK)
+    return may;
   item *it = &m->items[i];
   side *sd = &m->sides[it->scope];
-  if (it->state != OP_RUNNING || it->handler != HANDLER_RUNNING)
-    return OP_E_STATE;
-  if (it->kind == NOBODY || it->attempts >= m->kinds[it->kind].policy.attempts ||
-      (sd->limits.retries_max && sd->ended.retries >= sd->limits.retries_max))
-    return OP_E_SPENT;
-  uint64_t most = longest_delay(&m->kinds[it->kind].policy, it->attempts);
-  uint64_t at = later(m->now, most == OP_NEVER ? random : random % (most + 1));
-  if (later(at, m->now - it->started) >= it->deadline)
+  uint64_t at = later(m->now, delay);
+  if ((sd->limits.retries_max && sd->ended.retries >= sd->limits.retries_max) ||
+      later(at, m->now - it->started) >= it->deadline)
     return OP_E_SPENT;
   it->handler = HANDLER_DELAYED;
   it->state = OP_PENDING;
@@ -347,6 +350,17 @@ static op_status model_retry(model *m, int i, uint64_t now, uint64_t random) {
   give_back(m, i);
   hand_out_places(m, it->scope);
   return OP_OK;
+}
+
+static op_status model_retry(model *m, int i, uint64_t now, uint64_t random) {
+  op_status may = may_retry(m, i, now);
+  if (may != OP_OK)
+    return may;
+  const item *it = &m->items[i];
+  if (it->kind == NOBODY || it->attempts >= m->kinds[it->kind].policy.attempts)
+    return OP_E_SPENT;
+  uint64_t most = longest_delay(&m->kinds[it->kind].policy, it->attempts);
+  return model_retry_after(m, i, now, most == OP_NEVER ? random : random % (most + 1));
 }
 
 /* ---- creating ---- */

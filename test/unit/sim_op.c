@@ -81,7 +81,8 @@ static bool all_reached(void) {
   for (size_t i = OP_REJECTED; i <= OP_CANCELLED; i++)
     all = all && covered.end[i];
   return all && covered.followed && covered.promoted && covered.raised && covered.waited_again &&
-         covered.kept && covered.batched && covered.too_late && covered.hurried;
+         covered.kept && covered.batched && covered.too_late && covered.hurried &&
+         covered.retried_after;
 }
 
 static bool read_number(const char *text, uint64_t *number) {
@@ -118,7 +119,8 @@ int main(int argc, char **argv) {
   printf("  equal ones: followed %" PRIu64 " promoted %" PRIu64 " raised %" PRIu64 " kept %" PRIu64
          ", batched %" PRIu64 "\n",
          covered.followed, covered.promoted, covered.raised, covered.kept, covered.batched);
-  printf("  waited again %" PRIu64 "\n", covered.waited_again);
+  printf("  waited again %" PRIu64 ", tried again by their owners %" PRIu64 "\n",
+         covered.waited_again, covered.retried_after);
   printf("  too late for another attempt %" PRIu64 ", batches hurried %" PRIu64 "\n",
          covered.too_late, covered.hurried);
   if (seeds >= 1000 && !all_reached()) {

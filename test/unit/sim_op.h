@@ -33,7 +33,8 @@ typedef struct coverage {
   uint64_t status[OP_E_NOMEM + 1];
   uint64_t event[OP_EVENT_WALL + 1];
   uint64_t end[OP_CANCELLED + 1];
-  uint64_t followed, promoted, raised, waited_again, kept, batched, too_late, hurried;
+  uint64_t followed, promoted, raised, waited_again, kept, batched, too_late, hurried,
+      retried_after;
 } coverage;
 
 static coverage covered;

@@ -229,6 +229,16 @@ static void step_retry(sim *s) {
   same_status(s, "retry", op_retry(s->table, id, now, random), model_retry(&s->m, i, now, random));
 }
 
+static void step_retry_after(sim *s) {
+  int i = pick(s, handled);
+  op_id id = id_of(s, i);
+  uint64_t now = some_now(s), delay = some_time(s);
+  i = operation_or_nobody(s, i);
+  op_status status = op_retry_after(s->table, id, now, delay);
+  same_status(s, "retry_after", status, model_retry_after(&s->m, i, now, delay));
+  covered.retried_after += status == OP_OK;
+}
+
 static void step_cancel(sim *s) {
   int i = pick(s, settleable);
   op_id id = id_of(s, i);
@@ -359,11 +369,12 @@ static const struct {
   void (*run)(sim *s);
   unsigned weight;
 } STEPS[] = {
-    {step_submit, 60},    {step_events, 60},     {step_settle, 30},   {step_done, 30},
-    {step_cancel, 10},    {step_time, 30},       {step_expire, 25},   {step_timer_start, 20},
-    {step_timer_stop, 8}, {step_set_wall, 5},    {step_clock, 10},    {step_list, 8},
-    {step_cancel_all, 1}, {step_drop_timers, 2}, {step_open, 20},     {step_close, 3},
-    {step_release, 4},    {step_retry, 20},      {step_open_kind, 8}, {step_close_kind, 2},
+    {step_submit, 60},      {step_events, 60},     {step_settle, 30},   {step_done, 30},
+    {step_cancel, 10},      {step_time, 30},       {step_expire, 25},   {step_timer_start, 20},
+    {step_timer_stop, 8},   {step_set_wall, 5},    {step_clock, 10},    {step_list, 8},
+    {step_cancel_all, 1},   {step_drop_timers, 2}, {step_open, 20},     {step_close, 3},
+    {step_release, 4},      {step_retry, 20},      {step_open_kind, 8}, {step_close_kind, 2},
+    {step_retry_after, 10},
 };
 enum { STEPS_LEN = sizeof STEPS / sizeof *STEPS };
 

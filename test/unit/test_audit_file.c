@@ -52,7 +52,7 @@ static void wait_for_file(fixture *f) {
     loop_run(f->loop, true);
 }
 
-static audit_file_state end(fixture *f, int patience_ms) {
+static audit_lines_state end(fixture *f, int patience_ms) {
   audit_file_end(f->file, patience_ms);
   wait_for_file(f);
   assert_false(audit_file_put(f->file, "x", 1)); /* too late */
@@ -98,7 +98,7 @@ static void writes_all(void **state) {
     put(&f, 50);
     loop_run(f.loop, true);
   }
-  audit_file_state written = end(&f, 0);
+  audit_lines_state written = end(&f, 0);
   assert_int_equal(f.audit.dropped, 0);
   assert_int_equal(written.lines, 5000);
   assert_int_equal(written.error, 0);
@@ -118,7 +118,7 @@ static void full_device(void **state) {
   put(&f, 20000); /* more than memory may hold */
   assert_true(f.audit.lines < 20000);
   assert_int_equal(f.audit.lines + f.audit.dropped, 20000);
-  audit_file_state written = end(&f, 100);
+  audit_lines_state written = end(&f, 100);
   assert_int_equal(written.lines, 0);
   assert_int_equal(written.error, ENOSPC);
   assert_string_equal(written.last, "");
@@ -160,7 +160,7 @@ static void full_disk(void **state) {
   put(&f, 1);
   wait_for_file(&f);
   assert_int_equal(lseek(fd, 0, SEEK_END), 20000);
-  audit_file_state written = end(&f, 0);
+  audit_lines_state written = end(&f, 0);
   assert_true(lseek(fd, 0, SEEK_END) < 20000); /* the part of a line is taken back */
   assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
   assert_int_equal(check_all(fd, written.last), written.lines);
@@ -181,7 +181,7 @@ static void space_again(void **state) {
   wait_for_file(&f);
   put(&f, 1);
   assert_int_equal(f.audit.untold, 0);
-  audit_file_state written = end(&f, 0);
+  audit_lines_state written = end(&f, 0);
   assert_int_equal(written.lines, f.audit.lines);
   assert_true(written.lines + f.audit.dropped > 10002); /* with lines that tell of them */
   assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
@@ -199,7 +199,7 @@ static void slow_reader(void **state) {
   put(&f, 10000);
   wait_for_file(&f); /* the pipe is full, and nobody waits for it */
   assert_int_equal(audit_file_written(f.file).error, EAGAIN);
-  audit_file_state written = end(&f, 1);
+  audit_lines_state written = end(&f, 1);
   assert_true(written.lines > 0 && written.lines < f.audit.lines);
   close(ends[0]);
   close(ends[1]);
@@ -215,7 +215,7 @@ static void no_reader(void **state) {
   close(ends[0]);
   open_fixture(&f, ends[1]);
   put(&f, 10);
-  audit_file_state written = end(&f, 100);
+  audit_lines_state written = end(&f, 100);
   assert_int_equal(written.lines, 0);
   assert_int_equal(written.error, EPIPE);
   close(ends[1]);
@@ -232,7 +232,7 @@ static void short_memory(void **state) {
     put(&f, 100);
     f.counting.fail_at = 0;
     put(&f, 1);
-    audit_file_state written = end(&f, 0);
+    audit_lines_state written = end(&f, 0);
     assert_int_equal(written.lines, f.audit.lines);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     assert_int_equal(check_all(fd, written.last), written.lines);

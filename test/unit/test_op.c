@@ -465,6 +465,34 @@ static void each_allocation_fails_once(void **state) {
   assert_true(n > 10);
 }
 
+/* However many there were before, and however many of these are free again. */
+static void reserved_ones_need_no_memory(void **state) {
+  (void)state;
+  enum { BEFORE = 300, MORE = 1000 };
+  op_fixture f = {0};
+  open_table(&f, NULL, BEFORE + MORE);
+  op_id ids[BEFORE];
+  for (int i = 0; i < BEFORE; i++)
+    ids[i] = submit(&f, 0, 0, 0);
+  for (int i = 0; i < BEFORE; i += 2)
+    assert_int_equal(op_fulfil(f.table, ids[i], 0), OP_OK);
+  assert_int_equal(op_table_reserve(f.table, BEFORE / 2 + MORE + 1), OP_E_LIVE);
+  assert_int_equal(op_table_reserve(f.table, UINT32_MAX), OP_E_LIVE);
+  f.fail_after = 1;
+  assert_int_equal(op_table_reserve(f.table, MORE), OP_E_NOMEM);
+  f.fail_after = SIZE_MAX;
+  assert_int_equal(op_table_reserve(f.table, MORE), OP_OK);
+  f.fail_after = 0;
+  assert_int_equal(op_table_reserve(f.table, MORE), OP_OK);
+  for (int i = 0; i < MORE; i++)
+    submit(&f, 0, 0, 0);
+  f.fail_after = SIZE_MAX;
+  op_scope_close(f.scope, 0);
+  op_scope_release(f.scope);
+  f.scope = NULL;
+  close_table(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(texts),
@@ -481,6 +509,7 @@ int main(void) {
       cmocka_unit_test(cancel_goes_outermost_first),
       cmocka_unit_test(deep_chains_do_not_recurse),
       cmocka_unit_test(ids_are_not_reused),
+      cmocka_unit_test(reserved_ones_need_no_memory),
       cmocka_unit_test(exhausted_slots_retire),
       cmocka_unit_test(pointers_survive_growth),
       cmocka_unit_test(each_allocation_fails_once),

@@ -96,6 +96,48 @@ static void an_attempt_in_time_has_the_whole_deadline(void **state) {
   close_kind(&f, kind);
 }
 
+/* Its owner counts: no kind, no bound but that of a record. */
+static void an_attempt_as_its_owner_says(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  open_table(&f, NULL, 0);
+  op_id id = start(&f, 0, 0, 0);
+  for (uint32_t attempt = 1; attempt < OP_ATTEMPTS_MAX; attempt++) {
+    assert_int_equal(op_retry_after(f.table, id, attempt, 1), OP_OK);
+    assert_int_equal(op_retry_after(f.table, id, attempt, 1), OP_E_STATE);
+    assert_int_equal(op_expire(f.table, attempt, 0), 0);
+    assert_int_equal(op_expire(f.table, attempt + 1, 0), 1);
+    op_event event;
+    assert_true(op_next_event(f.table, &event) && event.kind == OP_EVENT_START);
+  }
+  op_info info;
+  assert_int_equal(op_find(f.table, id, &info, 0), OP_OK);
+  assert_int_equal(info.attempts, OP_ATTEMPTS_MAX);
+  assert_int_equal(op_retry_after(f.table, id, OP_ATTEMPTS_MAX, 1), OP_E_SPENT);
+  assert_int_equal(op_table_counts(f.table).retries, OP_ATTEMPTS_MAX - 1);
+  fulfil(&f, id, OP_ATTEMPTS_MAX);
+  assert_int_equal(op_retry_after(f.table, id, OP_ATTEMPTS_MAX, 1), OP_E_GONE);
+  close_table(&f);
+}
+
+static void an_attempt_that_would_end_too_late_is_refused(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  open_table(&f, NULL, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.attempts = 1});
+  op_id id = submit_kind(&f, f.scope, kind, 100, 0);
+  expect(&f, OP_EVENT_START, id, OP_RUNNING);
+  assert_int_equal(op_retry_after(f.table, id, 30, 40), OP_E_SPENT); /* 30 + 40 + 30 */
+  assert_int_equal(op_retry_after(f.table, id, 30, OP_NEVER), OP_E_SPENT);
+  assert_int_equal(op_retry_after(f.table, id, 30, 39), OP_OK); /* beyond the kind's */
+  assert_int_equal(op_next_deadline(f.table), 69);
+  assert_int_equal(op_cancel(f.table, id, 50), OP_OK);
+  expect(&f, OP_EVENT_SETTLED, id, OP_CANCELLED);
+  no_event(&f);
+  assert_true(gone(&f, id));
+  close_kind(&f, kind);
+}
+
 /* ---- places ---- */
 
 static void low_priority_is_not_starved(void **state) {
@@ -335,6 +377,8 @@ int main(void) {
       cmocka_unit_test(a_short_call_ends_the_window),
       cmocka_unit_test(an_attempt_that_came_too_late_does_not_begin),
       cmocka_unit_test(an_attempt_in_time_has_the_whole_deadline),
+      cmocka_unit_test(an_attempt_as_its_owner_says),
+      cmocka_unit_test(an_attempt_that_would_end_too_late_is_refused),
       cmocka_unit_test(low_priority_is_not_starved),
       cmocka_unit_test(one_run_does_not_take_the_places_of_others),
       cmocka_unit_test(each_queue_has_its_bound),

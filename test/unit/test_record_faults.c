@@ -76,7 +76,7 @@ static const char source[] =
     "await Promise.all([test.hold('h'), test.polite('p'), test.later(60000)])";
 
 static void drive(recording *r) {
-  static const uint8_t random[RUN_AUDIT_ID_LEN / 2] = {1, 2, 3};
+  static const uint8_t random[AUDIT_ID_LEN / 2] = {1, 2, 3};
   const run_options options = {.name = "test.js",
                                .source = source,
                                .source_len = sizeof source - 1,
@@ -111,7 +111,7 @@ static void check_file(const recording *r) {
   static audit_check check;
   char bytes[4096];
   ssize_t len;
-  audit_file_state state = audit_file_written(r->file);
+  audit_lines_state state = audit_file_written(r->file);
   audit_check_begin(&check, state.lines ? state.last : NULL);
   assert_int_equal(lseek(audit_fd, 0, SEEK_SET), 0);
   while ((len = read(audit_fd, bytes, sizeof bytes)) > 0)
