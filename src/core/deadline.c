@@ -96,19 +96,55 @@ static void sift_down(deadline_heap *heap, uint32_t i, deadline_place what) {
   put(heap, i, what);
 }
 
+/* ---- lines ---- */
+
+static bool is_before(const deadline *a, const deadline *b) {
+  return a->at < b->at || (a->at == b->at && a->seq < b->seq);
+}
+
+/* The line to whose end the entry goes: one whose last is before it, and of these the one
+ * whose last is latest; else one that is empty; NULL: none. */
+static deadline_line *line_for(deadline_heap *heap, const deadline *entry) {
+  deadline_line *best = NULL;
+  for (uint32_t i = 0; i < DEADLINE_LINES; i++) {
+    deadline_line *line = &heap->lines[i];
+    if (line->last && !is_before(line->last, entry))
+      continue;
+    if (!best || !best->last || (line->last && is_before(best->last, line->last)))
+      best = line;
+  }
+  return best;
+}
+
+static void join_line(deadline_heap *heap, deadline_line *line, deadline *entry) {
+  entry->place = DEADLINE_OUT - DEADLINE_LINES + (uint32_t)(line - heap->lines);
+  entry->previous = line->last;
+  entry->next = NULL;
+  *(line->last ? &line->last->next : &line->first) = entry;
+  line->last = entry;
+}
+
+static void leave_line(deadline_line *line, deadline *entry) {
+  *(entry->previous ? &entry->previous->next : &line->first) = entry->next;
+  *(entry->next ? &entry->next->previous : &line->last) = entry->previous;
+}
+
+/* ---- all together ---- */
+
 void deadline_add(deadline_heap *heap, deadline *entry) {
   assert(entry->place == DEADLINE_OUT);
+  heap->all++;
+  deadline_line *line = line_for(heap, entry);
+  if (line) {
+    join_line(heap, line, entry);
+    return;
+  }
   assert((uint64_t)heap->page_count * PAGE_LEN > heap->count);
   deadline_place what = {.at = entry->at, .seq = entry->seq, .entry = entry};
   sift_up(heap, heap->count++, what);
 }
 
-void deadline_remove(deadline_heap *heap, deadline *entry) {
-  uint32_t i = entry->place;
-  if (i == DEADLINE_OUT)
-    return;
-  assert(i < heap->count && place_at(heap, i)->entry == entry);
-  entry->place = DEADLINE_OUT;
+static void leave_heap(deadline_heap *heap, uint32_t i) {
   uint32_t last = --heap->count;
   if (i == last)
     return;
@@ -119,11 +155,52 @@ void deadline_remove(deadline_heap *heap, deadline *entry) {
     sift_down(heap, i, moved);
 }
 
+void deadline_remove(deadline_heap *heap, deadline *entry) {
+  uint32_t i = entry->place;
+  if (i == DEADLINE_OUT)
+    return;
+  heap->all--;
+  entry->place = DEADLINE_OUT;
+  if (i >= DEADLINE_OUT - DEADLINE_LINES) {
+    leave_line(&heap->lines[i - (DEADLINE_OUT - DEADLINE_LINES)], entry);
+    return;
+  }
+  assert(i < heap->count && place_at(heap, i)->entry == entry);
+  leave_heap(heap, i);
+}
+
 deadline *deadline_first(const deadline_heap *heap) {
-  return heap->count ? heap->pages[0][0].entry : NULL;
+  deadline *first = heap->count ? heap->pages[0][0].entry : NULL;
+  for (uint32_t i = 0; i < DEADLINE_LINES; i++) {
+    deadline *head = heap->lines[i].first;
+    if (head && (!first || is_before(head, first)))
+      first = head;
+  }
+  return first;
+}
+
+/* ---- checking ---- */
+
+static bool line_check(const deadline_heap *heap, uint32_t number) {
+  const deadline_line *line = &heap->lines[number];
+  const deadline *previous = NULL;
+  for (const deadline *entry = line->first; entry; previous = entry, entry = entry->next)
+    if (entry->place != DEADLINE_OUT - DEADLINE_LINES + number || entry->previous != previous ||
+        (previous && !is_before(previous, entry))) {
+      fprintf(stderr, "deadline: line %" PRIu32 " is out of order\n", number);
+      return false;
+    }
+  if (line->last != previous) {
+    fprintf(stderr, "deadline: line %" PRIu32 " has another end\n", number);
+    return false;
+  }
+  return true;
 }
 
 bool deadline_check(const deadline_heap *heap) {
+  for (uint32_t i = 0; i < DEADLINE_LINES; i++)
+    if (!line_check(heap, i))
+      return false;
   for (uint32_t i = 0; i < heap->count; i++) {
     const deadline_place *here = place_at(heap, i);
     const deadline *entry = here->entry;

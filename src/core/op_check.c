@@ -382,7 +382,7 @@ static bool check_sums(const op_table *table, const tally *slots, const tally *s
          same(slots->in_use, table->in_use, "records in use") &&
          require(table->in_use <= table->live_max, "more in use than may be", table->in_use,
                  table->live_max) &&
-         same(slots->timed, table->heap.count, "records in the heap");
+         same(slots->timed, table->heap.all, "records with a deadline");
 }
 
 bool op_table_check(const op_table *table) {

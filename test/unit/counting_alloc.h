@@ -18,7 +18,7 @@ typedef struct counting_alloc {
 static inline void *counting_alloc_call(void *user, void *block, size_t size) {
   counting_alloc *a = user;
   if (size == 0) {
-    __atomic_fetch_sub(&a->blocks, (size_t)(block != NULL), __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&a->blocks, (size_t)(block != NULL), __ATOMIC_RELEASE);
     free(block);
     return NULL;
   }
