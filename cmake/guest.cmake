@@ -82,7 +82,7 @@ if(VOW_TEMPLATE_DIR)
   endif()
   # A copy: the other build may make another one while this one is being used.
   add_custom_command(OUTPUT ${TEMPLATE_HEADER}
-    COMMAND sh -c "rm -rf guest && mkdir guest && cp '${VOW_TEMPLATE_DIR}'/guest-* '${VOW_TEMPLATE_DIR}/template_name.h' guest/"
+    COMMAND sh -c "mkdir -p guest && rm -f guest/guest-* && cp '${VOW_TEMPLATE_DIR}'/guest-* '${VOW_TEMPLATE_DIR}/template_name.h' guest/"
     DEPENDS ${VOW_TEMPLATE_DIR}/template_name.h WORKING_DIRECTORY ${CMAKE_BINARY_DIR} VERBATIM)
   return()
 endif()

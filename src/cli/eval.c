@@ -16,9 +16,9 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/record.h"
-#include "cli/source.h"
 #include "cli/tell.h"
 #include "sandbox/run.h"
+#include "sandbox/source.h"
 
 enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
 

@@ -17,10 +17,10 @@
 #include "api/notes.h"
 #include "cli/options.h"
 #include "cli/record.h"
-#include "cli/source.h"
 #include "cli/tell.h"
 #include "deferred/deferred.h"
 #include "sandbox/run.h"
+#include "sandbox/source.h"
 
 enum {
   EXIT_FAILED = 1,

@@ -59,7 +59,7 @@ static void reject(host_call *call, const char *name, const char *code, const ch
 static bool give_up(task *task) {
   deferred *deferred = task->owner;
   host_call *call = task->call;
-  task_hold(task); /* its thread may come back at any moment */
+  deferred_task_hold(task); /* its thread may come back at any moment */
   uv_mutex_lock(&task->lock);
   bool was_asked = task->stop;
   bool retired = pool_retire(deferred->pool, &task->work);
@@ -69,7 +69,7 @@ static bool give_up(task *task) {
   uv_mutex_unlock(&task->lock);
   if (retired)
     task->call = NULL;
-  task_release(task);
+  deferred_task_release(task);
   if (!retired)
     return false;
   deferred->retired++;
@@ -200,14 +200,14 @@ static void on_done(pool_work *work) {
   unwatch(task);
   answer(task->call, task);
   task->call = NULL;
-  task_release(task);
+  deferred_task_release(task);
   tell_ready(deferred);
 }
 
 /* On its thread, once it has come back after all. */
 static void on_lost(pool_work *work, void *state) {
   (void)state;
-  task_release((task *)work);
+  deferred_task_release((task *)work);
 }
 
 static void run_work(pool_work *work, void *state) {
@@ -248,7 +248,7 @@ static void deliver(loop_message *message) {
     worker_wake(task->worker);
   uv_mutex_unlock(&task->lock);
   mem_free(task->common->allocator, telling);
-  task_release(task);
+  deferred_task_release(task);
 }
 
 /* Nothing is posted for a task whose thread was given up: the loop may be gone. */
@@ -262,7 +262,7 @@ static void post(task *task, loop_message *message) {
     const telling *telling = (const struct telling *)message;
     value_release(telling->bytes, telling->len);
     mem_free(task->common->allocator, message);
-    task_release(task);
+    deferred_task_release(task);
   }
 }
 
@@ -273,7 +273,7 @@ static void deliver_started(loop_message *message) {
   if (task->call && !task->give_up_at)
     watch(task, telling->at + task->run_ns + patience(task));
   mem_free(task->common->allocator, telling);
-  task_release(task);
+  deferred_task_release(task);
 }
 
 void deferred_tell_started(task *task) {
@@ -281,7 +281,7 @@ void deferred_tell_started(task *task) {
   if (!telling)
     return; /* only its thread looks at the time then */
   *telling = (struct telling){
-      .message.deliver = deliver_started, .task = task_hold(task), .at = loop_now()};
+      .message.deliver = deliver_started, .task = deferred_task_hold(task), .at = loop_now()};
   post(task, &telling->message);
 }
 
@@ -289,10 +289,12 @@ void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
   telling *telling = mem_resize(task->common->allocator, NULL, 1, sizeof *telling + len);
   if (!telling) {
     value_release(bytes, len);
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: no memory for the function's calls");
     return;
   }
-  *telling = (struct telling){.message.deliver = deliver, .task = task_hold(task), .len = len};
+  *telling =
+      (struct telling){.message.deliver = deliver, .task = deferred_task_hold(task), .len = len};
   memcpy(telling->bytes, bytes, len);
   uv_mutex_lock(&task->lock);
   task->told_bytes += len;
@@ -312,9 +314,9 @@ static void deliver_progress(loop_message *message) {
   uv_mutex_unlock(&task->lock);
   for (const task_message *value = list; value; value = value->next)
     deliver_one(task, &value->header, value->body);
-  task_messages_free(task, list);
+  deferred_task_messages_free(task, list);
   mem_free(task->common->allocator, telling);
-  task_release(task);
+  deferred_task_release(task);
 }
 
 /* Under the lock. The one that makes room, or NULL. */
@@ -338,11 +340,11 @@ static task_message *keep_progress(task *task, task_message *value) {
 /* One message to the loop for all values until it is delivered. */
 void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   const wire_header header = {WIRE_PROGRESS, (uint32_t)len, 0};
-  task_message *value = task_message_new(task, &header, body);
+  task_message *value = deferred_task_message_new(task, &header, body);
   telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
   if (!value || !telling) { /* progress may be lost */
     value_release(body, len);
-    task_messages_free(task, value);
+    deferred_task_messages_free(task, value);
     mem_free(task->common->allocator, telling);
     return;
   }
@@ -351,13 +353,13 @@ void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
   bool told = task->progress_told;
   task->progress_told = true;
   uv_mutex_unlock(&task->lock);
-  task_messages_drop(task, oldest);
+  deferred_task_messages_drop(task, oldest);
   if (told) {
     mem_free(task->common->allocator, telling);
     return;
   }
   telling->message.deliver = deliver_progress;
-  telling->task = task_hold(task);
+  telling->task = deferred_task_hold(task);
   post(task, &telling->message);
 }
 
@@ -367,7 +369,7 @@ static void on_answer(host_call *call, const wire_header *header, const void *bo
   task *task = host_call_data(call);
   if (!task)
     return;
-  task_message *message = task_message_new(task, header, body);
+  task_message *message = deferred_task_message_new(task, header, body);
   uv_mutex_lock(&task->lock);
   if (!message) {
     value_release(body, header->len);
@@ -471,7 +473,7 @@ static void start(host_call *call, void *user) {
            false);
     return;
   }
-  task *task = task_open(deferred->common, code, given.list, given.list_len);
+  task *task = deferred_task_open(deferred->common, code, given.list, given.list_len);
   if (!task) {
     reject(call, NULL, "OUT_OF_MEMORY", "Deferred: out of memory", false);
     return;
@@ -482,7 +484,7 @@ static void start(host_call *call, void *user) {
   pool_status status = submit(deferred, task, &given, call);
   if (status == POOL_OK)
     return;
-  task_release(task);
+  deferred_task_release(task);
   if (status == POOL_NO_THREAD)
     reject(call, NULL, "NO_THREAD", "Deferred: no thread can be started: out of memory, or limited",
            true);
@@ -497,7 +499,7 @@ static void stop(host_call *call, void *user) {
   task *task = host_call_data(call);
   if (pool_withdraw(deferred->pool, &task->work)) {
     task->call = NULL;
-    task_release(task);
+    deferred_task_release(task);
     reject(call, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began", false);
     tell_ready(deferred);
     return;

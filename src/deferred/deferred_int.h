@@ -122,20 +122,22 @@ typedef struct task {
 } task;
 
 /* Copies the list. */
-task *task_open(common *common, code *code, const uint8_t *list, size_t list_len);
-task *task_hold(task *task);
-void task_release(task *task);
-void task_fail(task *task, const char *name, const char *code, const char *message);
+task *deferred_task_open(common *common, code *code, const uint8_t *list, size_t list_len);
+task *deferred_task_hold(task *task);
+void deferred_task_release(task *task);
+void deferred_task_fail(task *task, const char *name, const char *code, const char *message);
 /* Copies `len` bytes as the outcome. */
-void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
+void deferred_task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
 /* Appends one message of wire.h. */
-void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len);
+void deferred_task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body,
+                               size_t len);
 /* Forgets an outcome. */
-void task_reopen(task *task);
-task_message *task_message_new(const task *task, const wire_header *header, const void *body);
+void deferred_task_reopen(task *task);
+task_message *deferred_task_message_new(const task *task, const wire_header *header,
+                                        const void *body);
 /* Of a list that was passed on, and of one that will not be. */
-void task_messages_free(const task *task, task_message *list);
-void task_messages_drop(const task *task, task_message *list);
+void deferred_task_messages_free(const task *task, task_message *list);
+void deferred_task_messages_drop(const task *task, task_message *list);
 
 /* ---- worker.c: on a thread of the pool ---- */
 

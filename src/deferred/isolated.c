@@ -103,7 +103,7 @@ static void settle(host_call *call, task_state state) {
   const uint8_t *bytes;
   size_t len;
   argument_of(call, &bytes, &len);
-  task_settle(isolated->task, state, bytes, len);
+  deferred_task_settle(isolated->task, state, bytes, len);
   answer_undefined(call);
 }
 
@@ -137,7 +137,7 @@ static void on_log(void *user, int level, const char *text, size_t len) {
   cbor_put_array(&body, 2);
   cbor_put_uint(&body, (uint64_t)level);
   cbor_put_text(&body, text, len);
-  task_put_message(&message, WIRE_LOG, 0, body.data, body.len);
+  deferred_task_put_message(&message, WIRE_LOG, 0, body.data, body.len);
   if (body.status == CBOR_OK && message.status == CBOR_OK)
     deferred_tell(isolated->task, message.data, message.len);
   cbor_out_free(&body);
@@ -154,21 +154,21 @@ static void fail_by_report(task *task, const run_report *report) {
   case RUN_KIND_TIMEOUT:
     snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
              (unsigned long long)(task->run_ns / NS_PER_MS));
-    task_fail(task, "TimeoutError", "TIMEOUT", message);
+    deferred_task_fail(task, "TimeoutError", "TIMEOUT", message);
     break;
   case RUN_KIND_MEMORY:
   case RUN_KIND_STACK:
     snprintf(message, sizeof message, "Deferred: %.180s", text);
-    task_fail(task, "RangeError", "MEMORY", message);
+    deferred_task_fail(task, "RangeError", "MEMORY", message);
     break;
   case RUN_KIND_CANCELLED:
-    task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+    deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
     break;
   default:
     snprintf(message, sizeof message, "%s%.180s", is_result ? "result" : "",
              is_result ? text + sizeof argument - 1 : text);
-    task_fail(task, is_result ? "TypeError" : "Error",
-              report->error.kind == RUN_KIND_DEADLOCK ? "DEADLOCK" : NULL, message);
+    deferred_task_fail(task, is_result ? "TypeError" : "Error",
+                       report->error.kind == RUN_KIND_DEADLOCK ? "DEADLOCK" : NULL, message);
     break;
   }
 }
@@ -178,7 +178,7 @@ static void on_done(run *run, const run_report *report, void *user) {
   (void)run;
   isolated->finished = true;
   if (report->outcome == RUN_VALUE)
-    task_fail(isolated->task, "Error", NULL, "Deferred: the function gave no result");
+    deferred_task_fail(isolated->task, "Error", NULL, "Deferred: the function gave no result");
   else
     fail_by_report(isolated->task, report);
 }
@@ -229,7 +229,7 @@ void isolated_run(isolated *isolated, task *task) {
   isolated->finished = false;
   isolated->run = open_run(isolated, task);
   if (!isolated->run)
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a sandbox");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a sandbox");
   while (isolated->run && !isolated->finished)
     shard_turn(isolated->shard);
   if (isolated->run)

@@ -16,7 +16,7 @@ void common_release(common *common) {
   mem_free(common->allocator, common);
 }
 
-task *task_open(common *common, code *code, const uint8_t *list, size_t list_len) {
+task *deferred_task_open(common *common, code *code, const uint8_t *list, size_t list_len) {
   task *task = mem_resize(common->allocator, NULL, 1, sizeof *task + list_len);
   if (!task)
     return NULL;
@@ -33,17 +33,17 @@ task *task_open(common *common, code *code, const uint8_t *list, size_t list_len
   return task;
 }
 
-task *task_hold(task *task) {
+task *deferred_task_hold(task *task) {
   atomic_fetch_add_explicit(&task->holders, 1, memory_order_relaxed);
   return task;
 }
 
-void task_release(task *task) {
+void deferred_task_release(task *task) {
   if (atomic_fetch_sub_explicit(&task->holders, 1, memory_order_acq_rel) != 1)
     return;
   common *common = task->common;
-  task_messages_drop(task, task->first);
-  task_messages_drop(task, task->progress_first);
+  deferred_task_messages_drop(task, task->first);
+  deferred_task_messages_drop(task, task->progress_first);
   value_release(task->list, task->list_len);
   if (!task->passed_on)
     value_release(task->bytes, task->bytes_len);
@@ -55,7 +55,7 @@ void task_release(task *task) {
   common_release(common);
 }
 
-void task_fail(task *task, const char *name, const char *code, const char *message) {
+void deferred_task_fail(task *task, const char *name, const char *code, const char *message) {
   if (task->state != TASK_OPEN)
     return;
   task->state = TASK_FAILED;
@@ -66,7 +66,7 @@ void task_fail(task *task, const char *name, const char *code, const char *messa
   task->failure.message[len] = 0;
 }
 
-void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len) {
+void deferred_task_settle(task *task, task_state state, const uint8_t *bytes, size_t len) {
   if (task->state != TASK_OPEN) {
     value_release(bytes, len);
     return;
@@ -76,7 +76,7 @@ void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len)
     task->bytes = mem_resize(task->common->allocator, NULL, len, 1);
   if (!task->bytes) {
     value_release(bytes, len);
-    task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for the result");
+    deferred_task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for the result");
     return;
   }
   memcpy(task->bytes, bytes, len);
@@ -84,7 +84,7 @@ void task_settle(task *task, task_state state, const uint8_t *bytes, size_t len)
   task->state = state;
 }
 
-void task_reopen(task *task) {
+void deferred_task_reopen(task *task) {
   value_release(task->bytes, task->bytes_len);
   if (task->bytes != task->small)
     mem_free(task->common->allocator, task->bytes);
@@ -93,7 +93,8 @@ void task_reopen(task *task) {
   task->state = TASK_OPEN;
 }
 
-void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body, size_t len) {
+void deferred_task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *body,
+                               size_t len) {
   static const uint8_t zeros[8];
   const wire_header header = {type, (uint32_t)len, id};
   cbor_put_raw(out, &header, sizeof header);
@@ -101,7 +102,8 @@ void task_put_message(cbor_out *out, uint32_t type, uint64_t id, const void *bod
   cbor_put_raw(out, zeros, WIRE_ALIGN(header.len) - len);
 }
 
-task_message *task_message_new(const task *task, const wire_header *header, const void *body) {
+task_message *deferred_task_message_new(const task *task, const wire_header *header,
+                                        const void *body) {
   task_message *message =
       mem_resize(task->common->allocator, NULL, 1, sizeof *message + header->len);
   if (!message)
@@ -113,13 +115,13 @@ task_message *task_message_new(const task *task, const wire_header *header, cons
   return message;
 }
 
-void task_messages_drop(const task *task, task_message *list) {
+void deferred_task_messages_drop(const task *task, task_message *list) {
   for (const task_message *message = list; message; message = message->next)
     value_release(message->body, message->header.len);
-  task_messages_free(task, list);
+  deferred_task_messages_free(task, list);
 }
 
-void task_messages_free(const task *task, task_message *list) {
+void deferred_task_messages_free(const task *task, task_message *list) {
   while (list) {
     task_message *next = list->next;
     mem_free(task->common->allocator, list);

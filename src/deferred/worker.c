@@ -176,7 +176,7 @@ static void put_drop(cbor_out *out, const uint8_t hash[CODE_HASH]) {
   cbor_out bytes;
   cbor_out_fixed(&bytes, body, sizeof body);
   cbor_put_bytes(&bytes, hash, CODE_HASH);
-  task_put_message(out, WIRE_CODE_DROP, 0, body, bytes.len);
+  deferred_task_put_message(out, WIRE_CODE_DROP, 0, body, bytes.len);
 }
 
 static void put_code(worker *worker, cbor_out *out, const code *code) {
@@ -189,7 +189,7 @@ static void put_code(worker *worker, cbor_out *out, const code *code) {
       known = &worker->known[worker->known_count++];
     }
     memcpy(known->hash, code->hash, CODE_HASH);
-    task_put_message(out, WIRE_CODE, 0, code->body, code->len);
+    deferred_task_put_message(out, WIRE_CODE, 0, code->body, code->len);
   }
   known->used = worker->tasks;
 }
@@ -207,8 +207,8 @@ static void start_timer(worker *worker, uint64_t id, const uint8_t *body, size_t
   if (cbor_get_number(&in, &ms) != CBOR_OK || !(ms >= 0))
     return;
   if (worker->timer_count == TIMERS_MAX) {
-    task_fail(worker->task, "RangeError", "OPERATIONS",
-              "Deferred: more than 1000 timers are pending in the function");
+    deferred_task_fail(worker->task, "RangeError", "OPERATIONS",
+                       "Deferred: more than 1000 timers are pending in the function");
     return;
   }
   worker->timers[worker->timer_count++] =
@@ -231,8 +231,8 @@ static void add_call(worker *worker, uint64_t id) {
     uint64_t *calls =
         mem_resize(worker->common->allocator, worker->calls, size, sizeof *worker->calls);
     if (!calls) {
-      task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
-                "Deferred: no memory for the function's calls");
+      deferred_task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
+                         "Deferred: no memory for the function's calls");
       return;
     }
     worker->calls = calls;
@@ -258,7 +258,7 @@ static void fail_by_error(task *task, const uint8_t *body, size_t len) {
   if (cbor_find(&map, WIRE_ERROR_MESSAGE, &value) &&
       cbor_get_text(&value, &text, &text_len) == CBOR_OK)
     snprintf(message, sizeof message, "%.*s", (int)(text_len < 190 ? text_len : 190), text);
-  task_fail(task, "Error", "UNCAUGHT", message);
+  deferred_task_fail(task, "Error", "UNCAUGHT", message);
 }
 
 static void handle(worker *worker, const wire_header *header, const uint8_t *body) {
@@ -267,8 +267,8 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
   case WIRE_TASK_VALUE:
   case WIRE_TASK_ERROR:
     if (header->id == worker->tasks)
-      task_settle(task, header->type == WIRE_TASK_VALUE ? TASK_VALUE : TASK_THROWN, body,
-                  header->len);
+      deferred_task_settle(task, header->type == WIRE_TASK_VALUE ? TASK_VALUE : TASK_THROWN, body,
+                           header->len);
     return;
   case WIRE_ERROR:
     fail_by_error(task, body, header->len);
@@ -294,7 +294,7 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
   default:
     break;
   }
-  task_put_message(&worker->told, header->type, header->id, body, header->len);
+  deferred_task_put_message(&worker->told, header->type, header->id, body, header->len);
   if (worker->told.status != CBOR_OK)
     value_release(body, header->len);
 }
@@ -311,7 +311,8 @@ static void empty(cbor_out *out) {
 static void tell_loop(worker *worker, task *task) {
   if (worker->told.status != CBOR_OK) {
     value_release(worker->told.data, worker->told.len);
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for the function's calls");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: no memory for the function's calls");
   } else if (worker->told.len > 0) {
     deferred_tell(task, worker->told.data, worker->told.len);
   }
@@ -339,7 +340,7 @@ static void fail_by_time(task *task) {
   char message[120];
   snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
            (unsigned long long)(task->run_ns / NS_PER_MS));
-  task_fail(task, "TimeoutError", "TIMEOUT", message);
+  deferred_task_fail(task, "TimeoutError", "TIMEOUT", message);
 }
 
 static void fail_by_fault(worker *worker, task *task) {
@@ -349,19 +350,20 @@ static void fail_by_fault(worker *worker, task *task) {
     if (task->run_ns && loop_now() >= worker->stop_at)
       fail_by_time(task);
     else
-      task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+      deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
     break;
   case ENGINE_FAULT_MEMORY:
     snprintf(message, sizeof message,
              "Deferred: the function needs more than its %zu MiB of memory",
              (task->memory_bytes ? task->memory_bytes : worker->common->memory_bytes) >> 20);
-    task_fail(task, "RangeError", "MEMORY", message);
+    deferred_task_fail(task, "RangeError", "MEMORY", message);
     break;
   case ENGINE_FAULT_HOST_MEMORY:
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: the machine is out of memory");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: the machine is out of memory");
     break;
   default:
-    task_fail(task, "ApiError", "WORKER", "Deferred: the worker stopped working");
+    deferred_task_fail(task, "ApiError", "WORKER", "Deferred: the worker stopped working");
     break;
   }
 }
@@ -374,11 +376,11 @@ static void take_turn(worker *worker, task *task) {
     memcpy(inbox, messages->data, messages->len);
     engine_turn(worker->instance, messages->len, worker->stop_at);
   } else if (messages->status != CBOR_OK) {
-    task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a message");
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for a message");
   }
   engine_fault fault = engine_fault_of(worker->instance);
   if (fault == ENGINE_FAULT_MEMORY && task->state == TASK_THROWN)
-    task_reopen(task); /* what it threw is that: the same error in all cases */
+    deferred_task_reopen(task); /* what it threw is that: the same error in all cases */
   if (fault != ENGINE_FAULT_NONE)
     fail_by_fault(worker, task);
 }
@@ -403,7 +405,7 @@ static void put_due_timers(worker *worker, cbor_out *out) {
         first = i;
     if (first == worker->timer_count)
       return;
-    task_put_message(out, WIRE_TIMER, worker->timers[first].id, NULL, 0);
+    deferred_task_put_message(out, WIRE_TIMER, worker->timers[first].id, NULL, 0);
     stop_timer(worker, worker->timers[first].id);
   }
 }
@@ -424,12 +426,12 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
     if (message->header.type == WIRE_FULFIL || message->header.type == WIRE_REJECT ||
         message->header.type == WIRE_REJECT_VALUE)
       remove_call(worker, message->header.id);
-    task_put_message(out, message->header.type, message->header.id, message->body,
-                     message->header.len);
+    deferred_task_put_message(out, message->header.type, message->header.id, message->body,
+                              message->header.len);
     if (out->status != CBOR_OK)
       value_release(message->body, message->header.len);
   }
-  task_messages_free(task, list);
+  deferred_task_messages_free(task, list);
 }
 
 /* While it only waits its place serves others, so that tasks which wait for tasks
@@ -437,8 +439,8 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
 static task_message *wait_for_messages(worker *worker, task *task) {
   bool parked = pool_park(worker->common->pool);
   if (!parked && worker->submits) {
-    task_fail(task, "RangeError", "QUEUE_FULL",
-              "Deferred: too many functions wait for functions that they have deferred");
+    deferred_task_fail(task, "RangeError", "QUEUE_FULL",
+                       "Deferred: too many functions wait for functions that they have deferred");
     return NULL;
   }
   uv_mutex_lock(&task->lock);
@@ -462,8 +464,9 @@ static bool is_stopped(task *task) {
 static void go_on(worker *worker, task *task) {
   cbor_out *messages = &worker->messages;
   if (worker->calls_live == 0 && worker->timer_count == 0) {
-    task_fail(task, "Error", "DEADLOCK",
-              "Deferred: the function waits for a promise that nothing can settle any more");
+    deferred_task_fail(
+        task, "Error", "DEADLOCK",
+        "Deferred: the function waits for a promise that nothing can settle any more");
     return;
   }
   task_message *answers = wait_for_messages(worker, task);
@@ -472,7 +475,7 @@ static void go_on(worker *worker, task *task) {
   if (task->state != TASK_OPEN)
     return;
   if (is_stopped(task)) {
-    task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+    deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
   } else if (loop_now() >= worker->stop_at) {
     fail_by_time(task);
   } else {
@@ -551,7 +554,7 @@ static void execute(worker *worker, task *task) {
 }
 
 static void fail_before(task *task) {
-  task_fail(task, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began");
+  deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: it was cancelled before it began");
 }
 
 static void run_isolated(worker *worker, task *task) {
@@ -559,7 +562,7 @@ static void run_isolated(worker *worker, task *task) {
   if (!worker->isolated &&
       !(worker->isolated = isolated_open(worker->common, message, sizeof message))) {
     snprintf(text, sizeof text, "Deferred: no sandbox can be opened: %s", message);
-    task_fail(task, "ApiError", "WORKER", text);
+    deferred_task_fail(task, "ApiError", "WORKER", text);
     return;
   }
   if (begin(worker, task)) {
@@ -577,7 +580,7 @@ void worker_run(worker *worker, task *task) {
     return;
   }
   if (!worker || !ensure_guest(worker)) {
-    task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for a worker");
+    deferred_task_fail(task, "ApiError", "OUT_OF_MEMORY", "Deferred: no memory for a worker");
     return;
   }
   if (!begin(worker, task)) {

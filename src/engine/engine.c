@@ -85,6 +85,10 @@ void engine_stop(engine_instance *instance) {
     instance->engine->class->stop(instance);
 }
 
+void engine_set_stop(engine_instance *instance, const atomic_bool *stop) {
+  instance->stop = stop;
+}
+
 engine_fault engine_fault_of(const engine_instance *instance) {
   return instance->fault;
 }

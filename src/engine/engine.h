@@ -13,6 +13,7 @@
 #ifndef VOW_ENGINE_ENGINE_H
 #define VOW_ENGINE_ENGINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,6 +103,10 @@ engine_turn_result engine_resume(engine_instance *instance);
  * turn is taken. A native in between ends first. For the native engine: the other one
  * yields. */
 void engine_stop(engine_instance *instance);
+/* Native engine only, before the first turn: `stop`, which outlives the instance, does as
+ * engine_stop() when any thread sets it, also one that cannot know whether the instance is
+ * open. */
+void engine_set_stop(engine_instance *instance, const atomic_bool *stop);
 engine_fault engine_fault_of(const engine_instance *instance);
 
 /* Bytes the guest holds. */

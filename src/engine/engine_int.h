@@ -46,6 +46,7 @@ struct engine_instance {
   engine_fault fault;
   uint32_t unhandled;
   size_t memory_max;
+  const atomic_bool *stop; /* as engine_stop(); NULL: none */
 };
 
 /* Fills `bytes` with the system's randomness; false when there is none. */

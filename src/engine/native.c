@@ -174,7 +174,8 @@ static void fail_for_memory(native_guest *native) {
 }
 
 static bool stop_is_asked(const native_guest *native) {
-  return atomic_load_explicit(&native->stop, memory_order_relaxed);
+  return atomic_load_explicit(&native->stop, memory_order_relaxed) ||
+         (native->base.stop && atomic_load_explicit(native->base.stop, memory_order_relaxed));
 }
 
 /* Mostly no more than a look at the flag. */

@@ -200,6 +200,7 @@ static void on_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reas
 
 static JSModuleDef *no_modules(JSContext *ctx, const char *name, void *opaque) {
   (void)opaque;
+  guest_of(ctx)->import_failed = true;
   JS_ThrowReferenceError(ctx, "cannot import '%s': a script has no files to import from", name);
   return NULL;
 }
@@ -308,6 +309,7 @@ static void clear_values(guest *g) {
                        &g->loaded,
                        &g->awaited,
                        &g->module_namespace,
+                       &g->evaluated,
                        &g->on_settled[ON_EVALUATED],
                        &g->on_settled[ON_VALUE],
                        &g->on_settled[ON_FAILED],
@@ -506,6 +508,12 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
     break;
   case WIRE_STUCK:
     script_tell_stuck(g);
+    break;
+  case WIRE_LIBRARY:
+    g->library = true;
+    break;
+  case WIRE_INVOKE:
+    script_invoke(g, &in);
     break;
   default:
 #ifndef __wasm__

@@ -75,6 +75,9 @@ typedef struct guest {
   JSValue module_namespace; /* JS_UNDEFINED: the source was a script */
   bool debug;               /* each call tells where it was made */
   bool dead;                /* an uncaught exception ended the run: nothing more is executed */
+  bool library;             /* WIRE_LIBRARY came */
+  bool invoked;             /* WIRE_INVOKE came that is not answered */
+  JSValue evaluated;        /* of a library: what its source gave; JS_UNDEFINED: not yet */
 
 #ifndef __wasm__
   uint32_t calls_live;
@@ -183,6 +186,7 @@ bool script_init(guest *g);
 void script_start(guest *g, cbor_in *fields);
 /* All that many runs of one script have in common; nothing of it is executed. */
 void script_load(guest *g, cbor_in *fields);
+void script_invoke(guest *g, cbor_in *fields);
 /* Tells where the run is stuck, if that can be told. */
 void script_tell_stuck(guest *g);
 /* The run settles with the exception that is pending in the context. */

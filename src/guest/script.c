@@ -12,9 +12,17 @@ static void settle_with(guest *g, JSValue value);
 
 /* ---- settlement ---- */
 
-static void settle(guest *g, uint32_t type, const cbor_out *out) {
+/* The messages of a run, or of what is invoked in it. */
+static uint32_t message_of(guest *g, uint32_t type) {
   g->shared.settled = 1;
-  outbox_put(g, type, 0, out->data, out->len);
+  if (!g->invoked)
+    return type;
+  g->invoked = false;
+  return type == WIRE_VALUE ? WIRE_RETURNED : WIRE_THROWN;
+}
+
+static void settle(guest *g, uint32_t type, const cbor_out *out) {
+  outbox_put(g, message_of(g, type), 0, out->data, out->len);
 }
 
 /* A limit that the value itself hit. */
@@ -35,8 +43,7 @@ static void fail_with(guest *g, const char *kind, const char *message) {
 static void fail_thrown(guest *g, JSValueConst thrown) {
   if (g->shared.settled || g->dead)
     return;
-  g->shared.settled = 1;
-  describe_send(g, WIRE_ERROR, thrown);
+  describe_send(g, message_of(g, WIRE_ERROR), thrown);
   g->dead = g->program;
 }
 
@@ -121,12 +128,8 @@ static JSValue script_value(guest *g, JSValueConst evaluated, bool *call) {
   return value;
 }
 
-static void on_evaluated(guest *g, JSValueConst evaluated) {
+static void settle_evaluated(guest *g, JSValueConst evaluated) {
   bool call = false;
-  if (g->program) {
-    settle_value(g, JS_UNDEFINED); /* nobody asks for its value */
-    return;
-  }
   JSValue value = JS_IsUndefined(g->module_namespace) ? script_value(g, evaluated, &call)
                                                       : module_value(g, &call);
   if (call) {
@@ -138,6 +141,19 @@ static void on_evaluated(guest *g, JSValueConst evaluated) {
     script_fail(g);
   else
     settle_with(g, value);
+}
+
+static void on_evaluated(guest *g, JSValueConst evaluated) {
+  if (g->program) {
+    settle_value(g, JS_UNDEFINED); /* nobody asks for its value */
+  } else if (g->library) {
+    JS_FreeValue(g->ctx, g->evaluated);
+    g->evaluated = JS_DupValue(g->ctx, evaluated);
+    g->shared.settled = 1;
+    outbox_put(g, WIRE_LOADED, 0, NULL, 0);
+  } else {
+    settle_evaluated(g, evaluated);
+  }
 }
 
 static JSValue on_settled(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv,
@@ -255,7 +271,7 @@ static JSValue compile(guest *g, const char *source, size_t len, const char *nam
  * is what to wait for, and nothing has to be looked at once more after the jobs. */
 static bool watch_last_value(guest *g, JSValueConst promise) {
   bool call = false, watched = false;
-  if (g->program || !JS_IsUndefined(g->module_namespace) ||
+  if (g->program || g->library || !JS_IsUndefined(g->module_namespace) ||
       JS_PromiseState(g->ctx, promise) != JS_PROMISE_FULFILLED)
     return false;
   JSValue evaluated = JS_PromiseResult(g->ctx, promise);
@@ -341,17 +357,22 @@ static bool deep_freeze(guest *g, JSValueConst value) {
   return ok;
 }
 
-/* `context` is given as JSON text; the usual empty one is made by hand. */
-static bool set_context(guest *g, const char *json, size_t len) {
+/* Takes `context`. */
+static bool define_context(guest *g, JSValue context) {
+  JSValue global = JS_GetGlobalObject(g->ctx);
+  bool ok = JS_DefinePropertyValueStr(g->ctx, global, "context", context, JS_PROP_ENUMERABLE) >= 0;
+  JS_FreeValue(g->ctx, global);
+  return ok;
+}
+
+/* The usual empty object is made by hand. */
+static bool set_context_json(guest *g, const char *json, size_t len) {
   bool empty = is_empty_object(json, len);
   JSValue context = empty ? JS_NewObject(g->ctx) : parse_context(g, json, len);
   if (JS_IsException(context))
     return false;
   bool ok = empty ? JS_FreezeObject(g->ctx, context) >= 0 : deep_freeze(g, context);
-  JSValue global = JS_GetGlobalObject(g->ctx);
-  ok = ok && JS_DefinePropertyValueStr(g->ctx, global, "context", JS_DupValue(g->ctx, context),
-                                       JS_PROP_ENUMERABLE) >= 0;
-  JS_FreeValue(g->ctx, global);
+  ok = ok && define_context(g, JS_DupValue(g->ctx, context));
   JS_FreeValue(g->ctx, context);
   return ok;
 }
@@ -383,6 +404,7 @@ typedef struct start_fields {
   bool module;
   const char *name, *source, *context;
   size_t name_len, source_len, context_len;
+  bool context_is_cbor;
 } start_fields;
 
 static bool get_source(cbor_in *fields, start_fields *start) {
@@ -394,15 +416,24 @@ static bool get_source(cbor_in *fields, start_fields *start) {
   return item.kind == CBOR_TEXT || item.kind == CBOR_BYTES || item.kind == CBOR_NULL;
 }
 
+static bool get_context(cbor_in *fields, start_fields *start) {
+  cbor_item item;
+  if (cbor_next(fields, &item) != CBOR_OK || item.indefinite)
+    return false;
+  start->context = (const char *)item.bytes;
+  start->context_len = item.len;
+  start->context_is_cbor = item.kind == CBOR_BYTES;
+  return item.kind == CBOR_TEXT || item.kind == CBOR_BYTES;
+}
+
 static bool read_start(guest *g, cbor_in *fields, start_fields *start) {
   uint64_t count;
   return cbor_get_array(fields, &count) == CBOR_OK && count == WIRE_START_FIELDS &&
          set_seeds(g, fields) && cbor_get_uint(fields, &start->stack) == CBOR_OK &&
          cbor_get_bool(fields, &start->module) == CBOR_OK &&
          cbor_get_text(fields, &start->name, &start->name_len) == CBOR_OK &&
-         get_source(fields, start) &&
-         cbor_get_text(fields, &start->context, &start->context_len) == CBOR_OK &&
-         define_kinds(g, fields) && cbor_get_uint(fields, &start->result) == CBOR_OK &&
+         get_source(fields, start) && get_context(fields, start) && define_kinds(g, fields) &&
+         cbor_get_uint(fields, &start->result) == CBOR_OK &&
          cbor_get_bool(fields, &g->debug) == CBOR_OK;
 }
 
@@ -449,16 +480,141 @@ void script_load(guest *g, cbor_in *fields) {
     g->loaded = code;
 }
 
+static bool set_context(guest *g, const start_fields *start) {
+  if (!start->context_is_cbor)
+    return set_context_json(g, start->context, start->context_len);
+  cbor_in in;
+  cbor_in_init(&in, start->context, start->context_len);
+  JSValue context = value_decode(g, &in);
+  return !JS_IsException(context) && define_context(g, context);
+}
+
+/* A program or a library may declare what a script is given. */
+static bool has_context(const guest *g, const start_fields *start) {
+  return !g->program && (!g->library || start->context_is_cbor);
+}
+
 void script_start(guest *g, cbor_in *fields) {
   start_fields start;
   g->started_ms = platform_now_ms(g);
   if (!begin(g, fields, &start))
     return;
-  /* A program may declare what a script is given. */
-  bool ready = g->program || set_context(g, start.context, start.context_len);
+  bool ready = !has_context(g, &start) || set_context(g, &start);
   JSValue code = ready ? get_code(g, &start) : JS_EXCEPTION;
   if (JS_IsException(code))
     script_fail(g);
   else
     evaluate(g, code);
+}
+
+/* ---- WIRE_INVOKE ---- */
+
+#define TOLD_MAX 16u       /* functions */
+#define TOLD_NAME_MAX 200u /* bytes */
+#define TOLD_BYTES_MAX (TOLD_MAX * (TOLD_NAME_MAX + 8u) + 16u)
+
+/* What a module exports, or a script has as a global under that name. */
+static JSValue find_named(guest *g, const char *name, size_t len) {
+  JSAtom atom = JS_NewAtomLen(g->ctx, name, len);
+  if (atom == JS_ATOM_NULL)
+    return JS_EXCEPTION;
+  JSValue value = JS_IsUndefined(g->module_namespace)
+                      ? engine_global_binding(g->ctx, atom)
+                      : JS_GetProperty(g->ctx, g->module_namespace, atom);
+  JS_FreeAtom(g->ctx, atom);
+  return value;
+}
+
+static bool is_function_at(guest *g, JSValueConst holder, JSAtom name) {
+  bool global = JS_IsUndefined(g->module_namespace);
+  JSValue value =
+      global ? engine_own_data(g->ctx, holder, name) : JS_GetProperty(g->ctx, holder, name);
+  bool is = JS_IsFunction(g->ctx, value);
+  if (JS_IsException(value))
+    JS_FreeValue(g->ctx, JS_GetException(g->ctx));
+  JS_FreeValue(g->ctx, value);
+  return is;
+}
+
+/* Functions that the source exports or, as a script, declares. */
+static void put_functions(guest *g, cbor_out *out) {
+  JSContext *ctx = g->ctx;
+  bool global = JS_IsUndefined(g->module_namespace);
+  JSValue holder = global ? JS_GetGlobalObject(ctx) : JS_DupValue(ctx, g->module_namespace);
+  JSPropertyEnum *names = NULL;
+  uint32_t count = 0, told = 0;
+  if (JS_GetOwnPropertyNames(ctx, &names, &count, holder, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY) <
+      0)
+    JS_FreeValue(ctx, JS_GetException(ctx));
+  for (uint32_t i = 0; i < count && told < TOLD_MAX; i++) {
+    size_t len = 0;
+    const char *text = is_function_at(g, holder, names[i].atom)
+                           ? JS_AtomToCStringLen(ctx, &len, names[i].atom)
+                           : NULL;
+    if (text && len <= TOLD_NAME_MAX / 3) {
+      put_clean_text(out, text, len, TOLD_NAME_MAX);
+      told++;
+    }
+    JS_FreeCString(ctx, text);
+  }
+  JS_FreePropertyEnum(ctx, names, count);
+  JS_FreeValue(ctx, holder);
+}
+
+static void tell_missing(guest *g, bool exists) {
+  uint8_t bytes[TOLD_BYTES_MAX];
+  cbor_out out;
+  cbor_out_fixed(&out, bytes, sizeof bytes);
+  cbor_put_array_open(&out);
+  cbor_put_bool(&out, exists);
+  put_functions(g, &out);
+  cbor_put_break(&out);
+  g->shared.settled = 1;
+  g->invoked = false;
+  outbox_put(g, WIRE_MISSING, 0, out.data, out.len);
+}
+
+/* Takes `function`. */
+static void call_with(guest *g, JSValue function, cbor_in *fields) {
+  JSValue argument = value_decode(g, fields);
+  JSValueConst arguments[1] = {argument};
+  JSValue result = JS_IsException(argument) ? JS_EXCEPTION
+                                            : JS_Call(g->ctx, function, JS_UNDEFINED, 1, arguments);
+  JS_FreeValue(g->ctx, argument);
+  JS_FreeValue(g->ctx, function);
+  if (JS_IsException(result))
+    script_fail(g);
+  else
+    settle_with(g, result);
+}
+
+static void invoke_named(guest *g, const char *name, size_t len, bool call, cbor_in *fields) {
+  JSValue found = find_named(g, name, len);
+  if (JS_IsException(found)) {
+    script_fail(g);
+  } else if (JS_IsFunction(g->ctx, found) && call) {
+    call_with(g, found, fields);
+    return;
+  } else if (JS_IsFunction(g->ctx, found)) {
+    settle_value(g, JS_UNDEFINED);
+  } else {
+    tell_missing(g, !JS_IsUndefined(found));
+  }
+  JS_FreeValue(g->ctx, found);
+}
+
+void script_invoke(guest *g, cbor_in *fields) {
+  uint64_t count;
+  const char *name;
+  size_t len;
+  if (!g->library || g->invoked || cbor_get_array(fields, &count) != CBOR_OK || count > 2)
+    return; /* the host breaks its own rule */
+  g->invoked = true;
+  g->shared.settled = 0;
+  if (count == 0)
+    settle_evaluated(g, g->evaluated);
+  else if (cbor_get_text(fields, &name, &len) == CBOR_OK)
+    invoke_named(g, name, len, count == 2, fields);
+  else
+    fail_with(g, "internal", "the invocation is malformed");
 }

@@ -35,6 +35,11 @@ enum {
   WIRE_STUCK,     /* empty: tell what the run's promise waits for */
   WIRE_LOAD,      /* as WIRE_START: define and compile only; silence means success */
   WIRE_PROCESS, /* array: argv, env, cwd, pid; before WIRE_START, whose source is a program then */
+  WIRE_LIBRARY, /* empty; before WIRE_START, whose source is then executed and has no value of its
+                 * own: its functions are called */
+  WIRE_INVOKE,  /* to a library that has said WIRE_LOADED and answered what came before; array:
+                 * name and argument: call that function; name: only look for it; empty: the value
+                 * that the source would have, were it no library */
 
   /* guest to host */
   WIRE_CALL = 32,   /* array: kind, timeout in ms or null, priority, site or null, [arguments] */
@@ -59,6 +64,13 @@ enum {
   WIRE_TASK,         /* to a worker, array: hash, [arguments]; `id` is the task's. One at a time */
   WIRE_TASK_VALUE,   /* from a worker: the value that the task `id` is fulfilled with */
   WIRE_TASK_ERROR,   /* from a worker: the value that the task `id` is rejected with */
+
+  /* A library. What it says by WIRE_ERROR and WIRE_UNHANDLED ends it. */
+  WIRE_LOADED,   /* empty: its source was executed */
+  WIRE_RETURNED, /* the value of what was invoked */
+  WIRE_THROWN,   /* wire_error_field map: what was invoked threw */
+  WIRE_MISSING,  /* array: bool: there is something of that name, no function; functions there are,
+                  * text */
 };
 
 /* A program writes to standard output and error as it is: no line ends are added. */
@@ -71,7 +83,7 @@ enum {
   WIRE_START_MODULE,  /* bool: the source is a module by its name */
   WIRE_START_NAME,    /* text: file name for traces */
   WIRE_START_SOURCE,  /* text, or bytes when it is not UTF-8; null: it was loaded */
-  WIRE_START_CONTEXT, /* text: JSON of `context` */
+  WIRE_START_CONTEXT, /* text: JSON of `context`; bytes: its CBOR, not frozen then */
   WIRE_START_KINDS,   /* array of [name, number of arguments, the last is options, kind] */
   WIRE_START_RESULT,  /* result limit, bytes */
   WIRE_START_DEBUG,   /* bool: tell the site of each call */

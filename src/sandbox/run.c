@@ -49,6 +49,7 @@ static void free_texts(const run *run, char **texts) {
 static void free_run(run *run) {
   const vow_allocator *allocator = shard_allocator(run->shard);
   run_drop_messages(run);
+  run_forget_answer(run);
   forget_failure(run);
   mem_free(allocator, run->value);
   mem_free(allocator, run->stuck);
@@ -91,6 +92,7 @@ static bool open_parts(run *run, const run_options *options) {
                                        options->limits.memory_bytes, run_drain, run);
   if (!run->instance)
     return false;
+  engine_set_stop(run->instance, options->stop);
   run->options = *options;
   if (options->template)
     run_template_apply(options->template, &run->options);
@@ -100,10 +102,13 @@ static bool open_parts(run *run, const run_options *options) {
     return false;
   run->options.kinds = run->kinds->list;
   run->program = options->program != NULL;
-  bool started = (!run->program || run_process_message(run)) && run_start_message(run);
+  run->library = options->library ? RUN_LIBRARY_BUSY : RUN_LIBRARY_NONE;
+  bool started = (!run->program || run_process_message(run)) &&
+                 (!run->library || run_library_message(run)) && run_start_message(run);
   note_memory(run);
   /* They are the caller's, and only the messages needed them. */
   run->options.name = run->options.source = run->options.context = NULL;
+  run->options.context_cbor = NULL;
   run->options.program = NULL;
   return started;
 }
@@ -237,7 +242,8 @@ void run_wake(run *run) {
 
 static void fail_by_fault(run *run) {
   uint64_t now = run_now();
-  if (run->interrupted) {
+  const atomic_bool *stop = run->options.stop;
+  if (run->interrupted || (stop && atomic_load_explicit(stop, memory_order_relaxed))) {
     forget_failure(run);
     run_fail(run, RUN_KIND_CANCELLED, "the run was cancelled");
     return;
@@ -378,6 +384,20 @@ static void advance_to_end(run *run) {
   run_finish(run);
 }
 
+/* Nothing is left of what was invoked but operations and timers. A rejection that nobody
+ * handled ends the run. */
+static void end_invocation(run *run) {
+  if (!run->finishing && engine_unhandled(run->instance) > 0) {
+    run->finishing = true;
+    run_send(run, WIRE_FINISH, 0, NULL, 0);
+    return;
+  }
+  run->finishing = false;
+  run->state = RUN_WAITING;
+  op_scope_clock(run->scope, OP_CLOCK_HOST_WAIT, run_now());
+  run_tell_answer(run);
+}
+
 void run_advance(run *run) {
   run->busy++;
   shard_dispatch(run->shard); /* operations begun in this turn may answer at once */
@@ -388,6 +408,11 @@ void run_advance(run *run) {
   }
   if (run->first) {
     shard_make_ready(run->shard, run);
+  } else if (run->library == RUN_LIBRARY_ANSWERED) {
+    end_invocation(run);
+    return;
+  } else if (run->library == RUN_LIBRARY_RESTING) {
+    run->state = RUN_WAITING;
   } else if (run->finishing) {
     advance_to_end(run);
     return;
@@ -413,6 +438,11 @@ void run_on_wall(run *run) {
 }
 
 /* ---- looking ---- */
+
+bool run_is_quiet(const run *run) {
+  return !run->scope || (!run->first && !op_scope_has_live(run->scope) &&
+                         op_scope_counts(run->scope).timers == 0);
+}
 
 bool run_alive(const run *run) {
   return run->state != RUN_FINISHED;

@@ -10,6 +10,7 @@
 #ifndef VOW_SANDBOX_RUN_H
 #define VOW_SANDBOX_RUN_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -144,6 +145,32 @@ typedef struct run_program {
   uint64_t pid;
 } run_program;
 
+/* What came of one invocation of a library's function. All of it is valid in the callback
+ * only. */
+typedef struct run_answer {
+  enum {
+    RUN_ANSWER_VALUE,
+    RUN_ANSWER_THROWN,
+    RUN_ANSWER_MISSING, /* there is no such function */
+  } kind;
+  cbor_in value;                      /* VALUE: one item, checked; the bytes up to its end */
+  run_kind thrown;                    /* THROWN: also STACK, RESULT or MEMORY */
+  const char *name, *message, *stack; /* THROWN: UTF-8, NULL when absent */
+  bool exists;                        /* MISSING: something of that name, which is no function */
+  cbor_in functions;                  /* MISSING: texts, the names of those there are */
+} run_answer;
+
+/* A library: its source is executed, and then what it has is called, one call at a time.
+ * The run has no value: it goes on until it is disposed, or fails. */
+typedef struct run_library {
+  /* The source was executed: run_invoke() may follow, from here on. */
+  void (*on_loaded)(run *run, void *user);
+  /* No job is left of what was invoked; operations and timers may be. run_invoke() and
+   * run_dispose() may be called. What ends the run instead, such as a deadlock, is told by
+   * on_done. */
+  void (*on_answer)(run *run, const run_answer *answer, void *user);
+} run_library;
+
 /* Who is told of answers that come when their run has finished, which on_event never
  * is. `user` is that of the run: hold() says that it must stay, release() that it need
  * not any more; both NULL: it stays until the shard is closed. */
@@ -159,13 +186,18 @@ typedef struct run_options {
   const char *name;             /* file name for traces; needed up to the return of run_open() */
   const char *source;           /* need not be terminated; likewise */
   size_t source_len;
-  bool module;            /* the name says so; else found out */
-  const char *context;    /* JSON text; NULL = {}; likewise */
+  bool module;                 /* the name says so; else found out */
+  const char *context;         /* JSON text; NULL = {}; likewise */
+  const uint8_t *context_cbor; /* in its place: one item, checked; likewise. NULL: none */
+  size_t context_cbor_len;
   const host_kind *kinds; /* what is allowed; copied, but for what it points to */
   size_t kinds_count;
   run_limits limits;
-  const run_program *program;         /* NULL: it is none; needed up to the return of run_open() */
-  uint8_t priority;                   /* the highest its operations may have; 0 */
+  const run_program *program; /* NULL: it is none; needed up to the return of run_open() */
+  const run_library *library; /* NULL: it is none; borrowed up to disposal */
+  const atomic_bool *stop; /* natively, script stops when it is set, by any thread, and the run is
+                              cancelled then, if it does not wait; borrowed likewise; NULL: none */
+  uint8_t priority;        /* the highest its operations may have; 0 */
   const run_limit_names *limit_names; /* borrowed up to disposal; NULL: the command line's */
   /* Console output, as it comes: level 0 debug, 1 log, 2 warn, 3 error; of a program
    * also WIRE_LEVEL_OUT and _ERR, for its standard output and error as they are. NULL:
@@ -204,6 +236,13 @@ run *run_open(shard *shard, const run_options *options);
 /* Ends the run now, outcome cancelled, unless it has finished. on_done is called
  * before this returns. */
 void run_cancel(run *run);
+/* Of a library that is loaded and answered what was invoked before: calls the function of
+ * that name with `argument`, one CBOR item, checked; `argument` NULL: looks whether there is
+ * one, for which the answer is an undefined value; `name` NULL: the value that the source
+ * would have, were it no library. False when memory is short; then the run has failed. */
+bool run_invoke(run *run, const char *name, const uint8_t *argument, size_t argument_len);
+/* Nothing of it is live, no operation and no timer, and nothing is on its way to it. */
+bool run_is_quiet(const run *run);
 /* In a signal handler on the loop's thread: script of the run stops at its next poll,
  * and the run is cancelled when it does. One that waits goes on waiting: cancel it. */
 void run_interrupt(run *run);

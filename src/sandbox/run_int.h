@@ -15,6 +15,13 @@ typedef enum {
   RUN_FINISHED, /* reported; to be disposed */
 } run_state;
 
+typedef enum {
+  RUN_LIBRARY_NONE,
+  RUN_LIBRARY_BUSY,     /* its source is executed, or something of it was invoked */
+  RUN_LIBRARY_ANSWERED, /* it has said so: the answer is told when no job is left */
+  RUN_LIBRARY_RESTING,  /* it may be invoked */
+} run_library_state;
+
 /* A message waiting for the run's next turn. */
 typedef struct run_message {
   struct run_message *next;
@@ -105,12 +112,15 @@ struct run {
   run *next_ready, *previous_ready;
   run **idle_list, *next_idle, *previous_idle;
 
-  bool in_turn;     /* preempted in the middle of a turn */
-  bool settled;     /* the guest has said its value or error */
-  bool finishing;   /* WIRE_FINISH was sent */
-  bool asked_stuck; /* WIRE_STUCK was sent: the run is a proven deadlock */
-  bool program;     /* as in options, of which that is gone */
-  bool exited;      /* by process.exit() */
+  bool in_turn;              /* preempted in the middle of a turn */
+  bool settled;              /* the guest has said its value or error */
+  bool finishing;            /* WIRE_FINISH was sent */
+  bool asked_stuck;          /* WIRE_STUCK was sent: the run is a proven deadlock */
+  bool program;              /* as in options, of which that is gone */
+  bool exited;               /* by process.exit() */
+  run_library_state library; /* RUN_LIBRARY_NONE: it is none */
+  wire_header answered;      /* of a library, with RUN_LIBRARY_ANSWERED: its answer */
+  uint8_t *answer;
   volatile sig_atomic_t interrupted;
   bool wall_passed; /* the wall limit came in the middle of a turn */
   unsigned busy;    /* callbacks of ours going on; disposal waits for them */
@@ -221,6 +231,9 @@ size_t run_fill_inbox(run *run);
 void run_drop_messages(run *run);
 /* The engine's drain: everything the guest says. */
 bool run_drain(void *user, const uint8_t *bytes, size_t len);
+/* The kind, and a text, of a wire_error_field map; NULL: it is absent, or memory is short. */
+run_kind run_error_kind(const cbor_in *map);
+char *run_error_text(run *run, const cbor_in *map, const char *key);
 /* WIRE_LOG and WIRE_CODE, whichever guest of the run says it. */
 bool run_on_log(run *run, cbor_in *body);
 bool run_on_code(run *run, const uint8_t *bytes, size_t len);
@@ -295,6 +308,16 @@ void run_tell_orphans(shard *shard, void (*on_leak)(void *user, const run_leak *
 bool run_process_message(run *run);
 /* WIRE_EXIT; false when it is malformed. */
 bool run_on_exit(run *run, cbor_in *body);
+
+/* ---- run_library.c ---- */
+
+/* WIRE_LIBRARY; false when memory is short. */
+bool run_library_message(run *run);
+/* WIRE_LOADED, WIRE_RETURNED, WIRE_THROWN, WIRE_MISSING; false when that is malformed. */
+bool run_on_answer(run *run, uint32_t type, const uint8_t *body, size_t len);
+/* No job is left: tells the answer. May dispose the run. */
+void run_tell_answer(run *run);
+void run_forget_answer(run *run);
 
 /* ---- report.c ---- */
 

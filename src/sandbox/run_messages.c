@@ -93,7 +93,10 @@ void run_put_start(const uint8_t seeds[12], const run_options *options, bool loa
     cbor_put_null(out);
   else
     cbor_put_bytes(out, options->source, options->source_len);
-  cbor_put_cstring(out, options->context ? options->context : "{}");
+  if (options->context_cbor)
+    cbor_put_bytes(out, options->context_cbor, options->context_cbor_len);
+  else
+    cbor_put_cstring(out, options->context ? options->context : "{}");
   if (loaded)
     cbor_put_array(out, 0);
   else
@@ -120,7 +123,9 @@ bool run_start_message(run *run) {
   cbor_out out;
   bool loaded = run_template_loaded(&run->options) != NULL;
   size_t source_len = loaded ? 0 : run->options.source_len;
-  size_t context_len = run->options.context ? strlen(run->options.context) : 0;
+  size_t context_len = run->options.context_cbor ? run->options.context_cbor_len
+                       : run->options.context    ? strlen(run->options.context)
+                                                 : 0;
   if (source_len > RUN_START_BYTES_MAX || context_len > RUN_START_BYTES_MAX ||
       !run_has_room(run, source_len + context_len))
     return refuse_start(run, context_len);
@@ -183,7 +188,7 @@ void run_drop_messages(run *run) {
 
 /* ---- from the guest ---- */
 
-static char *text_of(run *run, const cbor_in *map, const char *key) {
+char *run_error_text(run *run, const cbor_in *map, const char *key) {
   cbor_in value;
   const char *text;
   size_t len;
@@ -196,7 +201,7 @@ static char *text_of(run *run, const cbor_in *map, const char *key) {
   return copy;
 }
 
-static run_kind kind_named(const cbor_in *map) {
+run_kind run_error_kind(const cbor_in *map) {
   static const struct {
     const char *text;
     run_kind kind;
@@ -239,15 +244,15 @@ static void on_error(run *run, const cbor_in *body) {
   if (run->failure.kind != RUN_KIND_NONE)
     return;
   run_failure *failure = &run->failure;
-  if (kind_named(body) == RUN_KIND_RESULT && !cbor_find(body, WIRE_ERROR_MESSAGE, &(cbor_in){0})) {
+  if (run_error_kind(body) == RUN_KIND_RESULT && !cbor_find(body, WIRE_ERROR_MESSAGE, &(cbor_in){0})) {
     fail_result(run); /* the guest does not know what the limit is called */
     return;
   }
-  failure->kind = kind_named(body);
-  failure->name = text_of(run, body, WIRE_ERROR_NAME);
-  failure->message = text_of(run, body, WIRE_ERROR_MESSAGE);
-  failure->stack = text_of(run, body, WIRE_ERROR_STACK);
-  failure->shown = text_of(run, body, WIRE_ERROR_SHOWN);
+  failure->kind = run_error_kind(body);
+  failure->name = run_error_text(run, body, WIRE_ERROR_NAME);
+  failure->message = run_error_text(run, body, WIRE_ERROR_MESSAGE);
+  failure->stack = run_error_text(run, body, WIRE_ERROR_STACK);
+  failure->shown = run_error_text(run, body, WIRE_ERROR_SHOWN);
   read_operation(run, body, failure);
 }
 
@@ -333,7 +338,7 @@ static bool on_stuck(run *run, cbor_in *body) {
 }
 
 static bool has_body(uint32_t type) {
-  return type != WIRE_CANCEL && type != WIRE_TIMER_STOP;
+  return type != WIRE_CANCEL && type != WIRE_TIMER_STOP && type != WIRE_LOADED;
 }
 
 static bool on_message(run *run, const wire_header *header, const uint8_t *bytes) {
@@ -372,6 +377,11 @@ static bool on_message(run *run, const wire_header *header, const uint8_t *bytes
     return run_on_exit(run, &body);
   case WIRE_STUCK_AT:
     return on_stuck(run, &body);
+  case WIRE_LOADED:
+  case WIRE_RETURNED:
+  case WIRE_THROWN:
+  case WIRE_MISSING:
+    return run_on_answer(run, header->type, bytes, header->len);
   default:
     return false;
   }

@@ -1,4 +1,4 @@
-#include "cli/source.h"
+#include "sandbox/source.h"
 
 #include <errno.h>
 #include <fcntl.h>

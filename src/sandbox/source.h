@@ -1,6 +1,6 @@
 /* The file a command was given to execute, and files that it imports. */
-#ifndef VOW_CLI_SOURCE_H
-#define VOW_CLI_SOURCE_H
+#ifndef VOW_SANDBOX_SOURCE_H
+#define VOW_SANDBOX_SOURCE_H
 
 #include <stdbool.h>
 #include <stddef.h>

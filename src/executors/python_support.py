@@ -1,0 +1,313 @@
+"""What the executor does in Python: executed once, in a module that no code sees.
+
+The names call_number, runs_elsewhere, set_cancel, generation, changed, wait, write_output and
+flush_output are functions in C (python_stop.c, python_output.c)."""
+import datetime
+import importlib.util
+import io
+import itertools
+import os
+import sys
+import threading  # here, so that it takes this thread for Python's main thread
+import types
+
+from importlib.machinery import ModuleSpec, SourceFileLoader
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+DETAIL_BYTES = 16000
+FRAMES = 64  # of a traceback, the innermost ones
+
+
+class Stopped(BaseException):
+    """Thrown into the code of a call that is to end: no Exception, so that few catch it."""
+
+    def __str__(self):
+        return "the call was stopped"
+
+
+class NotFoundError(Exception):
+    pass
+
+
+class Error(Exception):
+    """An error of another language, as a value."""
+
+    def __init__(self, name, message):
+        super().__init__(message)
+        self.name = name
+
+
+# ---- functions ----
+
+FILES_MAX = 1024
+files = {}  # real path -> module, or the number of the call that executes it
+numbers = itertools.count(1)
+paths = {}  # path as it was given, absolute -> module; so much for speed
+texts = types.ModuleType("__vow__")  # where the functions of source texts say they are
+sys.modules[texts.__name__] = texts
+
+
+class FileLoader(SourceFileLoader):
+    def get_code(self, fullname):
+        """Without __pycache__, whose times are too coarse for a file that is just being written."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def execute_file(path):
+    name = "_vow_%d_%s" % (next(numbers), os.path.splitext(os.path.basename(path))[0])
+    spec = ModuleSpec(name, FileLoader(name, path), origin=path)
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    folder = os.path.dirname(path)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def load_file(path):
+    """Once for each file: who comes while it is executed waits, and tries itself if that fails.
+    An interruption may come between any two lines, so an entry may outlive its call."""
+    real = os.path.realpath(path)
+    if not os.path.isfile(real):
+        raise NotFoundError("there is no file %s" % path)
+    number = call_number()
+    while True:
+        seen = generation()
+        entry = files.setdefault(real, number)
+        if isinstance(entry, types.ModuleType):
+            return entry
+        if entry == number:
+            break
+        if runs_elsewhere(entry):
+            wait(seen)
+        elif files.get(real) == entry:
+            files.pop(real, None)
+    try:
+        module = files[real] = execute_file(real)
+        return module
+    except BaseException:
+        files.pop(real, None)
+        raise
+    finally:
+        changed()
+
+
+def file_module(path):
+    if not os.path.isabs(path):
+        path = os.path.abspath(path)
+    module = paths.get(path)
+    if module is None:
+        module = load_file(path)
+        if len(paths) < FILES_MAX:
+            paths[path] = module
+    return module
+
+
+def import_here(name):
+    """The module, or None if it is that one which is not there."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name + ".").startswith(error.name + "."):
+            return None
+        raise
+
+
+def named_module(name):
+    module = sys.modules.get(name)
+    if module is not None and getattr(module, "__spec__", None) is None:
+        return module
+    if not all(name.split(".")):
+        raise NotFoundError("%r is no name of a module" % name)
+    module = import_here(name)
+    if module is None and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # last: it hides nothing that is installed
+        module = import_here(name)
+    if module is None:
+        raise NotFoundError("there is no module %s" % name)
+    return module
+
+
+def text_module(source):
+    module = types.ModuleType(texts.__name__)
+    exec(compile(source, "<source>", "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def find(file, module, source, name):
+    if file is not None:
+        owner, where = file_module(file), file
+    elif module is not None:
+        owner, where = named_module(module), "module " + module
+    else:
+        owner, where = text_module(source), "the source text"
+    try:
+        for part in name.split("."):
+            owner = getattr(owner, part)
+    except AttributeError:
+        raise NotFoundError("%s has no function %s" % (where, name)) from None
+    if not callable(owner):
+        raise NotFoundError("%s of %s is no function" % (name, where))
+    return owner
+
+
+# ---- expressions ----
+
+TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+def check(source):
+    return compile(source.strip(), "<source>", "eval", TOP_LEVEL_AWAIT, dont_inherit=True)
+
+
+def evaluate(source, context):
+    return eval(check(source), {"__name__": texts.__name__, "context": context})
+
+
+# ---- coroutines ----
+
+
+async def awaited(awaitable):
+    return await awaitable
+
+
+def cancel_now(loop, task):
+    import asyncio
+
+    for live in asyncio.all_tasks(loop) if task.done() else [task]:
+        live.cancel()
+
+
+def end_tasks(loop):
+    """As asyncio.run() does it."""
+    import asyncio
+
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    for task in tasks:
+        if not task.cancelled() and task.exception() is not None:
+            loop.call_exception_handler({"message": "a task failed when its call had ended",
+                                         "exception": task.exception(), "task": task})
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+
+
+def complete(awaitable):
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    try:
+        task = loop.create_task(awaited(awaitable))
+        set_cancel(lambda: loop.call_soon_threadsafe(cancel_now, loop, task))
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            end_tasks(loop)
+    finally:
+        set_cancel(None)
+        loop.close()
+
+
+# ---- errors ----
+
+
+def is_ours(frame):
+    return (frame.f_globals is globals()
+            or frame.f_code.co_filename.startswith("<frozen importlib"))
+
+
+def own_traceback(traceback):
+    """From the first frame of the caller's code on."""
+    start = at = traceback
+    while at is not None:
+        if is_ours(at.tb_frame):
+            start = at.tb_next
+        at = at.tb_next
+    return start
+
+
+def encode(text):
+    return text.encode("utf-8", "backslashreplace")
+
+
+def describe(error):
+    try:
+        message = str(error)
+    except Exception as second:
+        message = "its text cannot be had: %s" % type(second).__name__
+    name = encode(type(error).__name__)
+    if isinstance(error, NotFoundError):
+        return name, encode(message), None
+    import traceback
+
+    lines = traceback.format_exception(type(error), error, own_traceback(error.__traceback__),
+                                       limit=-FRAMES)
+    detail = encode("".join(lines))
+    if len(detail) > DETAIL_BYTES:
+        detail = b"...\n" + detail[-DETAIL_BYTES:].partition(b"\n")[2]
+    return name, encode(message), detail
+
+
+# ---- output ----
+
+
+class OutputBytes(io.RawIOBase):
+    def __init__(self, stream):
+        self.stream = stream
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return self.stream
+
+    def write(self, data):
+        write_output(self.stream, data)
+        return memoryview(data).nbytes
+
+    def flush(self):
+        flush_output(self.stream)
+
+    def close(self):
+        pass
+
+
+class Output(io.TextIOBase):
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, stream, name):
+        self.buffer = OutputBytes(stream)
+        self.name = name
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return self.buffer.stream
+
+    def write(self, text):
+        if not isinstance(text, str):
+            raise TypeError("a str is written here, not %s" % type(text).__name__)
+        write_output(self.buffer.stream, encode(text))
+        return len(text)
+
+    def flush(self):
+        flush_output(self.buffer.stream)
+
+    def close(self):
+        pass
+
+
+sys.stdout = sys.__stdout__ = Output(1, "<stdout>")
+sys.stderr = sys.__stderr__ = Output(2, "<stderr>")
