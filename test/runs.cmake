@@ -7,11 +7,11 @@ endforeach()
 foreach(name test_task)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
-vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
-  ARGUMENTS --seeds 10000)
 foreach(name test_task_value test_task_retry test_task_audit)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
+vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
+  ARGUMENTS --seeds 10000)
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
   ARGUMENTS --seeds 10000)
 # They fail threads.

@@ -3,59 +3,92 @@
 
 #include <string.h>
 
-/* ---- starting ---- */
+/* ---- making ---- */
 
-static vow_status check(const vow_task_pool *pool, const vow_task_spec *spec) {
-  if (spec->form != VOW_TASK_CALL)
-    return task_refuse(pool, "form: groups are not there");
-  if (spec->retry.attempts > 1)
-    return task_refuse(pool, "retry: there is none");
-  if (spec->takes || spec->gives)
-    return task_refuse(pool, "takes, gives: types are not checked");
-  if (!spec->callback)
-    return task_refuse(pool, "callback: a call needs one");
-  if (!spec->value && spec->value_len > 0)
-    return task_refuse(pool, "value: it is NULL, and value_len is not 0");
-  return VOW_OK;
+/* Behind the name of one that is tried again. */
+static size_t retry_room(const vow_task_retry *retry) {
+  return sizeof *retry + (retry->errors ? strlen(retry->errors) + 1 : 0);
 }
 
-/* At most TASK_NAME_MAX bytes, of whole characters. */
-static size_t name_len_of(const char *name) {
-  size_t len = strnlen(name, TASK_NAME_MAX + 1);
-  if (len <= TASK_NAME_MAX)
-    return len;
-  len = TASK_NAME_MAX;
-  while (len > 0 && ((uint8_t)name[len] & 0xc0) == 0x80)
-    len--;
-  return len;
+static void copy_retry(vow_task *task, const vow_task_retry *retry, uint8_t *room) {
+  vow_task_retry *copy = (vow_task_retry *)(void *)room;
+  *copy = *retry;
+  if (retry->errors)
+    copy->errors = memcpy(room + sizeof *copy, retry->errors, strlen(retry->errors) + 1);
+  task->retry = copy;
 }
 
-/* With a reference for the pool and, if `held`, one for the caller. NULL: memory is short. */
-static vow_task *make(vow_task_pool *pool, const vow_task_spec *spec, bool held) {
-  const char *name = spec->name ? spec->name : "task";
-  size_t name_len = name_len_of(name), head = sizeof(vow_task) + name_len + 1;
-  if (spec->value_len > SIZE_MAX - head)
-    return NULL;
-  vow_task *task = mem_resize(pool->allocator, NULL, head + spec->value_len, 1);
-  if (!task)
-    return NULL;
+static void fill(vow_task *task, vow_task_pool *pool, const vow_task_spec *spec, bool held) {
   memset(task, 0, sizeof *task);
   task->pool = pool;
   atomic_init(&task->references, held ? 2 : 1);
+  task->form = (uint8_t)spec->form;
   task->callback = spec->callback;
   task->argument = spec->argument;
-  task->argument_free = spec->argument_free;
+  task->takes = (uint16_t)spec->takes;
+  task->gives = (uint16_t)spec->gives;
   task->result.size = sizeof task->result;
-  memcpy(task->name, name, name_len);
-  task->name[name_len] = 0;
+}
+
+/* What a node's task has is the plan's, while it has a use of it. */
+static vow_task *make_of_node(vow_task_pool *pool, task_node *node, bool held) {
+  const vow_task_spec *spec = &node->spec;
+  size_t name_size = strlen(spec->name) + 1;
+  vow_task *task = mem_resize(pool->allocator, NULL, sizeof *task + name_size, 1);
+  if (!task)
+    return NULL;
+  fill(task, pool, spec, held);
+  task->node = node;
+  task->retry = spec->retry.attempts > 1 ? &spec->retry : NULL;
+  task->value = spec->value;
+  task->value_len = spec->value_len;
+  memcpy(task->name, spec->name, name_size);
+  return task;
+}
+
+static vow_task *make_call(vow_task_pool *pool, const vow_task_spec *spec, bool held) {
+  const char *name = spec->name ? spec->name : "task";
+  size_t size = sizeof(vow_task) + task_text_len(name, TASK_WORD_MAX) + 1, retry_at = 0;
+  if (spec->retry.attempts > 1) {
+    retry_at = size = (size + _Alignof(vow_task_retry) - 1) & ~(_Alignof(vow_task_retry) - 1);
+    size += retry_room(&spec->retry);
+  }
+  if (spec->value_len > SIZE_MAX - size)
+    return NULL;
+  vow_task *task = mem_resize(pool->allocator, NULL, size + spec->value_len, 1);
+  if (!task)
+    return NULL;
+  fill(task, pool, spec, held);
+  task->argument_free = spec->argument_free;
+  task_text_copy(task->name, name, TASK_WORD_MAX);
+  if (retry_at > 0)
+    copy_retry(task, &spec->retry, (uint8_t *)task + retry_at);
   if (spec->value) {
-    uint8_t *value = (uint8_t *)task->name + name_len + 1;
+    uint8_t *value = (uint8_t *)task + size;
     memcpy(value, spec->value, spec->value_len);
     task->value = value;
     task->value_len = spec->value_len;
   }
   return task;
 }
+
+vow_task *task_make(vow_task_pool *pool, const vow_task_spec *spec, task_node *node, bool held) {
+  vow_task *task = node ? make_of_node(pool, node, held) : make_call(pool, spec, held);
+  if (!task || task->form == VOW_TASK_CALL || task_group_make(task))
+    return task;
+  mem_free(pool->allocator, task);
+  return NULL;
+}
+
+void task_unmake(vow_task *task) {
+  task_members *members = task->members;
+  for (uint32_t i = 0; members && i < members->count; i++)
+    task_unmake(members->tasks[i]);
+  mem_free(task->pool->allocator, members);
+  mem_free(task->pool->allocator, task);
+}
+
+/* ---- starting ---- */
 
 static vow_status status_of(op_status status) {
   switch (status) {
@@ -71,6 +104,31 @@ static vow_status status_of(op_status status) {
   }
 }
 
+op_status task_submit(vow_task *task, const vow_task_spec *spec, const vow_task *parent,
+                      uint64_t now) {
+  vow_task_pool *pool = task->pool;
+  bool is_call = task->form == VOW_TASK_CALL;
+  const op_spec op = {.kind = is_call ? pool->kind : NULL,
+                      .name = is_call ? NULL : "group",
+                      .parent = parent ? parent->id : 0,
+                      .timeout_ns = spec->timeout_ms > UINT64_MAX / TASK_MS
+                                        ? UINT64_MAX
+                                        : spec->timeout_ms * TASK_MS,
+                      .priority = spec->priority,
+                      .tag = (uint64_t)(uintptr_t)task,
+                      .user = task};
+  op_status status = op_submit(pool->scope, &op, now, &task->id);
+  if (status != OP_OK)
+    return status;
+  pool->holders++;
+  task->started_ns = now;
+  task->number = ++pool->numbers;
+  task->parent_number = parent ? parent->number : 0;
+  if (task_is_recorded(task))
+    task_record(task, (task_event){.kind = TASK_EVENT_CREATED, .now_ns = now});
+  return OP_OK;
+}
+
 /* Under the lock. */
 static vow_status submit(vow_task *task, const vow_task_spec *spec, uint64_t now) {
   vow_task_pool *pool = task->pool;
@@ -82,48 +140,58 @@ static vow_status submit(vow_task *task, const vow_task_spec *spec, uint64_t now
   const bool nested = self && !spec->detached;
   if (nested && self->retired)
     return VOW_E_STATE;
-  const op_spec op = {.kind = pool->kind,
-                      .parent = nested ? self->task->id : 0,
-                      .timeout_ns = spec->timeout_ms > UINT64_MAX / TASK_MS
-                                        ? UINT64_MAX
-                                        : spec->timeout_ms * TASK_MS,
-                      .priority = spec->priority,
-                      .tag = (uint64_t)(uintptr_t)task,
-                      .user = task};
-  vow_status status = status_of(op_submit(pool->scope, &op, now, &task->id));
+  vow_status status = task->node ? task_group_room(pool, task->node) : VOW_OK;
   if (status == VOW_OK)
-    pool->holders++;
+    status = status_of(task_submit(task, spec, nested ? self->task : NULL, now));
+  if (status == VOW_OK && task->node)
+    task_group_submit(task, now);
+  return status;
+}
+
+static vow_status make_plan(vow_task_pool *pool, const vow_task_spec *spec, task_node **node) {
+  char fault[256];
+  vow_status status = task_plan_make(pool->allocator, spec, node, fault, sizeof fault);
+  return status == VOW_E_INVALID ? task_refuse(pool, "%s", fault) : status;
+}
+
+static vow_status start(vow_task_pool *pool, const vow_task_spec *spec, vow_task **started) {
+  task_after after = {.ended = NULL};
+  task_node *node = NULL;
+  vow_status status = spec->form == VOW_TASK_CALL ? VOW_OK : make_plan(pool, spec, &node);
+  if (status != VOW_OK)
+    return status;
+  vow_task *task = task_make(pool, spec, node, started != NULL);
+  status = VOW_E_NOMEM;
+  if (task) {
+    uint64_t now = loop_now();
+    if (started)
+      *started = task;
+    uv_mutex_lock(&pool->lock);
+    status = submit(task, spec, now);
+    task_unlock(pool, now, &after);
+  }
+  if (status == VOW_OK)
+    return VOW_OK;
+  if (started)
+    *started = NULL;
+  if (task)
+    task_unmake(task);
+  if (node)
+    task_plan_free(node);
   return status;
 }
 
 vow_status vow_task_start(vow_task_pool *pool, const vow_task_spec *given, vow_task **started) {
   vow_task_spec spec;
-  task_after after = {.ended = NULL};
+  char fault[128];
   task_no_message();
   if (started)
     *started = NULL;
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  if (!task_copy_options(&spec, sizeof spec, given))
-    return task_refuse(pool, "the spec: its size is not set, or it is of a newer version");
-  vow_status status = check(pool, &spec);
-  if (status != VOW_OK)
-    return status;
-  vow_task *task = make(pool, &spec, started != NULL);
-  if (!task)
-    return VOW_E_NOMEM;
-  uint64_t now = task->started_ns = loop_now();
-  if (started)
-    *started = task;
-  uv_mutex_lock(&pool->lock);
-  status = submit(task, &spec, now);
-  task_unlock(pool, now, &after);
-  if (status != VOW_OK) {
-    mem_free(pool->allocator, task);
-    if (started)
-      *started = NULL;
-  }
-  return status;
+  if (!task_spec_read(given, &spec, fault, sizeof fault))
+    return task_refuse(pool, "%s", fault);
+  return start(pool, &spec, started);
 }
 
 vow_status vow_task_run(vow_task_pool *pool, const vow_task_spec *spec, vow_task **task) {
@@ -146,6 +214,18 @@ vow_state vow_task_state(const vow_task *task) {
 
 const vow_task_result *vow_task_result_of(vow_task *task) {
   return vow_task_state(task) >= VOW_FULFILLED ? &task->result : NULL;
+}
+
+const char *vow_task_value_json(vow_task *task) {
+  const vow_task_result *result = vow_task_result_of(task);
+  char *json = atomic_load_explicit(&task->json, memory_order_acquire), *none = NULL;
+  if (json || !result || !result->value)
+    return json;
+  json = task_value_to_json(task->pool->allocator, result->value, result->value_len);
+  if (!json || atomic_compare_exchange_strong(&task->json, &none, json))
+    return json;
+  mem_free(task->pool->allocator, json); /* another thread was faster */
+  return none;
 }
 
 /* ---- ending ---- */
@@ -197,6 +277,8 @@ void vow_task_release(vow_task *task) {
   if (!task || atomic_fetch_sub_explicit(&task->references, 1, memory_order_acq_rel) > 1)
     return;
   vow_task_pool *pool = task->pool;
+  task_members_free(task->members, pool->allocator);
+  mem_free(pool->allocator, atomic_load_explicit(&task->json, memory_order_relaxed));
   mem_free(pool->allocator, task->said);
   mem_free(pool->allocator, task);
   task_pool_drop(pool);

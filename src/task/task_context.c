@@ -1,12 +1,7 @@
 /* What a callback asks and says. Its own thread, unless it is said otherwise. */
 #include <string.h>
 
-#include "core/utf8.h"
 #include "task/task_int.h"
-
-#define TYPE_MAX 128u
-#define MESSAGE_MAX 4096u
-#define DETAIL_MAX 16384u
 
 /* ---- asking ---- */
 
@@ -34,6 +29,14 @@ const void *vow_task_value(const vow_task_context *context, size_t *len) {
   const vow_task *task = context->task;
   *len = task->value_len;
   return task->value;
+}
+
+const char *vow_task_argument_json(vow_task_context *context) {
+  const vow_task *task = context->task;
+  if (!context->argument_json)
+    context->argument_json =
+        task_value_to_json(context->pool->allocator, task->value, task->value_len);
+  return context->argument_json;
 }
 
 vow_task *vow_task_self(vow_task_context *context) {
@@ -73,27 +76,18 @@ vow_status vow_task_succeed(vow_task_context *context, const void *bytes, size_t
   return VOW_OK;
 }
 
-/* At most `max` bytes of `text` that are whole characters, what is no UTF-8 replaced by U+FFFD,
- * and a 0 to `out`, if that is not NULL. Returns how many, without the 0. */
-static size_t put_text(char *out, const char *text, size_t max) {
-  const uint8_t *bytes = (const uint8_t *)text;
-  size_t left = strnlen(text, max), len = 0; /* a character that is cut off does not fit */
-  bool cut = left == max && text[max] != 0;
-  while (left > 0) {
-    utf8_step step = utf8_next(bytes, left, false);
-    uint8_t replaced[4];
-    size_t put = step.good ? step.len : utf8_encode(0xfffd, replaced);
-    if (len + put > max || (cut && !step.good && step.len == left))
-      break;
-    if (out)
-      memcpy(out + len, step.good ? bytes : replaced, put);
-    len += put;
-    bytes += step.len;
-    left -= step.len;
-  }
-  if (out)
-    out[len] = 0;
-  return len;
+vow_status vow_task_succeed_json(vow_task_context *context, const char *json) {
+  void *bytes;
+  size_t len;
+  if (context->said != SAID_NOTHING)
+    return VOW_LATE;
+  vow_status status = task_value_from_json(context->pool->allocator, json, &bytes, &len);
+  if (status != VOW_OK)
+    return status;
+  context->said_block = bytes;
+  context->said_len = len;
+  context->said = SAID_VALUE;
+  return VOW_OK;
 }
 
 vow_status vow_task_fail(vow_task_context *context, const char *type, const char *message,
@@ -102,21 +96,20 @@ vow_status vow_task_fail(vow_task_context *context, const char *type, const char
     return VOW_LATE;
   type = type ? type : "Error";
   message = message ? message : "";
-  size_t type_len = put_text(NULL, type, TYPE_MAX);
-  size_t message_len = put_text(NULL, message, MESSAGE_MAX);
-  size_t detail_len = detail ? put_text(NULL, detail, DETAIL_MAX) : 0;
-  char *block =
-      mem_resize(context->pool->allocator, NULL, type_len + message_len + detail_len + 3, 1);
+  size_t len = task_text_len(type, TASK_WORD_MAX) + task_text_len(message, TASK_MESSAGE_MAX) +
+               task_text_len(detail, TASK_DETAIL_MAX) + 3;
+  char *block = mem_resize(context->pool->allocator, NULL, len, 1);
   context->said = SAID_ERROR;
   context->said_block = (uint8_t *)block;
   context->said_type = block ? block : "Error";
-  context->said_message = block ? block + type_len + 1 : "memory is short";
-  context->said_detail = block && detail ? block + type_len + message_len + 2 : NULL;
+  context->said_message = "memory is short";
+  context->said_detail = NULL;
   if (!block)
     return VOW_E_NOMEM;
-  put_text(block, type, TYPE_MAX);
-  put_text(block + type_len + 1, message, MESSAGE_MAX);
-  if (detail)
-    put_text(block + type_len + message_len + 2, detail, DETAIL_MAX);
+  char *at = task_text_copy(block, type, TASK_WORD_MAX);
+  context->said_message = at;
+  at = task_text_copy(at, message, TASK_MESSAGE_MAX);
+  task_text_copy(at, detail, TASK_DETAIL_MAX);
+  context->said_detail = detail ? at : NULL;
   return VOW_OK;
 }

@@ -25,10 +25,13 @@
 #include "loop/sleeper.h"
 #include "task/pool.h"
 #include "task/task.h"
+#include "task/task_audit.h"
+#include "task/task_metrics.h"
+#include "task/task_plan.h"
+#include "task/task_value.h"
 #include "vow/task.h"
 
 #define TASK_MS UINT64_C(1000000)
-#define TASK_NAME_MAX 128u
 
 typedef struct vow_task_context task_runner;
 
@@ -44,12 +47,23 @@ typedef struct task_waiter {
 } task_waiter;
 
 typedef enum task_place {
-  TASK_AWAY,   /* no callback of it is called, or about to be */
-  TASK_READY,  /* has its place, and waits for a runner */
-  TASK_RUNNING /* has a runner, until the callback returns or that is given up */
+  TASK_AWAY,    /* no callback of it is called, or about to be */
+  TASK_READY,   /* has its place, and waits for a runner */
+  TASK_RUNNING, /* has a runner, until the callback returns or that is given up */
+  TASK_GROUP    /* a group: an attempt has begun */
 } task_place;
 
-/* One block with the name and the value behind it. */
+/* Of a group, for one attempt; its last one holds the texts and values of its result. */
+typedef struct task_members {
+  struct task_members *before; /* of an earlier attempt; somebody has a pointer to them */
+  uint32_t count, settled;
+  uint32_t failed; /* the first in order that did not succeed; `count`: none */
+  uint32_t winner; /* of a race; `count`: none */
+  bool lent;       /* somebody has a pointer to one */
+  vow_task *tasks[];
+} task_members;
+
+/* One block with the name, the retry and the value behind it. */
 struct vow_task {
   vow_task_pool *pool;
   atomic_uint references;
@@ -64,7 +78,17 @@ struct vow_task {
   task_done *done;     /* told when it settles */
   vow_task_callback *callback;
   void *argument;
-  void (*argument_free)(void *argument); /* NULL: none, or done */
+  void (*argument_free)(void *argument); /* NULL: none, done, or the node's */
+  const vow_task_retry *retry;           /* NULL: none */
+  uint16_t takes, gives;
+  uint8_t form;                   /* vow_task_form */
+  bool is_cbor;                   /* the value of the result is one well-formed item */
+  uint32_t index;                 /* in its group */
+  vow_task *group;                /* that it is a member of, while what it comes to matters there */
+  task_node *node;                /* its part of a plan, of which it has a use until it has ended */
+  task_members *members;          /* of a group */
+  _Atomic(char *) json;           /* of the value */
+  uint64_t number, parent_number; /* in the records of the pool */
   uint64_t started_ns;
   uint8_t *said;     /* what the value, or the texts of the error, are in; NULL: none */
   const void *value; /* of the spec; NULL: none */
@@ -98,11 +122,16 @@ struct vow_task_context {
   uint8_t *said_block;
   const char *said_type, *said_message, *said_detail; /* in the block, or constants */
   size_t said_len;
+  bool said_cbor; /* the value is one well-formed item; only of members */
+  bool misfit;    /* the callback was not called: its value has another type */
+  char *argument_json;
 };
 
 /* What is to be done after the lock is given back. Zero at first. */
 typedef struct task_after {
-  vow_task *ended; /* they give back what they hold */
+  vow_task *ended;       /* they give back what they hold */
+  task_node *unused;     /* of plans */
+  task_members *dropped; /* of earlier attempts */
   task_done *tells;
   const sleeper *asleep; /* woken, and to be roused */
   task_runner *runners;  /* to be sent */
@@ -120,7 +149,11 @@ struct vow_task_pool {
   op_kind *kind;
   pool *threads;
   uint64_t patience_ms;
-  uint32_t concurrent_max, retired_max;
+  uint32_t concurrent_max, queue_max, retired_max;
+  uint64_t random;   /* of delays */
+  uint64_t numbers;  /* of tasks, so far */
+  task_audit *audit; /* NULL: none */
+  metrics *metrics;  /* likewise */
   vow_task *ready_first, *ready_last;
   uint32_t ready;
   /* Runners on their way to what is ready; those that have a task and a place; those that are
@@ -147,6 +180,17 @@ struct vow_task_pool {
   uint64_t holders;
   _Alignas(64) atomic_llong balance;
 };
+
+/* ---- task.c ---- */
+
+/* A task with a reference for the pool and, if `held`, one for who asks for it, that is not
+ * submitted; of `node`, whose spec it is then, or NULL. NULL: memory is short. */
+vow_task *task_make(vow_task_pool *pool, const vow_task_spec *spec, task_node *node, bool held);
+/* Takes back what was not submitted, with its members, not with its plan. */
+void task_unmake(vow_task *task);
+/* Under the lock: an operation nested in that of `parent` (NULL: none). */
+op_status task_submit(vow_task *task, const vow_task_spec *spec, const vow_task *parent,
+                      uint64_t now);
 
 /* ---- task_pool.c ---- */
 
@@ -188,6 +232,38 @@ void task_reject(vow_task *task, const char *type, const char *message, uint64_t
                  task_after *after);
 /* Out of the list of ready ones. */
 void task_unready(vow_task *task);
+
+/* A failed attempt is followed by another one, after a delay: it is away until that. */
+bool task_again(vow_task *task, const char *error, uint64_t now);
+
+/* ---- task_group.c ---- */
+
+/* Makes the members of an attempt; false: memory is short. */
+bool task_group_make(vow_task *group);
+/* Whether all that `node` encloses can be submitted. VOW_E_FULL, VOW_E_NOMEM. */
+vow_status task_group_room(vow_task_pool *pool, const task_node *node);
+/* Submits the members; there is room. */
+void task_group_submit(vow_task *group, uint64_t now);
+/* The table has started it. */
+void task_group_begin(vow_task *group, uint64_t now, task_after *after);
+/* What its members come to does not matter to it any more. */
+void task_group_leave(vow_task *group);
+/* A member has settled. */
+void task_group_hear(vow_task *member, uint64_t now, task_after *after);
+/* Not under the lock. NULL is fine. */
+void task_members_free(task_members *members, const vow_allocator *allocator);
+
+/* ---- task_record.c ---- */
+
+static inline bool task_is_recorded(const vow_task *task) {
+  return task->pool->audit || task->pool->metrics;
+}
+/* Completes the event by what is the same in all of the task, and records it. */
+void task_record(const vow_task *task, task_event event);
+/* Its settlement. */
+void task_record_settled(const vow_task *task, uint64_t now);
+/* `failed`: what its callback has said, too late. */
+void task_record_late(const vow_task *task, bool failed, const char *error, uint64_t now);
 
 /* ---- task_wait.c ---- */
 

@@ -27,6 +27,8 @@ bool task_retire(task_runner *runner, uint64_t now, task_after *after) {
   pool->retired++;
   pool->retired_live++;
   pool->holders++;
+  if (task_is_recorded(runner->task))
+    task_record(runner->task, (task_event){.kind = TASK_EVENT_RETIRED, .now_ns = now});
   task_returned(runner, now, after);
   return true;
 }
@@ -40,7 +42,8 @@ static void retire_overdue(vow_task_pool *pool, uint64_t now, task_after *after)
 }
 
 static bool has_work(const task_after *after) {
-  return after->ended || after->tells || after->asleep || after->runners || after->fresh;
+  return after->ended || after->unused || after->dropped || after->tells || after->asleep ||
+         after->runners || after->fresh;
 }
 
 /* Under the lock, also at the end. */

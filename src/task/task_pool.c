@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "loop/forked.h"
 
@@ -116,9 +117,28 @@ static bool open_lock(vow_task_pool *pool) {
   return false;
 }
 
+static void tell(const vow_task_pool_options *options, const char *message) {
+  if (options->message && options->message_size)
+    snprintf(options->message, options->message_size, "%s", message);
+}
+
+/* Last, so that a pool that does not open leaves no file. */
+static vow_status open_records(vow_task_pool *pool, const vow_task_pool_options *options) {
+  char why[512] = "memory is short";
+  if (options->metrics && !(pool->metrics = task_metrics_open(pool->allocator)))
+    return VOW_E_NOMEM;
+  vow_status status = VOW_OK;
+  if (options->audit)
+    status = task_audit_open(pool->allocator, options->audit, &pool->audit, why, sizeof why);
+  if (status != VOW_OK)
+    tell(options, why);
+  return status;
+}
+
 static void close_parts(vow_task_pool *pool) {
   close_table(pool, loop_now());
   pool_close(pool->threads);
+  metrics_close(pool->metrics);
   uv_cond_destroy(&pool->keeper_wake);
   uv_mutex_destroy(&pool->lock);
   mem_free(pool->allocator, pool);
@@ -131,34 +151,28 @@ static vow_status open_pool(const vow_task_pool_options *options, vow_task_pool 
   pool->allocator = options->allocator;
   pool->forks = forked_count();
   pool->concurrent_max = options->concurrent_max;
+  pool->queue_max = options->queue_max;
   pool->retired_max = options->retired_max;
   pool->patience_ms = options->patience_ms;
+  while (getrandom(&pool->random, sizeof pool->random, 0) != (ssize_t)sizeof pool->random)
+    ;
   atomic_init(&pool->balance, 0);
   if (!open_lock(pool)) {
     mem_free(options->allocator, pool);
     return VOW_E_NOMEM;
   }
-  if (!open_table(pool, options) || !open_threads(pool, options)) {
+  vow_status status = VOW_E_NOMEM;
+  if (open_table(pool, options) && open_threads(pool, options))
+    status = open_records(pool, options);
+  if (status == VOW_OK)
+    *opened = pool;
+  else
     close_parts(pool);
-    return VOW_E_NOMEM;
-  }
-  *opened = pool;
-  return VOW_OK;
-}
-
-static void tell(const vow_task_pool_options *options, const char *message) {
-  if (options->message && options->message_size)
-    snprintf(options->message, options->message_size, "%s", message);
+  return status;
 }
 
 static const char *fault_of(const vow_task_pool_options *options) {
-  if (options->concurrent_max > CONCURRENT_MOST)
-    return "concurrent_max: at most 1024";
-  if (options->audit)
-    return "audit: there is none";
-  if (options->metrics)
-    return "metrics: there are none";
-  return NULL;
+  return options->concurrent_max > CONCURRENT_MOST ? "concurrent_max: at most 1024" : NULL;
 }
 
 vow_status vow_task_pool_open(const vow_task_pool_options *given, vow_task_pool **opened) {
@@ -173,9 +187,10 @@ vow_status vow_task_pool_open(const vow_task_pool_options *given, vow_task_pool 
     return VOW_E_INVALID;
   }
   complete(&options);
+  tell(&options, "memory is short");
   vow_status status = forked_watch() ? open_pool(&options, opened) : VOW_E_NOMEM;
-  if (status != VOW_OK)
-    tell(&options, "memory is short");
+  if (status == VOW_OK)
+    tell(&options, "");
   return status;
 }
 
@@ -259,8 +274,8 @@ static void stop_all(vow_task_pool *pool) {
   vow_task_pool_cancel(pool);
 }
 
-/* No callback runs, but in threads that were given up. */
-static void close_all(vow_task_pool *pool) {
+/* No callback runs, but in threads that were given up. False: the audit is not whole. */
+static bool close_all(vow_task_pool *pool) {
   task_keeper_end(pool);
   pool_close_now(pool->threads);
   uv_mutex_lock(&pool->lock);
@@ -268,8 +283,15 @@ static void close_all(vow_task_pool *pool) {
   close_table(pool, loop_now());
   pool->closed = true;
   long long holders = (long long)pool->holders;
+  task_audit *audit = pool->audit;
+  metrics *metrics = pool->metrics;
+  pool->audit = NULL;
+  pool->metrics = NULL;
   uv_mutex_unlock(&pool->lock);
+  bool whole = task_audit_close(audit);
+  metrics_close(metrics);
   add_balance(pool, holders);
+  return whole;
 }
 
 vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_t limit_ms) {
@@ -290,11 +312,33 @@ vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_
   stop_all(pool);
   wait_quiet(pool);
   bool all_ended = retire_all(pool);
-  close_all(pool);
-  return all_ended ? VOW_OK : VOW_E_TIME;
+  bool whole = close_all(pool);
+  if (!all_ended)
+    return VOW_E_TIME;
+  return whole ? VOW_OK : VOW_E_LOST;
 }
 
 /* ---- counts ---- */
+
+/* Under the lock. */
+static vow_task_counts look(vow_task_pool *pool) {
+  op_counts ops = pool->closed ? pool->last : op_table_counts(pool->table);
+  vow_task_counts counts = {.created = ops.created,
+                            .fulfilled = ops.fulfilled,
+                            .rejected = ops.rejected,
+                            .timed_out = ops.timed_out,
+                            .cancelled = ops.cancelled,
+                            .live = ops.live,
+                            .queued = ops.queued + pool->ready,
+                            .active = pool->working + pool->parked,
+                            .retries = ops.retries,
+                            .late = pool->late,
+                            .retired = pool->retired,
+                            .retired_live = pool->retired_live};
+  if (!pool->closed)
+    counts.threads = pool_counts_of(pool->threads).threads;
+  return counts;
+}
 
 vow_status vow_task_pool_counts(vow_task_pool *pool, vow_task_counts *counts) {
   size_t size = counts->size;
@@ -303,23 +347,31 @@ vow_status vow_task_pool_counts(vow_task_pool *pool, vow_task_counts *counts) {
   if (size < sizeof size)
     return VOW_E_INVALID;
   uv_mutex_lock(&pool->lock);
-  op_counts ops = pool->closed ? pool->last : op_table_counts(pool->table);
-  vow_task_counts all = {.size = size,
-                         .created = ops.created,
-                         .fulfilled = ops.fulfilled,
-                         .rejected = ops.rejected,
-                         .timed_out = ops.timed_out,
-                         .cancelled = ops.cancelled,
-                         .live = ops.live,
-                         .queued = ops.queued + pool->ready,
-                         .active = pool->working + pool->parked,
-                         .retries = ops.retries,
-                         .late = pool->late,
-                         .retired = pool->retired,
-                         .retired_live = pool->retired_live};
-  if (!pool->closed)
-    all.threads = pool_counts_of(pool->threads).threads;
+  vow_task_counts all = look(pool);
   uv_mutex_unlock(&pool->lock);
+  all.size = size;
   memcpy(counts, &all, size < sizeof all ? size : sizeof all);
   return VOW_OK;
+}
+
+vow_status vow_task_pool_metrics(vow_task_pool *pool, char **text) {
+  size_t len;
+  *text = NULL;
+  if (task_pool_lost(pool))
+    return VOW_E_STATE;
+  uv_mutex_lock(&pool->lock);
+  bool counted = pool->metrics;
+  if (counted) {
+    vow_task_counts counts = look(pool);
+    task_metrics_pool(pool->metrics, &counts);
+    *text = metrics_text(pool->metrics, &len);
+  }
+  uv_mutex_unlock(&pool->lock);
+  if (!counted)
+    return VOW_E_STATE;
+  return *text ? VOW_OK : VOW_E_NOMEM;
+}
+
+void vow_task_free_text(vow_task_pool *pool, char *text) {
+  mem_free(pool->allocator, text);
 }

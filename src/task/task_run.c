@@ -1,5 +1,6 @@
 /* Runners: works of the thread pool that call callbacks. */
 #include "task/task_int.h"
+#include "task/task_retry.h"
 
 /* ---- hiring ---- */
 
@@ -158,8 +159,12 @@ static vow_task *begin(task_runner *runner, uint64_t now) {
   runner->began_ns = now;
   runner->attempt = ++task->result.attempts;
   runner->said = SAID_NOTHING;
+  runner->said_cbor = runner->misfit = false;
   atomic_store_explicit(&runner->cancelled, false, memory_order_relaxed);
   atomic_store_explicit(&task->state, VOW_RUNNING, memory_order_relaxed);
+  if (task_is_recorded(task))
+    task_record(
+        task, (task_event){.kind = TASK_EVENT_STARTED, .now_ns = now, .attempt = runner->attempt});
   return task;
 }
 
@@ -185,7 +190,39 @@ static void take_said(vow_task *task, task_runner *runner) {
   } else if (task->said) {
     result->value = task->said;
     result->value_len = runner->said_len;
+    task->is_cbor = runner->said_cbor;
   }
+}
+
+bool task_again(vow_task *task, const char *error, uint64_t now) {
+  vow_task_pool *pool = task->pool;
+  uint32_t attempt = task->result.attempts;
+  if (!task->retry || !task_retry_wanted(task->retry, attempt, error))
+    return false;
+  uint64_t random = (pool->random += UINT64_C(0x9e3779b97f4a7c15));
+  random = (random ^ random >> 32) * UINT64_C(0xd6e8feb86659fd93);
+  random ^= random >> 32;
+  uint64_t delay = task_retry_delay_ns(task->retry, attempt, random);
+  if (op_retry_after(pool->table, task->id, now, delay) != OP_OK)
+    return false;
+  task->place = TASK_AWAY;
+  if (task_is_recorded(task))
+    task_record(task,
+                (task_event){
+                    .kind = TASK_EVENT_RETRIED, .now_ns = now, .attempt = attempt, .error = error});
+  return true;
+}
+
+/* Another attempt of the task that the runner's callback has failed. */
+static bool retry(task_runner *runner, uint64_t now) {
+  vow_task *task = runner->task;
+  if (runner->said != SAID_ERROR || runner->misfit || !task_again(task, runner->said_type, now))
+    return false;
+  task->result.run_ns += now - runner->began_ns;
+  task->runner = NULL;
+  runner->on_stop = NULL;
+  runner->pool->working--;
+  return true;
 }
 
 /* Under the lock: the callback has returned. */
@@ -193,6 +230,8 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
   vow_task_pool *pool = runner->pool;
   vow_task *task = runner->task;
   bool failed = runner->said == SAID_ERROR;
+  if (retry(runner, now))
+    return;
   op_status settled =
       failed ? op_reject(pool->table, task->id, now) : op_fulfil(pool->table, task->id, now);
   if (settled == OP_OK) {
@@ -200,6 +239,8 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
     task_settle(task, failed ? VOW_REJECTED : VOW_FULFILLED, now, after);
   } else if (runner->said != SAID_NOTHING) {
     pool->late++;
+    if (task_is_recorded(task))
+      task_record_late(task, failed, failed ? runner->said_type : NULL, now);
   }
   pool->working--;
   task_returned(runner, now, after);
@@ -207,15 +248,45 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
 }
 
 /* Under the lock: so has that of one given up, which has no place and no task any more. */
-static void finish_retired(task_runner *runner, task_after *after) {
+static void finish_retired(task_runner *runner, uint64_t now, task_after *after) {
+  bool failed = runner->said == SAID_ERROR;
   runner->pool->late++;
+  if (task_is_recorded(runner->task))
+    task_record_late(runner->task, failed, failed ? runner->said_type : NULL, now);
   task_end(runner->task, after);
   runner->task = NULL;
 }
 
 static void forget_said(task_runner *runner) {
   mem_free(runner->pool->allocator, runner->said_block);
+  mem_free(runner->pool->allocator, runner->argument_json);
   runner->said_block = NULL;
+  runner->argument_json = NULL;
+}
+
+/* It has said what does not fit its task. */
+static void say_misfit(task_runner *runner, const char *message) {
+  forget_said(runner);
+  runner->said = SAID_NOTHING;
+  vow_task_fail(runner, "TypeError", message, NULL);
+}
+
+static void call(task_runner *runner, vow_task *task) {
+  char message[512];
+  if (!task_value_fits(task->takes, task->value, task->value_len, "argument", task->name, message,
+                       sizeof message)) {
+    runner->misfit = true;
+    say_misfit(runner, message);
+    return;
+  }
+  task->callback(runner, task->argument);
+  if (runner->said == SAID_ERROR)
+    return;
+  if (!task_value_fits(task->gives, runner->said_block, runner->said_len, "result", task->name,
+                       message, sizeof message))
+    say_misfit(runner, message);
+  else if (task->node && runner->said_block)
+    runner->said_cbor = task_value_is_cbor(runner->said_block, runner->said_len);
 }
 
 /* Calls the callback and takes the next. */
@@ -223,13 +294,13 @@ static vow_task *run_one(task_runner *runner, vow_task *task) {
   vow_task_pool *pool = runner->pool;
   task_after after = {.ended = NULL};
   task_self = runner;
-  task->callback(runner, task->argument);
+  call(runner, task);
   task_self = NULL;
   uint64_t now = loop_now();
   uv_mutex_lock(&pool->lock);
   vow_task *next = NULL;
   if (runner->retired) {
-    finish_retired(runner, &after);
+    finish_retired(runner, now, &after);
   } else {
     finish(runner, now, &after);
     task_take_events(pool, now, &after);

@@ -54,9 +54,17 @@ void task_settle(vow_task *task, vow_state state, uint64_t now, task_after *afte
       task_wake(waiter, VOW_OK, after);
   }
   tell_after(task, after);
+  if (task_is_recorded(task))
+    task_record_settled(task, now);
+  if (task->members)
+    task_group_leave(task);
+  if (task->group)
+    task_group_hear(task, now, after);
 }
 
 void task_end(vow_task *task, task_after *after) {
+  if (task->node)
+    task_node_drop(task->node, &after->unused);
   task->next = after->ended;
   after->ended = task;
 }
@@ -82,7 +90,7 @@ static vow_state state_of(op_state state) {
   }
 }
 
-/* One that is ready has STOP still to come, one that runs ends with its runner. */
+/* One that is ready, and a group, has STOP still to come; one that runs ends with its runner. */
 static void on_settled(vow_task *task, op_state state, uint64_t now, task_after *after) {
   task_settle(task, state_of(state), now, after);
   if (task->place == TASK_AWAY)
@@ -94,7 +102,9 @@ static void on_stop(vow_task *task, uint64_t now, task_after *after) {
     task_stop(task->runner, now, after);
     return;
   }
-  task_unready(task);
+  if (task->place == TASK_READY)
+    task_unready(task);
+  task->place = TASK_AWAY;
   op_handler_done(task->pool->table, task->id, now);
   task_end(task, after);
 }
@@ -103,7 +113,9 @@ void task_take_events(vow_task_pool *pool, uint64_t now, task_after *after) {
   op_event event;
   while (op_next_event(pool->table, &event)) {
     vow_task *task = event.user;
-    if (event.kind == OP_EVENT_START)
+    if (event.kind == OP_EVENT_START && task->form != VOW_TASK_CALL)
+      task_group_begin(task, now, after);
+    else if (event.kind == OP_EVENT_START)
       add_ready(task);
     else if (event.kind == OP_EVENT_SETTLED)
       on_settled(task, event.state, now, after);
@@ -160,5 +172,8 @@ void task_unlock(vow_task_pool *pool, uint64_t now, task_after *after) {
   if (after->runners || after->fresh)
     task_send(pool, after);
   tell_all(after->tells);
+  task_nodes_free(after->unused);
+  if (after->dropped)
+    task_members_free(after->dropped, pool->allocator);
   end_ended(after->ended);
 }

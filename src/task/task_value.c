@@ -133,6 +133,10 @@ bool task_value_fits(uint32_t types, const void *bytes, size_t len, const char *
   return false;
 }
 
+bool task_value_is_cbor(const void *bytes, size_t len) {
+  return cbor_check(bytes, len, &limits) == CBOR_OK;
+}
+
 /* ---- JSON ---- */
 
 vow_status task_value_from_json(const vow_allocator *allocator, const char *json, void **bytes,
@@ -179,7 +183,11 @@ static const char *next(const char *from, size_t len, size_t *bytes, size_t *ste
 /* Copies what fits to `to`, which may be NULL; a sequence of 4 bytes may begin at the last. */
 static size_t fit(char *to, const char *from, size_t max) {
   size_t len = from ? strnlen(from, max + 4) : 0, used = 0, bytes, step;
-  for (size_t at = 0; at < len; at += step) {
+  while (used < len && used < max && (uint8_t)from[used] < 0x80)
+    used++; /* most are no longer */
+  if (to && used > 0)
+    memcpy(to, from, used);
+  for (size_t at = used; at < len; at += step) {
     const char *character = next(from + at, len - at, &bytes, &step);
     if (bytes > max - used)
       break;

@@ -25,6 +25,8 @@
 bool task_value_fits(uint32_t types, const void *bytes, size_t len, const char *what,
                      const char *name, char *message, size_t size);
 
+bool task_value_is_cbor(const void *bytes, size_t len);
+
 /* CBOR of JSON text, to be freed with mem_free(). VOW_E_JSON, VOW_E_NOMEM. */
 vow_status task_value_from_json(const vow_allocator *allocator, const char *json, void **bytes,
                                 size_t *len);

@@ -200,6 +200,21 @@ vow_status vow_task_pool_wait(vow_task_pool *pool, uint64_t limit_ms) {
   return live ? wait_on(pool, &waiter, until) : VOW_OK;
 }
 
+/* Of a settled task: until its callback, those of its members have returned. */
+static void wait_returned(vow_task *task, uint64_t until) {
+  vow_task_pool *pool = task->pool;
+  task_waiter waiter = {.for_return = true};
+  for (uint32_t i = 0; task->members && i < task->members->count; i++)
+    wait_returned(task->members->tasks[i], until);
+  uv_mutex_lock(&pool->lock);
+  bool runs = task->place == TASK_RUNNING && task->runner != task_self_in(pool);
+  if (runs)
+    task_waiter_add(&task->waiters, &waiter);
+  uv_mutex_unlock(&pool->lock);
+  if (runs)
+    wait_on(pool, &waiter, until);
+}
+
 void vow_task_guard_end(vow_task **guard) {
   vow_task *task = *guard;
   if (!task)
@@ -207,17 +222,8 @@ void vow_task_guard_end(vow_task **guard) {
   *guard = NULL;
   vow_task_pool *pool = task->pool;
   vow_task_cancel(task);
-  if (!task_pool_lost(pool)) {
-    task_waiter waiter = {.for_return = true};
-    uint64_t until = task_until(loop_now(), pool->patience_ms);
-    uv_mutex_lock(&pool->lock);
-    bool runs = task->place == TASK_RUNNING && task->runner != task_self_in(pool);
-    if (runs)
-      task_waiter_add(&task->waiters, &waiter);
-    uv_mutex_unlock(&pool->lock);
-    if (runs)
-      wait_on(pool, &waiter, until);
-  }
+  if (!task_pool_lost(pool))
+    wait_returned(task, task_until(loop_now(), pool->patience_ms));
   vow_task_release(task);
 }
 
