@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 vow_library(vow_embed
   src/vow/allow.c src/vow/answer.c src/vow/gate.c src/vow/leaks.c src/vow/loop.c src/vow/op.c src/vow/request.c
-  src/vow/batch.c src/vow/record.c src/vow/run.c src/vow/runtime.c src/vow/script.c src/vow/status.c src/vow/task.c)
+  src/vow/batch.c src/vow/record.c src/vow/run.c src/vow/runtime.c src/vow/script.c src/vow/task.c)
 target_link_libraries(vow_embed PUBLIC vow_api vow_task)
 
 set(exports ${CMAKE_SOURCE_DIR}/src/vow/vow.map)

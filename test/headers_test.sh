@@ -13,7 +13,7 @@ for header in "$source"/include/vow/*.h; do
     -Werror -I"$source/include" -fsyntax-only -x c++ - || failed=1
 done
 for header in "$source"/include/vow/*.hpp; do
-  for compiler in "$cxx" g++ clang++; do
+  for compiler in g++ clang++; do
     command -v "$compiler" > /dev/null || continue
     for standard in 17 20; do
       echo "#include <vow/$(basename "$header")>" | "$compiler" -std=c++$standard -pedantic -Wall -Wextra \
