@@ -4,10 +4,11 @@ include(CMakePackageConfigHelpers)
 vow_library(vow_embed
   src/vow/allow.c src/vow/answer.c src/vow/gate.c src/vow/leaks.c src/vow/loop.c src/vow/op.c src/vow/request.c
   src/vow/batch.c src/vow/record.c src/vow/run.c src/vow/runtime.c src/vow/script.c src/vow/task.c)
-target_link_libraries(vow_embed PUBLIC vow_api vow_task)
+target_link_libraries(vow_embed PUBLIC vow_api vow_task vow_executors)
 
 set(exports ${CMAKE_SOURCE_DIR}/src/vow/vow.map)
-add_library(vow_shared SHARED $<TARGET_OBJECTS:vow_embed> $<TARGET_OBJECTS:vow_task>)
+add_library(vow_shared SHARED $<TARGET_OBJECTS:vow_embed> $<TARGET_OBJECTS:vow_task>
+  $<TARGET_OBJECTS:vow_executors>)
 set_target_properties(vow_shared PROPERTIES OUTPUT_NAME vow LINKER_LANGUAGE C
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${exports}
   INSTALL_RPATH "$ORIGIN/vow")
@@ -43,12 +44,13 @@ endif()
 set(static_library ${CMAKE_BINARY_DIR}/libvow.a)
 add_custom_command(OUTPUT ${static_library}
   COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o libvow.o
-          -Wl,--whole-archive $<TARGET_FILE:vow_embed> $<TARGET_FILE:vow_task> -Wl,--no-whole-archive
+          -Wl,--whole-archive $<TARGET_FILE:vow_embed> $<TARGET_FILE:vow_task>
+          $<TARGET_FILE:vow_executors> -Wl,--no-whole-archive
           -Wl,--start-group ${part_files} -Wl,--end-group
   COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol "vow_*" libvow.o
   COMMAND ${CMAKE_COMMAND} -E rm -f ${static_library}
   COMMAND ${CMAKE_AR} rcs ${static_library} libvow.o
-  DEPENDS vow_embed vow_task ${parts} WORKING_DIRECTORY ${CMAKE_BINARY_DIR} VERBATIM)
+  DEPENDS vow_embed vow_task vow_executors ${parts} WORKING_DIRECTORY ${CMAKE_BINARY_DIR} VERBATIM)
 add_custom_target(vow_static ALL DEPENDS ${static_library})
 
 # ---- installation; every path in it is relative to the files themselves ----

@@ -41,7 +41,7 @@ RUN = {"vow", "env", "build/release/vow", "echo", "printf", "cat", "cc"}
 # Programs that a `cc` before has made.
 BUILT = re.compile(r"\./[a-z_]+$")
 NOT_RUN = {"make", "git", "cd", "cmake", "ctest", "pip", "npm"}
-VOLATILE = {"wall_ms", "guest_ms", "host_wait_ms", "ready_ms", "age_ms", "peak_bytes"}
+VOLATILE = {"wall_ms", "guest_ms", "host_wait_ms", "ready_ms", "age_ms", "run_ms", "peak_bytes"}
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 FORBIDDEN = re.compile(r"(?<![\w.])/(?:work|root|home|tmp|Users|mnt)/")
 TREE = re.compile(r"(?:src|test|docs|deps|cmake|fuzz|bench|examples|include|\.ci)/[\w./*-]*$")
@@ -503,7 +503,7 @@ def check_make(document, runner):
 
 def checks(documents, vow, repo, runner):
     """Every check as a function without arguments."""
-    commands = ("eval", "run", "host", "audit", "notes", "types")
+    commands = ("eval", "run", "task", "host", "audit", "notes", "types")
     options = {command: options_of_help(vow, command) for command in commands}
     line = documents["docs/command-line.md"]
     for command in options:

@@ -1,3 +1,21 @@
 # Tests of executors.
 set(units ${CMAKE_CURRENT_LIST_DIR}/unit)
-vow_test(test_javascript THREADS SOURCES ${units}/test_javascript.c LIBRARIES vow_executors)
+foreach(name test_javascript test_executor_javascript)
+  vow_test(${name} THREADS SOURCES ${units}/${name}.c LIBRARIES vow_executors)
+endforeach()
+
+# `vow task`, with a shared object of its own; each class of the test is a test.
+add_library(test_tasks MODULE ${CMAKE_CURRENT_LIST_DIR}/executors/tasks.c)
+target_compile_options(test_tasks PRIVATE ${VOW_WARNINGS})
+set_target_properties(test_tasks PROPERTIES PREFIX "")
+set(no_python)
+if(VOW_PYTHON_OFF)
+  set(no_python --no-python)
+endif()
+foreach(part Values Failures Groups Usage Told Signals Python)
+  add_test(NAME task.${part} COMMAND Python3::Interpreter
+    ${CMAKE_CURRENT_LIST_DIR}/cli/task_test.py --scale ${slow} ${no_python} $<TARGET_FILE:vow>
+    $<TARGET_FILE:test_tasks> ${part})
+  math(EXPR seconds "120 * ${slow}")
+  set_tests_properties(task.${part} PROPERTIES TIMEOUT ${seconds} LABELS threads)
+endforeach()

@@ -7,6 +7,7 @@
 #include "cli/notes.h"
 #include "cli/options.h"
 #include "cli/run.h"
+#include "cli/task.h"
 #include "cli/types.h"
 
 static int cmd_version(int argc, char **argv);
@@ -24,6 +25,8 @@ static const struct {
     {"host", "let a program in any language evaluate scripts, by JSON-RPC", cmd_host, host_help},
     {"audit", "check an audit file", cmd_audit, audit_help},
     {"notes", "fill and read the notes database", cmd_notes, notes_help},
+    {"task", "call functions of several languages with a time limit, or race them", cmd_task,
+     task_help},
     {"types", "print TypeScript declarations of what a script finds", cmd_types, types_help},
     {"version", "print the version", cmd_version, version_help},
     {"help", "explain a command", cmd_help, help_help},

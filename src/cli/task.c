@@ -33,7 +33,7 @@ static const option_spec specs[] = {
     OPTION_NUMBER(task_options, timeout_ms, "timeout-ms", "N", 0, DAY_MS,
                   "time for all of it, 0: no limit; default 30000"),
     OPTION_NUMBER(task_options, workers, "workers", "N", 1, WORKERS_MAX,
-                  "functions at once; default: all"),
+                  "functions at once; without it all"),
     OPTION_TEXT(task_options, report, "report", "FILE|-",
                 "write the report as JSON; - puts it in place of the value"),
     OPTION_TEXT(task_options, audit, "audit", "FILE",

@@ -16,9 +16,22 @@ static int exit_status(const tasks *t, vow_state state) {
                                                      : EXIT_FAILED;
 }
 
+/* Which of a parallel's functions the error is of: the first that has failed like that. NULL:
+ * it is no error of one. */
+static const char *find_name(const tasks *t, const concluded *c, const vow_task_result *result) {
+  for (size_t i = 0; c->group && i < t->count; i++) {
+    const vow_task_result *member = vow_task_result_of(c->tasks[i]);
+    if (member && member->state == result->state &&
+        strcmp(member->error_type, result->error_type) == 0 &&
+        strcmp(member->error_message, result->error_message) == 0)
+      return t->names[i];
+  }
+  return NULL;
+}
+
 static void put_error(const char *name, const vow_task_result *result) {
   if (name)
-    fprintf(stderr, "  %s: ", name);
+    fprintf(stderr, "%s: ", name);
   tell_text(result->error_type, strlen(result->error_type));
   if (*result->error_message)
     fputs(": ", stderr);
@@ -26,30 +39,25 @@ static void put_error(const char *name, const vow_task_result *result) {
   fputc('\n', stderr);
 }
 
-/* Its error, the trace of it, and those of a group's members. */
+static void put_detail(const char *detail) {
+  size_t len = strlen(detail);
+  tell_text(detail, len);
+  if (len > 0 && detail[len - 1] != '\n')
+    fputc('\n', stderr);
+}
+
 static void tell_error(const tasks *t, const concluded *c) {
   const vow_task_result *result = vow_task_result_of(c->task);
-  const char *detail = result->error_detail;
   fprintf(stderr, "vow %s: ", t->command->table.command);
   if (result->state == VOW_OP_CANCELLED && t->cancelled) {
     fputs("interrupted by a signal\n", stderr);
-    return;
-  }
-  if (result->state == VOW_TIMED_OUT)
+  } else if (result->state == VOW_TIMED_OUT) {
     fprintf(stderr, "TimeoutError: it took longer than --timeout-ms %llu\n",
             (unsigned long long)t->options.timeout_ms);
-  else
-    put_error(NULL, result);
-  if (detail) {
-    size_t len = strlen(detail);
-    tell_text(detail, len);
-    if (len > 0 && detail[len - 1] != '\n')
-      fputc('\n', stderr);
-  }
-  for (size_t i = 0; c->group && result->state == VOW_REJECTED && i < t->count; i++) {
-    const vow_task_result *member = c->tasks[i] ? vow_task_result_of(c->tasks[i]) : NULL;
-    if (member && member->state == VOW_REJECTED)
-      put_error(t->names[i], member);
+  } else {
+    put_error(find_name(t, c, result), result);
+    if (result->error_detail)
+      put_detail(result->error_detail);
   }
 }
 

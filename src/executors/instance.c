@@ -62,6 +62,8 @@ static char *read_module(void *user, const char *name, size_t *len, char *messag
 static void on_log(void *user, int level, const char *text, size_t len) {
   const instance *instance = user;
   const javascript_options *options = instance->options;
+  if (instance->isolated && instance->request->load)
+    return; /* a call executes the source again, and is who says it */
   char small[LINE_BYTES];
   char *line = len < sizeof small ? small : mem_resize(options->allocator, NULL, len + 1, 1);
   int stream = level >= 2 ? 2 : 1;

@@ -38,10 +38,13 @@ bool python_start(char *why, size_t why_size); /* without the GIL */
 
 /* ---- python_stop.c: calls that run, and their interruption ---- */
 
+/* Before the rest; without the GIL. False: the system gave nothing. */
+bool python_prepare_interrupts(void);
 /* Of the interpreter's own thread, which becomes the interrupter: never returns. Called
  * without the GIL, which it takes when there is something to interrupt. */
 void python_interrupt_loop(PyThreadState *state);
 
+void python_attach(void);             /* by each thread that calls, before PyGILState_Ensure() */
 void python_stop(python_call *call);  /* any thread, without the GIL, under any lock */
 void python_enter(python_call *call); /* from here it can be interrupted, by its own thread */
 /* To here: no exception comes out of the blue any more. */

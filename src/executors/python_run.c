@@ -171,6 +171,7 @@ static void run_entered(python_call *call, const python_request *request, python
 }
 
 void python_run(python_call *call, const python_request *request, python_result *result) {
+  python_attach();
   PyGILState_STATE gil = PyGILState_Ensure();
   call->request = request;
   python_enter(call);

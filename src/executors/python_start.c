@@ -189,6 +189,10 @@ bool python_start(char *why, size_t why_size) {
                     .done = PTHREAD_COND_INITIALIZER,
                     .why = why,
                     .why_size = why_size};
+  if (!python_prepare_interrupts()) {
+    snprintf(why, why_size, "the system has no more of what threads need");
+    return false;
+  }
   if (!start_thread(&start))
     return false;
   pthread_mutex_lock(&start.lock);

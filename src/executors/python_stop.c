@@ -1,4 +1,8 @@
-/* Calls that run, and how they are interrupted.
+/* Threads that call, their calls, and how these are interrupted.
+ *
+ * A thread has one state in the interpreter from its first call to its end, so that what code
+ * keeps for each thread stays. It cannot wait for the GIL when it ends, so the interrupter
+ * takes the state apart.
  *
  * Who stops a call may not wait for the interpreter, so it only marks the call and wakes the
  * interrupter, the thread that started the interpreter. That one takes the GIL, then `lock`,
@@ -18,15 +22,21 @@
 #define AGAIN_DOUBLINGS 3u
 #define NEVER UINT64_MAX
 
+typedef struct thread_state {
+  PyThreadState *python;
+  struct thread_state *next; /* of those whose threads have ended */
+} thread_state;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the rest but `current` */
 static pthread_cond_t work; /* for the interrupter; of the monotonic clock */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* `generation` has grown */
-static bool ready;                                        /* `work` can be used */
 static python_call *calls;                                /* doubly linked */
 static uint64_t next_at = NEVER;                          /* no call is to be interrupted before */
 static uint64_t generation;                               /* of what python_wait() waits for */
 static unsigned waiters;                                  /* in python_wait() */
 static uint64_t last_number;                              /* of a call */
+static thread_state *ended;
+static pthread_key_t thread_key; /* -> thread_state */
 static _Thread_local python_call *current;
 
 static uint64_t now_ns(void) {
@@ -43,14 +53,54 @@ bool python_is_stopping(const python_call *call) {
   return atomic_load(&call->stopping);
 }
 
+/* ---- threads ---- */
+
+/* On a thread that ends. */
+static void end_thread(void *argument) {
+  thread_state *state = argument;
+  pthread_mutex_lock(&lock);
+  state->next = ended;
+  ended = state;
+  pthread_cond_signal(&work);
+  pthread_mutex_unlock(&lock);
+}
+
+/* With the GIL. */
+static void free_ended(void) {
+  pthread_mutex_lock(&lock);
+  thread_state *states = ended;
+  ended = NULL;
+  pthread_mutex_unlock(&lock);
+  while (states) {
+    thread_state *state = states;
+    states = state->next;
+    PyThreadState_Clear(state->python);
+    PyThreadState_Delete(state->python);
+    PyMem_RawFree(state);
+  }
+}
+
+void python_attach(void) {
+  if (pthread_getspecific(thread_key))
+    return;
+  thread_state *state = PyMem_RawCalloc(1, sizeof *state);
+  if (!state || pthread_setspecific(thread_key, state) != 0) {
+    PyMem_RawFree(state);
+    return;
+  }
+  PyGILState_Ensure(); /* not released: this keeps the state */
+  state->python = PyEval_SaveThread();
+}
+
+/* ---- calls ---- */
+
 /* Under the lock. */
 static void interrupt_at(python_call *call, uint64_t time) {
   call->interrupt_at = time;
   if (time >= next_at)
     return;
   next_at = time;
-  if (ready)
-    pthread_cond_signal(&work);
+  pthread_cond_signal(&work);
 }
 
 static void grow_generation(void) {
@@ -157,7 +207,7 @@ static void interrupt_due(void) {
 
 static void wait_for_work(void) {
   pthread_mutex_lock(&lock);
-  while (next_at > now_ns()) {
+  while (!ended && next_at > now_ns()) {
     if (next_at == NEVER) {
       pthread_cond_wait(&work, &lock);
     } else {
@@ -169,19 +219,27 @@ static void wait_for_work(void) {
   pthread_mutex_unlock(&lock);
 }
 
-void python_interrupt_loop(PyThreadState *state) {
+bool python_prepare_interrupts(void) {
   pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_mutex_lock(&lock);
-  pthread_cond_init(&work, &monotonic);
-  ready = true;
-  pthread_mutex_unlock(&lock);
-  pthread_condattr_destroy(&monotonic);
+  if (pthread_key_create(&thread_key, end_thread) != 0)
+    return false;
+  bool made = pthread_condattr_init(&monotonic) == 0;
+  if (made) {
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    made = pthread_cond_init(&work, &monotonic) == 0;
+    pthread_condattr_destroy(&monotonic);
+  }
+  if (!made)
+    pthread_key_delete(thread_key);
+  return made;
+}
+
+void python_interrupt_loop(PyThreadState *state) {
   for (;;) {
     wait_for_work();
     PyEval_RestoreThread(state);
     interrupt_due();
+    free_ended();
     state = PyEval_SaveThread();
   }
 }

@@ -9,7 +9,7 @@
 #include "vow/task.h"
 
 int data_of_this = 1;
-vow_task_callback same, nothing, fail, wait_for_stop, ignore_stop, raw, twice;
+vow_task_callback same, nothing, fail, wait_for_stop, ignore_stop, say_and_ignore, raw, twice;
 
 /* What it was given. */
 void same(vow_task_context *context, void *argument) {
@@ -43,6 +43,11 @@ void ignore_stop(vow_task_context *context, void *argument) {
   (void)context, (void)argument;
   for (int i = 0; i < 60; i++)
     nanosleep(&second, NULL);
+}
+
+void say_and_ignore(vow_task_context *context, void *argument) {
+  fputs("ignores\n", stderr);
+  ignore_stop(context, argument);
 }
 
 /* No CBOR. */
