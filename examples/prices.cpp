@@ -57,8 +57,8 @@ int main() {
                                        {"prices", 5s}));
   for (const auto &result : all.results()) {
     if (result.success())
-      std::cout << result.value->shop << ": " << result.value->cents << " cents, "
-                << result.attempts << " attempts\n";
+      std::cout << result.value->shop << ": " << result.value->cents << " cents, attempt "
+                << result.attempts << "\n";
     else
       std::cout << result.error_type << ": " << result.error_message << "\n";
   }

@@ -65,9 +65,8 @@ static void show_audit(const char *path) {
     if (!strstr(line, "\"event\":\"settled\"") && !strstr(line, "\"event\":\"cancelled\"") &&
         !strstr(line, "\"event\":\"timed_out\""))
       continue;
-    print_member(line, "\"event\":\"", "audit: ");
-    print_member(line, "\"name\":\"", " ");
-    print_member(line, "\"state\":\"", ", ");
+    print_member(line, "\"name\":\"", "audit: ");
+    print_member(line, "\"state\":\"", " ");
     print_member(line, "\"error\":\"", ", ");
     printf("%s\n", strstr(line, "\"security\":true") ? ", security" : "");
   }

@@ -2,16 +2,19 @@
 
 # The examples, as a program would be built that uses the shared library.
 set(example_tools_arguments ${CMAKE_SOURCE_DIR}/examples/tools.js audit.jsonl)
-foreach(name hello embed foreign_loop tools leaks)
+foreach(name hello embed foreign_loop tools leaks task race_providers)
   add_executable(example_${name} ${CMAKE_SOURCE_DIR}/examples/${name}.c)
   target_compile_options(example_${name} PRIVATE ${VOW_WARNINGS} -pedantic)
   target_link_libraries(example_${name} PRIVATE vow_shared Threads::Threads)
 endforeach()
+add_executable(example_prices ${CMAKE_SOURCE_DIR}/examples/prices.cpp)
+target_compile_options(example_prices PRIVATE ${VOW_CXX_WARNINGS})
+target_link_libraries(example_prices PRIVATE vow_shared Threads::Threads)
 target_compile_options(example_leaks PRIVATE -g)
 add_test(NAME example.leaks COMMAND ${CMAKE_CURRENT_LIST_DIR}/leaks_test.sh
   $<TARGET_FILE:example_leaks> ${CMAKE_SOURCE_DIR}/examples/leaks.c)
 set_tests_properties(example.leaks PROPERTIES TIMEOUT 60)
-foreach(name hello embed foreign_loop tools)
+foreach(name hello embed foreign_loop tools task race_providers prices)
   add_test(NAME example.${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/example_test.sh
     $<TARGET_FILE:example_${name}> ${CMAKE_CURRENT_LIST_DIR}/examples/${name}.txt
     ${example_${name}_arguments})
