@@ -34,7 +34,7 @@ foreach(name test_vow test_vow_ops test_vow_leaks test_vow_policies test_vow_thr
   vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
 endforeach()
 foreach(name test_task_cpp test_task_cpp_ends)
-  vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.cpp LIBRARIES vow_embed)
+  vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.cpp LIBRARIES vow_shared)
 endforeach()
 foreach(name test_fetch_lookup test_fetch_owner)
   vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)

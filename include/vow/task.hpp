@@ -34,6 +34,8 @@
 #include <utility>
 #include <vector>
 
+#include <unistd.h>
+
 #include "vow/task.h"
 #include "vow/task_job.hpp"
 
@@ -60,7 +62,10 @@ public:
     return *this;
   }
   ~task() {
+    if (!handle_)
+      return;
     vow_task_guard_end(&handle_);
+    node_->clear();
   }
 
   bool valid() const noexcept {
@@ -276,7 +281,7 @@ private:
     detail::plan plan;
     vow_task_spec spec;
     node->describe(spec, plan);
-    node->hold(node);
+    node->hold(node, process_);
     vow_task *handle = nullptr;
     const vow_status status = how(pool, &spec, &handle);
     if (!handle)
@@ -287,6 +292,7 @@ private:
   }
 
   vow_task_pool *pool_ = nullptr;
+  const pid_t process_ = getpid();
 };
 
 } // namespace vow

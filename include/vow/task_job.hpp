@@ -2,7 +2,9 @@
 #ifndef VOW_TASK_JOB_HPP
 #define VOW_TASK_JOB_HPP
 
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
@@ -21,6 +23,7 @@
 #include <vector>
 
 #include <cxxabi.h>
+#include <unistd.h>
 
 #include "vow/task.h"
 
@@ -297,8 +300,12 @@ public:
   /* Describes it to the core; what the spec points to is this node's, or the plan's. */
   virtual void describe(vow_task_spec &spec, plan &plan) = 0;
   /* Before it is started: every call in it keeps itself. Undone when it was not started. */
-  virtual void hold(const std::shared_ptr<node> &self) noexcept = 0;
+  virtual void hold(const std::shared_ptr<node> &self, pid_t process) noexcept = 0;
   virtual void unhold() noexcept = 0;
+  /* Once its task is settled, and its callback has returned or its thread was given up:
+   * waits until the callables are destroyed of which no call goes on, and destroys what they
+   * have left here. */
+  virtual void clear() noexcept = 0;
   /* The value of `task`, which is this node's and fulfilled; once. */
   virtual value_type<T> take(vow_task *task) = 0;
   /* What its callable threw; once. */
@@ -337,6 +344,10 @@ template <class F>
 using returned =
     std::decay_t<decltype(invoke(std::declval<F &>(), std::declval<task_context &>()))>;
 
+/* This thread destroys a callable. A task that this ends must not wait for others: they may
+ * wait for this one. */
+inline thread_local bool destroying = false;
+
 template <class F> class call_node final : public node<returned<F>> {
   using T = returned<F>;
   static_assert(std::is_void_v<T> || std::is_move_constructible_v<T>,
@@ -353,11 +364,22 @@ public:
     spec.argument_free = let_go;
     this->describe_options(spec);
   }
-  void hold(const std::shared_ptr<node<T>> &self) noexcept override {
+  void hold(const std::shared_ptr<node<T>> &self, pid_t process) noexcept override {
     self_ = self;
+    process_ = process;
   }
   void unhold() noexcept override {
     self_.reset();
+  }
+
+  void clear() noexcept override {
+    if (process_ != getpid())
+      return;
+    std::unique_lock<std::mutex> guard(lock_);
+    if (running_ == 0 && !destroying)
+      changed_.wait(guard, [this] { return destroyed_; });
+    value_.reset();
+    exception_ = nullptr;
   }
 
   value_type<T> take(vow_task *) override {
@@ -376,18 +398,24 @@ public:
 private:
   static void run(vow_task_context *raw, void *argument) noexcept {
     auto *self = static_cast<call_node *>(argument);
+    self->running_++;
+    self->call(raw);
+    self->running_--;
+  }
+
+  void call(vow_task_context *raw) noexcept {
     task_context context(raw);
     try {
       if constexpr (std::is_void_v<T>) {
-        invoke(*self->callable_, context);
-        self->keep(context, std::monostate());
+        invoke(*callable_, context);
+        keep(context, std::monostate());
       } else {
-        T value(invoke(*self->callable_, context));
-        self->keep(context, std::move(value));
+        T value(invoke(*callable_, context));
+        keep(context, std::move(value));
       }
     } catch (...) {
       fail_caught(raw);
-      self->keep_exception(context);
+      keep_exception(context);
     }
   }
 
@@ -407,12 +435,21 @@ private:
   static void let_go(void *argument) noexcept {
     auto *node = static_cast<call_node *>(argument);
     const auto last = std::move(node->self_);
+    const bool outer = std::exchange(destroying, true);
     node->callable_.reset();
+    destroying = outer;
+    const std::lock_guard<std::mutex> guard(node->lock_);
+    node->destroyed_ = true;
+    node->changed_.notify_all();
   }
 
   std::optional<F> callable_; /* until the argument is freed */
   std::shared_ptr<node<T>> self_;
-  std::mutex lock_; /* of the two below */
+  pid_t process_ = 0; /* in a child of it nobody will destroy the callable */
+  std::atomic<unsigned> running_{0};
+  std::mutex lock_; /* of what is below */
+  std::condition_variable changed_;
+  bool destroyed_ = false;
   std::optional<value_type<T>> value_;
   std::exception_ptr exception_;
 };
@@ -434,13 +471,17 @@ public:
     spec = vow_task_group_spec(nullptr, form_, group.members.data(), group.members.size());
     this->describe_options(spec);
   }
-  void hold(const std::shared_ptr<node<T>> &) noexcept override {
+  void hold(const std::shared_ptr<node<T>> &, pid_t process) noexcept override {
     for (auto &member : members_)
-      member->hold(member);
+      member->hold(member, process);
   }
   void unhold() noexcept override {
     for (auto &member : members_)
       member->unhold();
+  }
+  void clear() noexcept override {
+    for (auto &member : members_)
+      member->clear();
   }
 
 protected:

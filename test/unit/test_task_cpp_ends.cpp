@@ -284,6 +284,33 @@ static void stale_call_changes_nothing(void **) {
   assert_int_equal(*task.get(), 2);
 }
 
+/* It goes on when the guard has ended; the others are destroyed by then. */
+static void guard_does_not_wait_for_the_deaf(void **) {
+  census callables, values;
+  gate hold;
+  stage s(threads(3, 5ms));
+  {
+    auto task = s.pool.submit(vow::race(vow::jobs(vow::call(counted(callables, values, &hold)),
+                                                  vow::call(counted(callables, values)))));
+    assert_true(task.result().success());
+  }
+  assert_int_equal(callables.alive(), 1);
+  hold.open();
+  callables.await_none();
+  values.await_none();
+}
+
+/* What a callable owns may own tasks. */
+static void tasks_end_with_a_callable(void **) {
+  stage s(threads(2));
+  auto inner = std::make_shared<vow::task<int>>(s.pool.submit(until_cancelled));
+  auto outer = s.pool.submit([inner = std::move(inner)] { return inner->valid(); });
+  assert_true(outer.get());
+  outer = {};
+  assert_true(s.pool.wait_for(1h));
+  assert_int_equal(s.pool.counts().cancelled, 1);
+}
+
 static void job_is_submitted_once(void **) {
   stage s;
   auto job = vow::call([] { return 1; });
@@ -392,6 +419,8 @@ int main() {
       cmocka_unit_test(groups_compose),
       cmocka_unit_test(groups_are_tried_again),
       cmocka_unit_test(stale_call_changes_nothing),
+      cmocka_unit_test(guard_does_not_wait_for_the_deaf),
+      cmocka_unit_test(tasks_end_with_a_callable),
       cmocka_unit_test(job_is_submitted_once),
       cmocka_unit_test(every_allocation_of_the_core_may_fail),
       cmocka_unit_test(every_allocation_of_a_submit_may_fail),
