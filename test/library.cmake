@@ -30,7 +30,7 @@ add_test(NAME vow_exports COMMAND ${CMAKE_CURRENT_LIST_DIR}/exports_test.sh ${CM
 set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)
 
 foreach(name test_vow test_vow_ops test_vow_leaks test_vow_policies test_vow_threads test_vow_nested
-    test_vow_record test_vow_fork test_vow_chaos)
+    test_vow_record test_vow_fork test_vow_chaos test_vow_task)
   vow_test(${name} THREADS SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit/${name}.c LIBRARIES vow_embed)
 endforeach()
 foreach(name test_task_cpp test_task_cpp_ends)

@@ -23,6 +23,7 @@ All of them run in a copy of the folder. With VOW_TEST_NAME, a regular expressio
 tests that it matches are run.
 """
 import argparse
+import ctypes
 import http.server
 import json
 import os
@@ -210,12 +211,17 @@ class Usage(Base):
 
 
 class Signals(Base):
-    def interrupted(self, source, number, *arguments):
-        child = self.start("-", *arguments, stdin=subprocess.PIPE)
+    def ready(self, source, *options):
+        """A program that has said so."""
+        child = self.start(*options, "-", stdin=subprocess.PIPE)
         child.stdin.write(source.encode())
         child.stdin.close()
         child.stdin = None
         self.assertEqual(child.stdout.readline(), b"ready\n")
+        return child
+
+    def interrupted(self, source, number):
+        child = self.ready(source)
         child.send_signal(number)
         begun = time.monotonic()
         out, err = child.communicate(timeout=30 * self.scale)
@@ -239,6 +245,32 @@ class Signals(Base):
         self.interrupted("console.log('ready'); for (;;) try { for (;;); } catch {} finally {}",
                          signal.SIGINT)
 
+    def test_told_to_another_thread(self):
+        child = self.ready("const d = new Deferred(() => { Deferred.progress(1); for (;;); });"
+                           "d.onprogress = () => console.log('ready'); await d")
+        others = [int(name) for name in os.listdir(f"/proc/{child.pid}/task")
+                  if int(name) != child.pid]
+        self.assertEqual(ctypes.CDLL(None).tgkill(child.pid, others[0], signal.SIGINT), 0)
+        child.communicate(timeout=30 * self.scale)
+        self.assertEqual(child.returncode, 130)
+
+    def catches(self, child, number):
+        with open(f"/proc/{child.pid}/status", encoding="ascii") as file:
+            caught = int(re.search(r"SigCgt:\s*([0-9a-f]+)", file.read()).group(1), 16)
+        return bool(caught >> (number - 1) & 1)
+
+    def test_twice_in_a_native(self):
+        child = self.ready("console.log('ready'); new Array(2 ** 32 - 1).join()")
+        self.assertTrue(self.catches(child, signal.SIGINT))
+        child.send_signal(signal.SIGINT)
+        until = time.monotonic() + 30 * self.scale
+        while self.catches(child, signal.SIGINT):
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.001)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=30 * self.scale)
+        self.assertEqual(child.returncode, -signal.SIGINT)
+
     def test_waiting_for_an_operation(self):
         path = os.path.join(self.folder, "signal.db")
         self.run_program("await kv.list()", "--db", "sqlite:" + path)
@@ -260,11 +292,7 @@ class Signals(Base):
 
     def test_report_of_an_interrupted_program(self):
         report = os.path.join(self.folder, "interrupted.json")
-        child = self.start("--report", report, "-", stdin=subprocess.PIPE)
-        child.stdin.write(b"console.log('ready'); for (;;);")
-        child.stdin.close()
-        child.stdin = None
-        self.assertEqual(child.stdout.readline(), b"ready\n")
+        child = self.ready("console.log('ready'); for (;;);", "--report", report)
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=30 * self.scale)
         with open(report, encoding="utf-8") as file:

@@ -4,18 +4,21 @@ set(runs ${CMAKE_CURRENT_LIST_DIR}/unit)
 foreach(name test_loop test_pool test_pool_order test_pool_stuck test_audit_file)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_loop)
 endforeach()
-foreach(name test_task)
+foreach(name test_task test_task_pool test_task_waits)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
-foreach(name test_task_value test_task_retry test_task_audit)
+vow_test(test_task_faults THREADS SOURCES ${runs}/test_task_faults.c LIBRARIES vow_embed)
+foreach(name test_task_value test_task_retry test_task_audit test_task_group test_task_again)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_task)
 endforeach()
+vow_test(test_task_record THREADS SOURCES ${runs}/test_task_record.c LIBRARIES vow_task
+  ARGUMENTS $<TARGET_FILE:vow>)
 vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
   ARGUMENTS --seeds 10000)
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
   ARGUMENTS --seeds 10000)
 # They fail threads.
-foreach(name test_pool_stuck test_pool_chaos)
+foreach(name test_pool_stuck test_pool_chaos test_task_faults)
   target_link_options(${name} PRIVATE LINKER:--wrap=uv_thread_create_ex)
 endforeach()
 foreach(name test_engine test_engine_recycle test_deferred_guest test_deferred_values
@@ -27,6 +30,7 @@ foreach(name test_run_calls test_run_program test_run_limits test_run_isolation 
     test_run_leaks test_run_template test_run_policies test_run_fairness test_run_faults test_run_threads)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_sandbox)
 endforeach()
+vow_test(test_deferred_parts SOURCES ${runs}/test_deferred_parts.c LIBRARIES vow_deferred)
 foreach(name test_deferred test_deferred_ends test_deferred_faults)
   vow_test(${name} THREADS SOURCES ${runs}/${name}.c LIBRARIES vow_deferred)
 endforeach()

@@ -181,8 +181,10 @@ typedef enum vow_task_close {
 
 /* Ends the pool. From now on nothing can be started but by its own callbacks in a graceful
  * close. Waits up to `limit_ms` for its tasks; then cancels what is live, waits for callbacks
- * up to the pool's patience, and gives up the threads of those that still run. Tasks that
- * are held stay valid. NULL is fine. Not from a callback of the pool (VOW_E_DEADLOCK).
+ * up to the pool's patience, and gives up the threads of those that still run, `retired_max` or
+ * not. So it takes `limit_ms` and the patience at most, and what on_done and argument_free
+ * callbacks take. Tasks that are held stay valid, the pool for callbacks in threads given up
+ * too. NULL is fine. Not on a thread of the pool (VOW_E_DEADLOCK), and once (VOW_E_STATE).
  * VOW_OK; VOW_E_TIME: threads were given up, which go on until their callbacks return;
  * VOW_E_LOST: lines of the audit are not in its file. The pool is closed in these three. */
 vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_t limit_ms);
@@ -195,12 +197,15 @@ vow_status vow_task_pool_wait(vow_task_pool *pool, uint64_t limit_ms);
 
 typedef struct vow_task_counts {
   size_t size;      /* sizeof(vow_task_counts); set by the caller */
-  uint64_t created; /* tasks, groups and their members too */
+  uint64_t created; /* tasks, groups and their members too; and, rejected at once, those that a
+                       full queue refused */
   uint64_t fulfilled, rejected, timed_out, cancelled, live; /* their sum is `created` */
   uint64_t queued;                                          /* live, waiting for a thread */
-  uint64_t active;       /* callbacks that run, those of settled tasks too */
+  uint64_t active;       /* callbacks that run, those of settled tasks too, without those whose
+                            threads were given up */
   uint64_t retries;      /* attempts after a first one */
-  uint64_t late;         /* what callbacks said when their task was settled */
+  uint64_t late;         /* callbacks that said something when their task was settled, or
+                            whose thread had been given up */
   uint64_t retired;      /* threads given up, ever */
   uint64_t retired_live; /* of these, those that still run */
   uint64_t threads;      /* alive, without those given up */
@@ -223,19 +228,21 @@ const char *vow_task_pool_message(const vow_task_pool *pool);
 
 /* Starts a task and returns at once. `*task` is the caller's, to be released; with `task`
  * NULL nobody holds it. When this fails nothing was started and `argument_free` is not
- * called.
+ * called. A task that no thread can be had for is started, and fails (ResourceError).
  * VOW_E_INVALID (the spec; a race without members), VOW_E_FULL (queue_max), VOW_E_NOMEM,
  * VOW_E_STATE (the pool is closed; the task that would enclose it has settled). */
 vow_status vow_task_start(vow_task_pool *pool, const vow_task_spec *spec, vow_task **task);
 
-/* Starts a task and waits until it has settled. As vow_task_start() and vow_task_wait(). */
+/* Starts a task and waits until it has settled. As vow_task_start() and vow_task_wait(): when
+ * waiting fails `*task` has been started all the same, and is the caller's. */
 vow_status vow_task_run(vow_task_pool *pool, const vow_task_spec *spec, vow_task **task);
 
 /* Waits until the task has settled, at most `limit_ms`. In a callback of the same pool its
  * place is another's meanwhile, so that tasks which wait for tasks cannot stop the pool; and
  * it returns when that callback's own task is settled from outside (VOW_E_CANCELLED).
- * VOW_OK; VOW_E_TIME: it is live still; VOW_E_DEADLOCK: the task waits for the caller, or
- * for one that does, or `waiting_max` callbacks wait already. */
+ * VOW_OK; VOW_E_TIME: it is live still; VOW_E_DEADLOCK, at once and whatever the limit: the
+ * task is the caller's own or encloses it, it waits for the caller or for one that does, or
+ * `waiting_max` callbacks wait already. */
 vow_status vow_task_wait(vow_task *task, uint64_t limit_ms);
 
 /* VOW_PENDING, VOW_RUNNING (an attempt has begun), or how it has settled. */
@@ -320,13 +327,15 @@ vow_status vow_task_succeed(vow_task_context *context, const void *bytes, size_t
 /* The same from JSON text (as CBOR). VOW_E_JSON. */
 vow_status vow_task_succeed_json(vow_task_context *context, const char *json);
 /* Failure. Texts are UTF-8 (else what is wrong in them is replaced), copied and cut at 128
- * bytes and 4 KiB; `detail` at 16 KiB, NULL: none. */
+ * bytes and 4 KiB; `detail` at 16 KiB, NULL: none. A `type` that is NULL is "Error". VOW_LATE;
+ * VOW_E_NOMEM: it has failed all the same, without these texts. */
 vow_status vow_task_fail(vow_task_context *context, const char *type, const char *message,
                          const char *detail);
 
-/* Calls `callback` once, when vow_task_cancelled() becomes true, at once if it is, and never
- * after the task's callback has returned. Under a lock, on any thread: it must not block and
- * not call Vow. One at a time; NULL takes it back. */
+/* Calls `callback` once, when vow_task_cancelled() becomes true, at once if it is. Under a
+ * lock, on any thread: it must not block and not call Vow. One at a time; with NULL it is taken
+ * back, and is not running any more when that returns. Take it back before the task's callback
+ * returns, unless `user` lives longer: it may be called until that return is taken note of. */
 typedef void vow_task_stop_callback(void *user);
 void vow_task_on_stop(vow_task_context *context, vow_task_stop_callback *callback, void *user);
 

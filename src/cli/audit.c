@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include "cli/options.h"
+#include "cli/tell.h"
 #include "core/audit.h"
 
-enum { EXIT_WHOLE = 0, EXIT_ALTERED = 1, EXIT_USAGE = 2 };
+enum { EXIT_WHOLE = 0, EXIT_ALTERED = 1 };
+
+#define usage(...) tell_usage("audit verify", __VA_ARGS__)
 
 #define READ_BYTES 65536u
 
@@ -32,15 +35,6 @@ static const option_table table = {
 
 void audit_help(FILE *out) {
   options_help(&table, out);
-}
-
-/* One line, whatever is in a file's name. */
-static int complain(const char *what, const char *file, const char *why) {
-  fprintf(stderr, "vow audit verify: %s", what);
-  for (; *file; file++)
-    fputc((unsigned char)*file < 0x20 || *file == 0x7f ? '?' : *file, stderr);
-  fprintf(stderr, "%s\n", why);
-  return EXIT_USAGE;
 }
 
 static bool feed(audit_check *check, int fd) {
@@ -81,14 +75,12 @@ static int verify(const char *file, const char *last) {
   if (fd >= 0 && !is_stdin)
     close(fd);
   if (!read) {
-    char why[256];
-    snprintf(why, sizeof why, ": cannot be read: %s", strerror(error));
-    return complain("", file, why);
+    return usage("%s: cannot be read: %s", file, strerror(error));
   }
   audit_check_end(&check);
   int status = tell(&check);
   if (fflush(stdout) != 0 || ferror(stdout))
-    return complain("", "the result could not be written", "");
+    return usage("the result could not be written");
   return status;
 }
 
@@ -99,10 +91,10 @@ static int cmd_verify(int argc, char **argv) {
   if (ended != OPTIONS_GO)
     return ended;
   if (given.count != 1)
-    return complain(given.count ? "takes one FILE" : "needs a FILE, or - for standard input", "",
-                    "; see: vow help audit");
+    return usage("%s; see: vow help audit",
+                 given.count ? "takes one FILE" : "needs a FILE, or - for standard input");
   if (options.last && !audit_is_hash(options.last, strlen(options.last)))
-    return complain("--last: a hash is 64 hexadecimal digits, lower case", "", "");
+    return usage("--last: a hash is 64 hexadecimal digits, lower case");
   return verify(given.arguments[0], options.last);
 }
 
@@ -113,6 +105,5 @@ int cmd_audit(int argc, char **argv) {
     audit_help(stdout);
     return 0;
   }
-  fprintf(stderr, "vow audit: needs `verify FILE`; see: vow help audit\n");
-  return EXIT_USAGE;
+  return tell_usage("audit", "needs `verify FILE`; see: vow help audit");
 }

@@ -4,17 +4,14 @@
 #include <limits.h>
 #include <unistd.h>
 
-#include "api/db.h"
-#include "api/host.h"
 #include "api/notes.h"
+#include "cli/backend.h"
 #include "cli/options.h"
 #include "cli/record.h"
+#include "cli/tell.h"
 #include "host/serve.h"
 
 enum { EXIT_ENDED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 130 };
-
-#define WORKERS_MAX 4u
-#define ALLOWED_MAX 256u
 
 typedef struct host_options {
   const char *allow, *db, *vault, *audit, *metrics;
@@ -49,12 +46,8 @@ static const option_table table = {
 /* Everything one invocation holds. */
 typedef struct hosting {
   host_options options;
-  bool allowed[ALLOWED_MAX];
-  bool needs_db;
-  db *store;
-  pool *workers;
+  backend backend;
   record record;
-  api_host *api;
   shard *shard;
   session *session;
 } hosting;
@@ -64,7 +57,7 @@ void host_help(FILE *out) {
 }
 
 static bool complain(const char *message) {
-  fprintf(stderr, "vow host: %s\n", message);
+  tell_usage("host", "%s", message);
   return false;
 }
 
@@ -78,21 +71,15 @@ static bool check_descriptors(void) {
   return fcntl(STDOUT_FILENO, F_GETFD) >= 0 || complain("standard output is closed");
 }
 
+static backend_settings backend_of(const hosting *h) {
+  return (backend_settings){
+      .allow = h->options.allow, .db = h->options.db, .vault = h->options.vault};
+}
+
 static bool check_options(hosting *h) {
   char message[512];
-  size_t count;
-  const api_kind *kinds = api_kinds(&count);
-  if (count > ALLOWED_MAX)
-    return complain("too many kinds of operations");
-  if (!notes_vault_check(h->options.vault, message, sizeof message)) {
-    fprintf(stderr, "vow host: --vault: %s\n", message);
-    return false;
-  }
-  if (h->options.allow && !api_allow(h->options.allow, h->allowed, message, sizeof message))
-    return complain(message);
-  for (size_t i = 0; i < count; i++)
-    h->needs_db |= h->allowed[i] && kinds[i].needs_db;
-  return true;
+  const backend_settings settings = backend_of(h);
+  return backend_check(&h->backend, &settings, message, sizeof message) || complain(message);
 }
 
 /* Files of their own: neither each other's, nor the pipes that are spoken on. */
@@ -103,7 +90,7 @@ static bool check_outputs(const hosting *h) {
   for (size_t i = 0; i < 2; i++)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
       if (output_is_fd(outputs[i], fd)) {
-        fprintf(stderr, "vow host: %s: is in use as a standard file already\n", outputs[i]->option);
+        tell_usage("host", "%s: is in use as a standard file already", outputs[i]->option);
         return false;
       }
   return true;
@@ -129,32 +116,24 @@ static bool open_shard(hosting *h) {
   return shard_prepare(h->shard) || complain("no memory or address space for a sandbox");
 }
 
-/* Last, so that a set-up error leaves no new database. */
-static bool open_api(hosting *h) {
+static bool open_backend(hosting *h) {
   char message[512];
-  bool needs_workers = h->needs_db || h->options.audit;
-  if (needs_workers && !(h->workers = pool_open(&(pool_options){.threads_max = WORKERS_MAX})))
-    return complain("out of memory");
-  if (needs_workers && !pool_start(h->workers))
-    return complain("no worker thread can be started");
-  if (h->needs_db && !db_open(h->options.db, DB_CREATE, NULL, &h->store, message, sizeof message))
-    return complain(message);
-  h->api = api_host_open(NULL, h->allowed, h->store, h->options.vault, h->workers);
-  return (h->api && api_host_open_fetch(h->api, h->options.allow) &&
-          api_host_bind(h->api, h->shard)) ||
-         complain("out of memory");
+  const backend_settings settings = backend_of(h);
+  return backend_open(&h->backend, &settings, h->shard, h->options.audit, message,
+                      sizeof message) ||
+         complain(message);
 }
 
 static bool open_session(hosting *h) {
   const engine_counts since = engine_counts_of(shard_engine(h->shard));
-  if (!record_open(&h->record, h->shard, h->workers, &since))
+  if (!record_open(&h->record, h->shard, h->backend.workers, &since))
     return complain("out of memory");
   session_options options = {.shard = h->shard,
                              .recorder = &h->record.recorder,
                              .message_max = (size_t)h->options.message_mib << 20,
                              .runs_max = (uint32_t)h->options.max_runs,
                              .version = VOW_VERSION};
-  options.built_ins = api_host_kinds(h->api, &options.built_ins_count);
+  options.built_ins = api_host_kinds(h->backend.api, &options.built_ins_count);
   h->session = session_open(&options);
   return h->session || complain("out of memory");
 }
@@ -179,12 +158,10 @@ static int serve_all(hosting *h) {
 static void close_parts(hosting *h) {
   if (h->session)
     session_end(h->session);
-  api_host_unbind(h->api);
+  backend_unbind(&h->backend);
   shard_close(h->shard);
   session_close(h->session);
-  pool_close(h->workers);
-  api_host_close(h->api);
-  db_close(h->store);
+  backend_close(&h->backend);
   record_close(&h->record);
 }
 
@@ -203,7 +180,7 @@ int cmd_host(int argc, char **argv) {
   }
   int status = EXIT_USAGE;
   if (check_descriptors() && check_options(&h) && open_outputs(&h) && open_shard(&h) &&
-      open_api(&h) && open_session(&h))
+      open_backend(&h) && open_session(&h))
     status = serve_all(&h);
   close_parts(&h);
   return status;

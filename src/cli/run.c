@@ -5,21 +5,17 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "api/db.h"
-#include "api/host.h"
 #include "api/notes.h"
+#include "cli/invocation.h"
 #include "cli/options.h"
-#include "cli/record.h"
 #include "cli/tell.h"
 #include "deferred/deferred.h"
-#include "sandbox/run.h"
 #include "sandbox/source.h"
 
 enum {
@@ -30,26 +26,25 @@ enum {
   EXIT_INTERRUPTED = 130,
 };
 
-#define ALLOWED_MAX 256u
+#define usage(...) tell_usage("run", __VA_ARGS__)
 #define WORKERS_MAX 1024u
-#define BLOCKING_MAX 4u /* threads for the database and the audit */
 #define DAY_MS 86400000u
 #define CONCURRENT_MAX 65536u /* more operations wait */
 #define STACK_BYTES_MAX (4u << 20)
 #define STACK_BYTES_MIN (64u << 10)
 
 typedef struct run_settings {
-  const char *allow, *db, *vault, *report, *audit, *metrics;
+  invocation_settings common;
   uint64_t workers, memory_mib, op_timeout_ms;
-  bool debug, help;
+  bool help;
 } run_settings;
 
 static const option_spec specs[] = {
-    OPTION_TEXT(run_settings, allow, "allow", "LIST",
+    OPTION_TEXT(run_settings, common.allow, "allow", "LIST",
                 "operations the program may call; without it fetch to every host, and with --db "
                 "notes.* and kv.*"),
-    OPTION_TEXT(run_settings, db, "db", "URL", "the database, sqlite:FILE"),
-    OPTION_TEXT(run_settings, vault, "vault", "NAME",
+    OPTION_TEXT(run_settings, common.db, "db", "URL", "the database, sqlite:FILE"),
+    OPTION_TEXT(run_settings, common.vault, "vault", "NAME",
                 "the vault that notes.* and kv.* see; default " NOTES_VAULT_DEFAULT),
     OPTION_NUMBER(run_settings, workers, "workers", "N", 1, WORKERS_MAX,
                   "threads that execute deferred functions; without it one for each core"),
@@ -57,12 +52,12 @@ static const option_spec specs[] = {
                   "memory of the program; default 2048"),
     OPTION_NUMBER(run_settings, op_timeout_ms, "op-timeout-ms", "N", 1, DAY_MS,
                   "time each operation may take; without it there is no limit"),
-    OPTION_TEXT(run_settings, report, "report", "FILE|-", "write the report as JSON"),
-    OPTION_TEXT(run_settings, audit, "audit", "FILE",
+    OPTION_TEXT(run_settings, common.report, "report", "FILE|-", "write the report as JSON"),
+    OPTION_TEXT(run_settings, common.audit, "audit", "FILE",
                 "add each event of each operation as a line of JSON, chained by hash"),
-    OPTION_TEXT(run_settings, metrics, "metrics", "FILE",
+    OPTION_TEXT(run_settings, common.metrics, "metrics", "FILE",
                 "write counts and times at exit, as Prometheus text"),
-    OPTION_FLAG(run_settings, debug, "debug",
+    OPTION_FLAG(run_settings, common.debug, "debug",
                 "say what outlived the run, and where the program created it"),
     OPTION_FLAG(run_settings, help, "help", "show this help"),
 };
@@ -74,79 +69,48 @@ static const option_table table = {
     "Exit status: 0 or what the program asked for, 1 it failed, 2 usage, 3 limit hit,\n"
     "13 it waits for what can never come, 130 interrupted.\n\n"};
 
-/* Everything one invocation holds. */
 typedef struct program {
+  invocation script;
   run_settings settings;
-  const char *file;
   char name[PATH_MAX], folder[PATH_MAX]; /* of the script; where the process is */
   const char **arguments;                /* process.argv */
   size_t arguments_count;
-  char *source;
-  size_t source_len;
-  bool allowed[ALLOWED_MAX];
-  bool needs_db;
-  record record;
-  run_audit audit;
-  const run_report *report; /* once the run has finished */
-  int output_error;         /* errno of the first write to a standard stream that failed */
-  db *store;
-  pool *workers;
-  api_host *api;
+  int output_error; /* errno of the first write to a standard stream that failed */
   deferred *deferred;
-  host_kind kinds[ALLOWED_MAX + DEFERRED_KINDS];
+  host_kind kinds[BACKEND_KINDS_MAX + DEFERRED_KINDS];
   size_t kinds_count;
-  shard *shard;
-  engine_counts at_start;
-  run *run;
 } program;
 
 void run_help(FILE *out) {
   options_help(&table, out);
 }
 
-/* One line, whatever is in a file's name. */
-__attribute__((format(printf, 1, 2))) static int usage(const char *format, ...) {
-  char line[3 * PATH_MAX];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(line, sizeof line, format, arguments);
-  va_end(arguments);
-  for (char *at = line; *at; at++)
-    if ((unsigned char)*at < 0x20 || *at == 0x7f)
-      *at = '?';
-  fprintf(stderr, "vow run: %s\n", line);
-  return EXIT_USAGE;
-}
-
 /* ---- set-up, before any code runs ---- */
 
 /* What has no path of its own, such as a pipe of the shell's, keeps the one given. */
 static bool name_script(program *p) {
-  if (strcmp(p->file, "-") == 0) {
+  const char *file = p->script.file;
+  if (strcmp(file, "-") == 0) {
     snprintf(p->name, sizeof p->name, "<stdin>");
     return true;
   }
-  if (realpath(p->file, p->name))
+  if (realpath(file, p->name))
     return true;
-  int len = p->file[0] == '/' ? snprintf(p->name, sizeof p->name, "%s", p->file)
-                              : snprintf(p->name, sizeof p->name, "%s/%s", p->folder, p->file);
+  int len = file[0] == '/' ? snprintf(p->name, sizeof p->name, "%s", file)
+                           : snprintf(p->name, sizeof p->name, "%s/%s", p->folder, file);
   return len >= 0 && (size_t)len < sizeof p->name;
 }
 
 static bool find_script(program *p) {
-  char why[256];
   if (!getcwd(p->folder, sizeof p->folder)) {
     usage("the current folder has no path: %s", strerror(errno));
     return false;
   }
-  p->source = source_read(p->file, &p->source_len, why, sizeof why);
-  if (!p->source) {
-    usage("%s: %s", p->file, why);
+  if (!invocation_read(&p->script))
     return false;
-  }
   bool named = name_script(p);
   if (!named)
-    usage("%s: too long a path", p->file);
+    usage("%s: too long a path", p->script.file);
   return named;
 }
 
@@ -158,50 +122,10 @@ static bool make_arguments(program *p, char **given, int count) {
     return false;
   }
   p->arguments[p->arguments_count++] = "vow";
-  p->arguments[p->arguments_count++] = strcmp(p->file, "-") == 0 ? "-" : p->name;
+  p->arguments[p->arguments_count++] = strcmp(p->script.file, "-") == 0 ? "-" : p->name;
   for (int i = 1; i < count; i++)
     p->arguments[p->arguments_count++] = given[i];
   return true;
-}
-
-/* Without a list: all that needs no set-up, and what the database is for if there is
- * one. Trusted code reaches every host anyway. */
-static bool check_allow(program *p) {
-  char message[512];
-  size_t count;
-  const api_kind *kinds = api_kinds(&count);
-  if (count > ALLOWED_MAX)
-    return usage("too many kinds of operations") == 0;
-  if (p->settings.allow && !api_allow(p->settings.allow, p->allowed, message, sizeof message)) {
-    usage("%s", message);
-    return false;
-  }
-  for (size_t i = 0; i < count; i++) {
-    if (!p->settings.allow)
-      p->allowed[i] = kinds[i].handler && (!kinds[i].needs_db || p->settings.db);
-    p->needs_db |= p->allowed[i] && kinds[i].needs_db;
-  }
-  return true;
-}
-
-static bool check_settings(program *p) {
-  char message[256];
-  if (!notes_vault_check(p->settings.vault, message, sizeof message)) {
-    usage("--vault: %s", message);
-    return false;
-  }
-  return check_allow(p);
-}
-
-static bool open_outputs(program *p) {
-  const run_settings *settings = &p->settings;
-  const record_files files = {settings->report, settings->audit, settings->metrics, p->file,
-                              settings->db};
-  char message[PATH_MAX * 2 + 256];
-  bool ready = record_open_files(&p->record, &files, message, sizeof message);
-  if (!ready)
-    usage("%s", message);
-  return ready;
 }
 
 /* ---- what a run needs ---- */
@@ -212,64 +136,27 @@ static char *read_module(void *user, const char *name, size_t *len, char *messag
   return source_read(name, len, message, message_size);
 }
 
-static void on_leak(void *user, const run_leak *leak) {
-  (void)user;
-  tell_leak("run", leak);
-}
-
 static bool open_shard(program *p) {
   static const engine_trust trust = {.read_module = read_module};
-  char message[512];
-  shard_options options = {.engine = ENGINE_NATIVE, .on_leak = p->settings.debug ? on_leak : NULL};
-  p->shard = shard_open(&options, message, sizeof message);
-  if (!p->shard) {
-    usage("%s", message);
+  if (!invocation_open_shard(&p->script, ENGINE_NATIVE))
     return false;
-  }
-  engine_set_trust(shard_engine(p->shard), &trust);
-  p->at_start = engine_counts_of(shard_engine(p->shard));
+  engine *engine = shard_engine(p->script.shard);
+  engine_set_trust(engine, &trust);
+  p->script.at_start = engine_counts_of(engine);
   return true;
-}
-
-/* The database comes after everything that may be refused, so that a set-up error
- * leaves no new one. */
-static bool open_api(program *p) {
-  char message[512];
-  bool needs_workers = p->needs_db || p->record.audit.path;
-  const char *url = p->settings.db ? p->settings.db : DB_URL_DEFAULT;
-  if (needs_workers && !(p->workers = pool_open(&(pool_options){.threads_max = BLOCKING_MAX}))) {
-    usage("out of memory");
-    return false;
-  }
-  if (needs_workers && !pool_start(p->workers)) {
-    usage("no worker thread can be started");
-    return false;
-  }
-  if (p->needs_db && !db_open(url, DB_CREATE, NULL, &p->store, message, sizeof message)) {
-    usage("%s", message);
-    return false;
-  }
-  p->api = api_host_open(NULL, p->allowed, p->store, p->settings.vault, p->workers);
-  bool ready = p->api &&
-               (p->settings.allow ? api_host_open_fetch(p->api, p->settings.allow)
-                                  : api_host_open_fetch_everywhere(p->api)) &&
-               api_host_bind(p->api, p->shard);
-  if (!ready)
-    usage("out of memory");
-  return ready;
 }
 
 /* Threads are started with the first task. */
 static bool open_deferred(program *p) {
   const deferred_options options = {.workers = (uint32_t)p->settings.workers,
                                     .trust = {.can_block = true, .read_module = read_module}};
-  const host_kind *kinds = api_host_kinds(p->api, &p->kinds_count);
+  const host_kind *kinds = api_host_kinds(p->script.backend.api, &p->kinds_count);
   if (p->kinds_count > 0)
     memcpy(p->kinds, kinds, p->kinds_count * sizeof *kinds);
   host_kind *own = p->kinds + p->kinds_count;
-  if ((p->deferred = deferred_open(&options, p->shard))) {
+  if ((p->deferred = deferred_open(&options, p->script.shard))) {
     deferred_kinds(p->deferred, own);
-    if (host_kinds_open(p->shard, own, DEFERRED_KINDS)) {
+    if (host_kinds_open(p->script.shard, own, DEFERRED_KINDS)) {
       p->kinds_count += DEFERRED_KINDS;
       return true;
     }
@@ -290,30 +177,34 @@ static struct {
 
 /* Ends the run as soon as possible, from wherever the loop's thread is. */
 static void stop_soon(program *p) {
-  if (p->run)
-    run_interrupt(p->run);
+  if (p->script.run)
+    run_interrupt(p->script.run);
   uv_async_send(&interrupt.wake);
 }
 
+/* Once: a second signal ends a process that a native keeps busy. Any thread may be told
+ * of the first one, and passes it on. */
 static void on_signal(int number) {
   int error = errno;
-  if (!pthread_equal(pthread_self(), interrupt.thread))
+  if (pthread_equal(pthread_self(), interrupt.thread)) {
+    signal(number, SIG_DFL);
+    if (interrupt.program)
+      stop_soon(interrupt.program);
+  } else {
     pthread_kill(interrupt.thread, number);
-  else if (interrupt.program)
-    stop_soon(interrupt.program);
+  }
   errno = error;
 }
 
 static void on_wake(uv_async_t *wake) {
-  program *p = wake->data;
-  if (p->run)
-    run_cancel(p->run);
+  const program *p = wake->data;
+  if (p->script.run)
+    run_cancel(p->script.run);
 }
 
 static bool watch_signals(program *p) {
-  /* Once: a second signal ends a process that a native keeps busy. */
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-  int error = uv_async_init(loop_uv(shard_loop(p->shard)), &interrupt.wake, on_wake);
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  int error = uv_async_init(loop_uv(shard_loop(p->script.shard)), &interrupt.wake, on_wake);
   if (error != 0) {
     usage("signals cannot be watched: %s", uv_strerror(error));
     return false;
@@ -395,7 +286,7 @@ static void tell_why(const run_report *report) {
 /* ---- the run ---- */
 
 static int exit_status(const program *p) {
-  const run_report *report = p->report;
+  const run_report *report = p->script.report;
   if (p->output_error)
     return EXIT_FAILED;
   if (report->outcome == RUN_VALUE)
@@ -407,35 +298,14 @@ static int exit_status(const program *p) {
   return report->error.kind == RUN_KIND_DEADLOCK ? EXIT_UNSETTLED : EXIT_FAILED;
 }
 
-static void on_event(void *user, const run_event *event) {
-  program *p = user;
-  recorder_event(&p->record.recorder, &p->audit, event);
-}
-
-static void on_done(run *run, const run_report *report, void *user) {
-  (void)run;
-  ((program *)user)->report = report; /* until the run is disposed */
-}
-
 /* Everything that is said of a run that has finished. */
 static int conclude(program *p) {
-  const run_report *report = p->report;
-  char message[PATH_MAX + 256];
   if (p->output_error)
     fprintf(stderr, "vow run: standard output cannot be written: %s\n", strerror(p->output_error));
-  else if (report->outcome != RUN_VALUE)
-    tell_why(report);
-  for (size_t i = 0; i < report->leaks_count; i++)
-    tell_leak("run", &report->leaks[i]);
-  recorder_ended(&p->record.recorder, &p->audit, report);
-  bool written = record_end(&p->record, report, message, sizeof message);
-  if (written && (fflush(stdout) != 0 || ferror(stdout))) {
-    snprintf(message, sizeof message, "standard output cannot be written: %s", strerror(errno));
-    written = false;
-  }
-  if (!written)
-    fprintf(stderr, "vow run: %s\n", message);
-  return written ? exit_status(p) : EXIT_FAILED;
+  else if (p->script.report->outcome != RUN_VALUE)
+    tell_why(p->script.report);
+  int status = exit_status(p);
+  return invocation_end(&p->script) ? status : EXIT_FAILED;
 }
 
 /* Half of what the thread has is left to natives. */
@@ -466,74 +336,62 @@ static run *open_run(program *p) {
                             .folder = p->folder,
                             .pid = (uint64_t)getpid()};
   run_options options = {.name = p->name,
-                         .source = p->source,
-                         .source_len = p->source_len,
                          .module = source_ends_with(p->name, ".mjs"),
                          .program = &told,
+                         .kinds = p->kinds,
+                         .kinds_count = p->kinds_count,
                          .limits = limits_of(&p->settings),
-                         .on_log = on_log,
-                         .on_event =
-                             p->record.audit.path || p->record.metrics.path ? on_event : NULL,
-                         .debug = p->settings.debug,
-                         .on_done = on_done,
-                         .user = p};
-  options.kinds = p->kinds;
-  options.kinds_count = p->kinds_count;
-  return deferred_prepare(p->deferred, &options) ? run_open(p->shard, &options) : NULL;
+                         .on_log = on_log};
+  invocation_fill(&p->script, &options);
+  return deferred_prepare(p->deferred, &options) ? run_open(p->script.shard, &options) : NULL;
 }
 
 static int execute(program *p) {
+  invocation *script = &p->script;
   int status = EXIT_USAGE;
-  p->run = open_run(p);
-  if (!p->run)
+  script->run = open_run(p);
+  if (!script->run)
     return usage("out of memory");
-  if (record_open(&p->record, p->shard, p->workers, &p->at_start)) {
-    recorder_run(&p->record.recorder, &p->audit, p->settings.vault, NULL);
-    while (run_alive(p->run))
-      shard_turn(p->shard);
+  if (invocation_begin(script)) {
+    while (run_alive(script->run))
+      shard_turn(script->shard);
     status = conclude(p);
-  } else {
-    usage("out of memory");
   }
-  run *run = p->run;
-  p->run = NULL; /* a signal finds none from here on */
-  run_dispose(run);
+  invocation_dispose(script);
   return status;
 }
 
 static void close_parts(program *p) {
   unwatch_signals();
-  api_host_unbind(p->api);
-  if (p->shard)
-    shard_drain(p->shard);
+  invocation_unbind(&p->script);
+  if (p->script.shard)
+    shard_drain(p->script.shard);
   if (p->deferred) {
     size_t others;
-    api_host_kinds(p->api, &others);
+    api_host_kinds(p->script.backend.api, &others);
     host_kinds_close(p->kinds + others, DEFERRED_KINDS);
   }
   deferred_close(p->deferred);
-  shard_close(p->shard);
-  pool_close(p->workers);
-  api_host_close(p->api);
-  db_close(p->store);
-  record_close(&p->record);
+  shard_close(p->script.shard);
+  invocation_close(&p->script);
   mem_free(NULL, (void *)p->arguments);
-  free(p->source);
 }
 
 int cmd_run(int argc, char **argv) {
-  program p = {.settings = {.vault = NOTES_VAULT_DEFAULT, .memory_mib = 2048}};
+  program p = {.script = {.command = "run", .trusted = true, .settings = &p.settings.common},
+               .settings = {.common.vault = NOTES_VAULT_DEFAULT, .memory_mib = 2048}};
   option_result given;
   int ended = options_begin(&table, argc, argv, &p.settings, &given);
   if (ended != OPTIONS_GO)
     return ended;
   if (given.count < 1)
     return usage("needs a FILE, or - for standard input; see: vow help run");
-  p.file = given.arguments[0];
+  p.script.file = given.arguments[0];
   signal(SIGPIPE, SIG_IGN);
   int status = EXIT_USAGE;
-  if (check_settings(&p) && find_script(&p) && make_arguments(&p, given.arguments, given.count) &&
-      open_outputs(&p) && open_shard(&p) && watch_signals(&p) && open_api(&p) &&
+  if (invocation_check(&p.script) && find_script(&p) &&
+      make_arguments(&p, given.arguments, given.count) && invocation_open_outputs(&p.script) &&
+      open_shard(&p) && watch_signals(&p) && invocation_open_backend(&p.script) &&
       open_deferred(&p))
     status = execute(&p);
   close_parts(&p);

@@ -1,8 +1,27 @@
 #include "cli/tell.h"
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define EXIT_USAGE 2
+/* Messages name up to two paths. */
+#define LINE_MAX_BYTES (2 * PATH_MAX + 512)
+
+int tell_usage(const char *command, const char *format, ...) {
+  char line[LINE_MAX_BYTES];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  for (char *at = line; *at; at++)
+    if ((unsigned char)*at < 0x20 || *at == 0x7f)
+      *at = '?';
+  fprintf(stderr, "vow %s: %s\n", command, line);
+  return EXIT_USAGE;
+}
 
 /* It must not move the cursor or set titles:
  * control characters but newline and tab are shown as \xNN (C0, DEL, and the C1

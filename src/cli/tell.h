@@ -6,6 +6,9 @@
 
 #include "sandbox/run.h"
 
+/* What is wrong with how the command was called: one line, whatever is in a file's name.
+ * Returns the exit status for that. */
+__attribute__((format(printf, 2, 3))) int tell_usage(const char *command, const char *format, ...);
 /* Text of a stranger; on a terminal its control characters, but newline and tab,
  * are shown as \xNN. */
 void tell_text(const char *text, size_t len);

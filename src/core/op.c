@@ -355,6 +355,27 @@ op_status op_handler_done(op_table *table, op_id id, uint64_t now) {
   return OP_OK;
 }
 
+op_status op_finish(op_table *table, op_id id, op_state state, uint64_t now) {
+  op_time_seen(table, now);
+  op_rec *rec = op_rec_find(table, id, REC_OPERATION);
+  if (!rec)
+    return OP_E_GONE;
+  if (rec->run != RUN_ACTIVE)
+    return OP_E_STATE;
+  op_scope *scope = rec->scope;
+  op_status status = OP_OK;
+  if (op_is_live(rec)) {
+    leave_tree(rec);
+    settle(rec, state);
+  } else {
+    status = late(table, rec);
+  }
+  op_end_handler(rec);
+  op_dispatch(scope);
+  op_reap(rec);
+  return status;
+}
+
 /* ---- timers ---- */
 
 op_status op_timer_start(op_scope *scope, uint64_t delay_ns, uint64_t tag, uint64_t now,

@@ -280,6 +280,11 @@ op_status op_cancel(op_table *table, op_id id, uint64_t now);
  * was taken, or a second time. */
 op_status op_handler_done(op_table *table, op_id id, uint64_t now);
 
+/* op_fulfil() or op_reject(), as `state` says, and op_handler_done() as one. OP_OK: this is the
+ * settlement; OP_LATE: it was settled before, and the handler has ended all the same. OP_E_GONE,
+ * OP_E_STATE: as of op_handler_done(). */
+op_status op_finish(op_table *table, op_id id, op_state state, uint64_t now);
+
 /* The first of those that follow the live operation `id`, with its cookie in
  * `user`; 0: there is none. One that settles `id` by result settles these before,
  * with the same answer, until there is none. If it is settled in any other way, or

@@ -92,7 +92,7 @@ static op_event take_end(op_rec *rec) {
 }
 
 bool op_next_event(op_table *table, op_event *event) {
-  if (!table->events.first)
+  if (!table->events.first && table->open_first)
     op_batch_end_turn(table);
   op_rec *rec = table->events.first;
   if (!rec)

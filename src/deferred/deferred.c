@@ -1,11 +1,9 @@
 /* The loop thread's side: host calls become tasks, their outcomes answers. */
 #include "deferred/deferred.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "deferred/deferred_int.h"
-#include "guest/shared.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 /* How long a task that was asked to stop may take before its thread is given up. */
@@ -32,7 +30,7 @@ struct deferred {
   uint32_t queue_max;
   task *watched; /* asked to stop, or with a limit of running time */
   uv_timer_t *watch;
-  waiting *ready; /* calls of Deferred.ready() */
+  waiting *ready, *last_ready; /* calls of Deferred.ready() */
   uint64_t retired;
 };
 
@@ -125,6 +123,12 @@ static void watch(task *task, uint64_t give_up_at) {
   set_watch(task->owner);
 }
 
+/* A native that it calls may outlast its running time. */
+void deferred_started(task *task, uint64_t at) {
+  if (task->call && !task->give_up_at)
+    watch(task, at + task->run_ns + patience(task));
+}
+
 /* ---- Deferred.ready() ---- */
 
 static bool has_room(const deferred *deferred) {
@@ -155,21 +159,26 @@ static void start_ready(host_call *call, void *user) {
     reject(call, NULL, "OUT_OF_MEMORY", "Deferred.ready: out of memory", false);
   if (!entry)
     return;
-  waiting **last = &deferred->ready;
-  while (*last)
-    last = &(*last)->next;
-  *entry = (waiting){NULL, call};
-  *last = entry;
+  entry->call = call;
+  if (deferred->ready)
+    deferred->last_ready->next = entry;
+  else
+    deferred->ready = entry;
+  deferred->last_ready = entry;
 }
 
 static void stop_ready(host_call *call, void *user) {
   deferred *deferred = user;
-  waiting **at = &deferred->ready;
-  while (*at && (*at)->call != call)
-    at = &(*at)->next;
+  waiting **at = &deferred->ready, *before = NULL;
+  while (*at && (*at)->call != call) {
+    before = *at;
+    at = &before->next;
+  }
   if (*at) {
     waiting *gone = *at;
     *at = gone->next;
+    if (deferred->last_ready == gone)
+      deferred->last_ready = before;
     mem_free(deferred->allocator, gone);
   }
   reject(call, "AbortError", "CANCELLED", "Deferred.ready was cancelled", false);
@@ -182,7 +191,8 @@ static void answer(host_call *call, task *task) {
   host_call_end_nested(call);
   switch (task->state) {
   case TASK_VALUE:
-    task->passed_on = host_call_fulfil(call, task->bytes, task->bytes_len);
+    task->passed_on = task->isolated ? host_call_fulfil(call, task->bytes, task->bytes_len)
+                                     : host_call_fulfil_encoded(call, task->bytes, task->bytes_len);
     break;
   case TASK_THROWN:
     task->passed_on = host_call_reject_value(call, &thrown, task->bytes, task->bytes_len);
@@ -217,263 +227,38 @@ static void run_work(pool_work *work, void *state) {
   worker_close(own);
 }
 
-/* ---- what guests at work say ---- */
-
-typedef struct telling {
-  loop_message message;
-  task *task;  /* held */
-  uint64_t at; /* it began */
-  size_t len;
-  uint8_t bytes[];
-} telling;
-
-static void deliver_one(const task *task, const wire_header *header, const uint8_t *body) {
-  if (!task->call || !host_call_message(task->call, header, body))
-    value_release(body, header->len);
-}
-
-static void deliver(loop_message *message) {
-  telling *telling = (struct telling *)message;
-  task *task = telling->task;
-  for (size_t at = 0; at < telling->len;) {
-    wire_header header;
-    memcpy(&header, telling->bytes + at, sizeof header);
-    at += sizeof header;
-    deliver_one(task, &header, telling->bytes + at);
-    at += WIRE_ALIGN(header.len);
-  }
-  uv_mutex_lock(&task->lock);
-  task->told_bytes -= telling->len;
-  if (task->worker)
-    worker_wake(task->worker);
-  uv_mutex_unlock(&task->lock);
-  mem_free(task->common->allocator, telling);
-  deferred_task_release(task);
-}
-
-/* Nothing is posted for a task whose thread was given up: the loop may be gone. */
-static void post(task *task, loop_message *message) {
-  uv_mutex_lock(&task->lock);
-  bool retired = task->retired;
-  if (!retired)
-    loop_post(task->work.reply_to, message);
-  uv_mutex_unlock(&task->lock);
-  if (retired) { /* progress of it goes with the task */
-    const telling *telling = (const struct telling *)message;
-    value_release(telling->bytes, telling->len);
-    mem_free(task->common->allocator, message);
-    deferred_task_release(task);
-  }
-}
-
-/* A native that it calls may outlast its running time. */
-static void deliver_started(loop_message *message) {
-  telling *telling = (struct telling *)message;
-  task *task = telling->task;
-  if (task->call && !task->give_up_at)
-    watch(task, telling->at + task->run_ns + patience(task));
-  mem_free(task->common->allocator, telling);
-  deferred_task_release(task);
-}
-
-void deferred_tell_started(task *task) {
-  telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
-  if (!telling)
-    return; /* only its thread looks at the time then */
-  *telling = (struct telling){
-      .message.deliver = deliver_started, .task = deferred_task_hold(task), .at = loop_now()};
-  post(task, &telling->message);
-}
-
-void deferred_tell(task *task, const uint8_t *bytes, size_t len) {
-  telling *telling = mem_resize(task->common->allocator, NULL, 1, sizeof *telling + len);
-  if (!telling) {
-    value_release(bytes, len);
-    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
-                       "Deferred: no memory for the function's calls");
-    return;
-  }
-  *telling =
-      (struct telling){.message.deliver = deliver, .task = deferred_task_hold(task), .len = len};
-  memcpy(telling->bytes, bytes, len);
-  uv_mutex_lock(&task->lock);
-  task->told_bytes += len;
-  uv_mutex_unlock(&task->lock);
-  post(task, &telling->message);
-  worker_await_loop(task);
-}
-
-static void deliver_progress(loop_message *message) {
-  telling *telling = (struct telling *)message;
-  task *task = telling->task;
-  uv_mutex_lock(&task->lock);
-  task_message *list = task->progress_first;
-  task->progress_first = task->progress_last = NULL;
-  task->progress_count = 0;
-  task->progress_told = false;
-  uv_mutex_unlock(&task->lock);
-  for (const task_message *value = list; value; value = value->next)
-    deliver_one(task, &value->header, value->body);
-  deferred_task_messages_free(task, list);
-  mem_free(task->common->allocator, telling);
-  deferred_task_release(task);
-}
-
-/* Under the lock. The one that makes room, or NULL. */
-static task_message *keep_progress(task *task, task_message *value) {
-  task_message *oldest = NULL;
-  if (task->progress_count == TASK_PROGRESS_MAX) {
-    oldest = task->progress_first;
-    task->progress_first = oldest->next;
-    oldest->next = NULL;
-  } else {
-    task->progress_count++;
-  }
-  if (task->progress_first)
-    task->progress_last->next = value;
-  else
-    task->progress_first = value;
-  task->progress_last = value;
-  return oldest;
-}
-
-/* One message to the loop for all values until it is delivered. */
-void deferred_tell_progress(task *task, const uint8_t *body, size_t len) {
-  const wire_header header = {WIRE_PROGRESS, (uint32_t)len, 0};
-  task_message *value = deferred_task_message_new(task, &header, body);
-  telling *telling = mem_new(task->common->allocator, 1, sizeof *telling);
-  if (!value || !telling) { /* progress may be lost */
-    value_release(body, len);
-    deferred_task_messages_free(task, value);
-    mem_free(task->common->allocator, telling);
-    return;
-  }
-  uv_mutex_lock(&task->lock);
-  task_message *oldest = keep_progress(task, value);
-  bool told = task->progress_told;
-  task->progress_told = true;
-  uv_mutex_unlock(&task->lock);
-  deferred_task_messages_drop(task, oldest);
-  if (told) {
-    mem_free(task->common->allocator, telling);
-    return;
-  }
-  telling->message.deliver = deliver_progress;
-  telling->task = deferred_task_hold(task);
-  post(task, &telling->message);
-}
-
-/* Answers to a task's own calls. */
-static void on_answer(host_call *call, const wire_header *header, const void *body, void *user) {
-  (void)user;
-  task *task = host_call_data(call);
-  if (!task)
-    return;
-  task_message *message = deferred_task_message_new(task, header, body);
-  uv_mutex_lock(&task->lock);
-  if (!message) {
-    value_release(body, header->len);
-    task->stop = true; /* it would wait for ever */
-    if (task->worker)
-      worker_stop(task->worker, task);
-  } else {
-    if (task->first)
-      task->last->next = message;
-    else
-      task->first = message;
-    task->last = message;
-    if (task->worker)
-      worker_wake(task->worker);
-  }
-  uv_mutex_unlock(&task->lock);
-}
+/* ---- calls ---- */
 
 static bool on_code(const uint8_t *body, size_t len, void *user) {
   deferred *deferred = user;
   return code_add(&deferred->codes, body, len);
 }
 
-/* ---- calls ---- */
-
-typedef struct submission {
-  const uint8_t *hash, *list;
-  size_t list_len;
-  uint64_t affinity; /* 0: any thread */
-  uint64_t run_ns;   /* 0: no limit */
-  size_t memory_bytes;
-  bool isolated;
-} submission;
-
-/* FNV-1a; never 0. */
-static uint64_t hash_text(const char *text, size_t len) {
-  uint64_t hash = UINT64_C(0xcbf29ce484222325);
-  for (size_t i = 0; i < len; i++)
-    hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-  return hash ? hash : 1;
-}
-
-static void read_options(const cbor_in *options, submission *given) {
-  cbor_in value;
-  const char *text;
-  size_t len;
-  double number;
-  if (cbor_find(options, "affinity", &value) && cbor_get_text(&value, &text, &len) == CBOR_OK)
-    given->affinity = hash_text(text, len);
-  if (cbor_find(options, "runTimeout", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
-      number < (double)(UINT64_MAX / 4 / NS_PER_MS))
-    given->run_ns = (uint64_t)(fmax(number, 0) * (double)NS_PER_MS) + 1;
-  if (cbor_find(options, "memoryMib", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
-      number > 0 && number < (double)(SIZE_MAX >> 21))
-    given->memory_bytes = (size_t)(number * 1048576) + 1;
-  if (cbor_find(options, "isolated", &value))
-    cbor_get_bool(&value, &given->isolated);
-}
-
-static bool read_call(const host_call *call, submission *given) {
-  size_t len, hash_len;
-  uint64_t count;
-  cbor_in in;
-  cbor_item item;
-  const uint8_t *arguments = host_call_arguments(call, &len);
-  *given = (submission){0};
-  cbor_in_init(&in, arguments, len);
-  if (cbor_get_array(&in, &count) != CBOR_OK || count < 2 ||
-      cbor_get_bytes(&in, &given->hash, &hash_len) != CBOR_OK || hash_len != CODE_HASH ||
-      cbor_peek(&in, &item) != CBOR_OK || item.kind != CBOR_ARRAY ||
-      cbor_slice(&in, &given->list, &given->list_len) != CBOR_OK)
-    return false;
-  if (count > 2)
-    read_options(&in, given);
-  return true;
-}
-
-static pool_status submit(deferred *deferred, task *task, const submission *given,
-                          host_call *call) {
+static pool_status submit(deferred *deferred, task *task, host_call *call) {
   task->owner = deferred;
   task->call = call;
-  task->run_ns = given->run_ns;
-  task->memory_bytes = given->memory_bytes;
-  task->isolated = given->isolated;
   task->work.run = run_work;
   task->work.done = on_done;
   task->work.lost = on_lost;
   task->work.priority = host_call_priority(call);
-  task->work.affinity = given->affinity;
   return pool_submit(deferred->pool, shard_loop(deferred->shard), &task->work);
 }
 
 static void start(host_call *call, void *user) {
   deferred *deferred = user;
-  submission given;
+  task_terms terms;
   code *code = NULL;
-  if (!read_call(call, &given) || !(code = code_find(&deferred->codes, given.hash))) {
+  size_t len;
+  const uint8_t *arguments = host_call_arguments(call, &len);
+  if (!deferred_task_terms_read(arguments, len, &terms) ||
+      !(code = code_find(&deferred->codes, terms.hash))) {
     reject(call, NULL, "UNKNOWN_FUNCTION",
            "Deferred: the function is not known to the workers: there are more than 256 MiB of "
            "different ones, or memory is short",
            false);
     return;
   }
-  task *task = deferred_task_open(deferred->common, code, given.list, given.list_len);
+  task *task = deferred_task_open(deferred->common, code, &terms);
   if (!task) {
     reject(call, NULL, "OUT_OF_MEMORY", "Deferred: out of memory", false);
     return;
@@ -481,7 +266,7 @@ static void start(host_call *call, void *user) {
   host_call_set_data(call, task);
   if (code->name[0])
     host_call_set_detail(call, code->name);
-  pool_status status = submit(deferred, task, &given, call);
+  pool_status status = submit(deferred, task, call);
   if (status == POOL_OK)
     return;
   deferred_task_release(task);
@@ -599,7 +384,7 @@ void deferred_kinds(deferred *deferred, host_kind kinds[DEFERRED_KINDS]) {
                           .arguments = 3,
                           .start = start,
                           .stop = stop,
-                          .answer = on_answer,
+                          .answer = deferred_answer,
                           .code = on_code,
                           .user = deferred};
   kinds[0] = kinds[1] = task;

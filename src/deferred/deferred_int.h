@@ -9,8 +9,6 @@
 #include "sandbox/host.h"
 #include "task/pool.h"
 
-#define CODE_HASH 16u
-
 /* ---- code.c ---- */
 
 /* One function as WIRE_CODE says it. Immutable; freed with the last that holds it. */
@@ -18,7 +16,7 @@ typedef struct code {
   atomic_uint holders;
   const vow_allocator *allocator;
   struct code *next; /* in its place of the table; loop thread */
-  uint8_t hash[CODE_HASH];
+  uint8_t hash[WIRE_HASH];
   char name[64]; /* "": it has none, or a longer one */
   size_t len;
   uint8_t body[];
@@ -35,11 +33,13 @@ typedef struct code_table {
 } code_table;
 
 /* Keeps the function that a message of type WIRE_CODE brings, if there is room. False:
- * it is malformed. Loop thread, as all of the table. */
+ * it is malformed, or not what its hash says. Loop thread, as all of the table. */
 bool code_add(code_table *table, const uint8_t *body, size_t len);
 /* NULL: it was never added, or there was no room. */
-code *code_find(const code_table *table, const uint8_t hash[CODE_HASH]);
+code *code_find(const code_table *table, const uint8_t hash[WIRE_HASH]);
 void code_table_free(code_table *table);
+/* Its text, which lives as long as it does. Any thread. */
+void code_source(const code *code, const char **text, size_t *len);
 code *code_hold(code *code);
 /* Any thread. */
 void code_release(code *code);
@@ -108,7 +108,8 @@ typedef struct task {
   unsigned progress_count;
   bool progress_told; /* a message about them is on its way */
   size_t told_bytes;  /* on their way to the loop */
-  bool stop;          /* nobody waits for the outcome any more */
+  bool stop;          /* nobody waits for the outcome any more, or it is `starved` */
+  bool starved;       /* there was no memory for an answer to one of its calls */
   bool retired;       /* its thread was given up: nothing is posted any more */
 
   task_state state; /* from here: the worker's, then the loop's, with the pool's message */
@@ -121,11 +122,30 @@ typedef struct task {
   uint8_t list[]; /* the arguments, one CBOR array */
 } task;
 
-/* Copies the list. */
-task *deferred_task_open(common *common, code *code, const uint8_t *list, size_t list_len);
+/* What a call asks for, by its arguments, into which it points: [hash, [arguments of the
+ * function], options or undefined]; of a pure one without options. */
+typedef struct task_terms {
+  const uint8_t *hash; /* WIRE_HASH bytes */
+  const uint8_t *list;
+  size_t list_len;
+  uint64_t affinity; /* 0: any thread */
+  uint64_t run_ns;   /* 0: no limit */
+  size_t memory_bytes;
+  bool isolated;
+} task_terms;
+
+/* False: they have not that form. What is odd about options is as if not given. */
+bool deferred_task_terms_read(const uint8_t *arguments, size_t len, task_terms *terms);
+/* Copies what the terms point to; NULL when memory is short. */
+task *deferred_task_open(common *common, code *code, const task_terms *terms);
 task *deferred_task_hold(task *task);
 void deferred_task_release(task *task);
 void deferred_task_fail(task *task, const char *name, const char *code, const char *message);
+/* Its running time is over; it needs more memory than it, or without a limit of its own
+ * `common_max`, may have; it waits for nothing. */
+void deferred_task_fail_by_time(task *task);
+void deferred_task_fail_by_memory(task *task, size_t common_max);
+void deferred_task_fail_by_deadlock(task *task);
 /* Copies `len` bytes as the outcome. */
 void deferred_task_settle(task *task, task_state state, const uint8_t *bytes, size_t len);
 /* Appends one message of wire.h. */
@@ -138,6 +158,35 @@ task_message *deferred_task_message_new(const task *task, const wire_header *hea
 /* Of a list that was passed on, and of one that will not be. */
 void deferred_task_messages_free(const task *task, task_message *list);
 void deferred_task_messages_drop(const task *task, task_message *list);
+
+/* ---- waits.c: what a worker's guest waits for; all zeros at first ---- */
+
+#define WAITS_TIMERS_MAX 1000u
+
+typedef struct waits_timer {
+  uint64_t id, at;
+} waits_timer;
+
+typedef struct waits {
+  uint64_t *calls; /* ids */
+  uint32_t calls_live, calls_size;
+  uint32_t timer_count;
+  waits_timer timers[WAITS_TIMERS_MAX]; /* in the order in which they were started */
+} waits;
+
+/* False: there are too many. */
+bool waits_start_timer(waits *waits, uint64_t id, uint64_t at);
+void waits_stop_timer(waits *waits, uint64_t id);
+/* UINT64_MAX: there is none. */
+uint64_t waits_next_timer(const waits *waits);
+/* Takes out the first that is due, in the order of times. */
+bool waits_take_due(waits *waits, uint64_t now, uint64_t *id);
+/* False when memory is short. */
+bool waits_add_call(waits *waits, const vow_allocator *allocator, uint64_t id);
+void waits_remove_call(waits *waits, uint64_t id);
+bool waits_is_empty(const waits *waits);
+void waits_clear(waits *waits);
+void waits_free(waits *waits, const vow_allocator *allocator);
 
 /* ---- worker.c: on a thread of the pool ---- */
 
@@ -156,10 +205,17 @@ void worker_stop(worker *worker, const task *task);
 
 /* ---- deferred.c ---- */
 
+/* The task, whose running time has a limit, began at that time. Loop thread. */
+void deferred_started(task *task, uint64_t at);
+
+/* ---- tell.c ---- */
+
 /* What a guest at work says to the loop thread, one message after the other. */
 void deferred_tell(task *task, const uint8_t *bytes, size_t len);
 /* Its running time has a limit and begins now. */
 void deferred_tell_started(task *task);
 void deferred_tell_progress(task *task, const uint8_t *body, size_t len);
+/* host_kind.answer of a task's own calls. Loop thread. */
+void deferred_answer(host_call *call, const wire_header *header, const void *body, void *user);
 
 #endif

@@ -7,11 +7,22 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NO_LIMIT UINT64_MAX
 
-/* A method's source is one only inside an object. */
+/* A method's source is one only inside an object. What cannot cross is named as natively:
+ * here it is the argument of a call. */
 static const char bootstrap[] =
     "(async ({ take, give, fail, progress }, evaluate) => {\n"
     "  delete globalThis.vow;\n"
-    "  globalThis.Deferred = { __proto__: null, progress: (value) => { progress(value); } };\n"
+    "  const named = (error, what) => {\n"
+    "    const text = `${error.message}`;\n"
+    "    if (text.startsWith('argument 1'))\n"
+    "      error.message = what + text.slice(10);\n"
+    "    else if (text.startsWith('the arguments are'))\n"
+    "      error.message = `${what} is${text.slice(17)}`;\n"
+    "    return error;\n"
+    "  };\n"
+    "  globalThis.Deferred = { __proto__: null, progress: (value) => {\n"
+    "    progress(value).catch((error) => { throw named(error, 'progress'); });\n"
+    "  } };\n"
     "  const [source, list] = await take();\n"
     "  let run;\n"
     "  try {\n"
@@ -24,10 +35,10 @@ static const char bootstrap[] =
     "  try {\n"
     "    value = await run(...list);\n"
     "  } catch (error) {\n"
-    "    await fail(error);\n"
+    "    await fail(error).catch((odd) => fail(named(odd, 'error')));\n"
     "    return;\n"
     "  }\n"
-    "  await give(value);\n"
+    "  await give(value).catch((odd) => fail(named(odd, 'result')));\n"
     "})(vow, eval)";
 
 struct isolated {
@@ -42,18 +53,6 @@ struct isolated {
 
 /* ---- what its function may call ---- */
 
-static bool text_at(const code *code, unsigned index, const char **text, size_t *len) {
-  cbor_in in;
-  uint64_t count;
-  cbor_in_init(&in, code->body, code->len);
-  if (cbor_get_array(&in, &count) != CBOR_OK)
-    return false;
-  while (index-- > 0)
-    if (cbor_skip(&in) != CBOR_OK)
-      return false;
-  return cbor_get_text(&in, text, len) == CBOR_OK;
-}
-
 static void reject(host_call *call, const char *message) {
   const host_error error = {"Error", NULL, message, false};
   host_call_reject(call, &error);
@@ -66,10 +65,8 @@ static void take(host_call *call, void *user) {
   cbor_out out;
   cbor_out_init(&out, isolated->common->allocator, 2 * (size_t)WIRE_MESSAGE_MAX);
   cbor_put_array(&out, 2);
-  if (text_at(isolated->task->code, 2, &source, &len))
-    cbor_put_text(&out, source, len);
-  else
-    cbor_put_text(&out, "", 0);
+  code_source(isolated->task->code, &source, &len);
+  cbor_put_text(&out, source, len);
   cbor_put_raw(&out, isolated->task->list, isolated->task->list_len);
   if (out.status == CBOR_OK)
     host_call_fulfil(call, out.data, out.len);
@@ -144,43 +141,68 @@ static void on_log(void *user, int level, const char *text, size_t len) {
   cbor_out_free(&message);
 }
 
+/* As the function's own: the report has the text of what nobody caught. */
+static void fail_by_error(task *task, const run_report *report) {
+  const char *name = report->error.name ? report->error.name : "Error";
+  const char *message = report->error.message ? report->error.message : "";
+  cbor_out out;
+  cbor_out_init(&out, task->common->allocator, WIRE_MESSAGE_MAX);
+  cbor_put_tag(&out, CBOR_TAG_OBJECT);
+  cbor_put_array(&out, 2);
+  cbor_put_cstring(&out, name);
+  cbor_put_map(&out, report->error.stack ? 2 : 1);
+  cbor_put_cstring(&out, "message");
+  cbor_put_cstring(&out, message);
+  if (report->error.stack) {
+    cbor_put_cstring(&out, "stack");
+    cbor_put_cstring(&out, report->error.stack);
+  }
+  if (out.status == CBOR_OK)
+    deferred_task_settle(task, TASK_THROWN, out.data, out.len);
+  else
+    deferred_task_fail(task, "Error", NULL, message);
+  cbor_out_free(&out);
+}
+
 static void fail_by_report(task *task, const run_report *report) {
   char message[200];
-  static const char argument[] = "argument 1";
-  const char *text = report->error.message ? report->error.message : "the function failed";
-  bool is_result = strncmp(text, argument, sizeof argument - 1) == 0;
   switch (report->error.kind) {
   case RUN_KIND_CPU:
   case RUN_KIND_TIMEOUT:
-    snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
-             (unsigned long long)(task->run_ns / NS_PER_MS));
-    deferred_task_fail(task, "TimeoutError", "TIMEOUT", message);
+    deferred_task_fail_by_time(task);
     break;
   case RUN_KIND_MEMORY:
+    deferred_task_fail_by_memory(task, report->memory_limit);
+    break;
   case RUN_KIND_STACK:
-    snprintf(message, sizeof message, "Deferred: %.180s", text);
+    snprintf(message, sizeof message, "Deferred: %.180s",
+             report->error.message ? report->error.message : "the stack was used up");
     deferred_task_fail(task, "RangeError", "MEMORY", message);
+    break;
+  case RUN_KIND_DEADLOCK:
+    deferred_task_fail_by_deadlock(task);
     break;
   case RUN_KIND_CANCELLED:
     deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
     break;
   default:
-    snprintf(message, sizeof message, "%s%.180s", is_result ? "result" : "",
-             is_result ? text + sizeof argument - 1 : text);
-    deferred_task_fail(task, is_result ? "TypeError" : "Error",
-                       report->error.kind == RUN_KIND_DEADLOCK ? "DEADLOCK" : NULL, message);
+    fail_by_error(task, report);
     break;
   }
 }
 
 static void on_done(run *run, const run_report *report, void *user) {
   isolated *isolated = user;
+  task *task = isolated->task;
   (void)run;
   isolated->finished = true;
-  if (report->outcome == RUN_VALUE)
-    deferred_task_fail(isolated->task, "Error", NULL, "Deferred: the function gave no result");
-  else
-    fail_by_report(isolated->task, report);
+  if (report->outcome == RUN_VALUE) {
+    deferred_task_fail(task, "Error", NULL, "Deferred: the function gave no result");
+    return;
+  }
+  if (task->state == TASK_VALUE)
+    deferred_task_reopen(task); /* what comes after it is the function's too */
+  fail_by_report(task, report);
 }
 
 static run *open_run(isolated *isolated, const task *task) {

@@ -1,8 +1,11 @@
-#include <stdlib.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "deferred/deferred_int.h"
 #include "guest/shared.h"
+
+#define NS_PER_MS UINT64_C(1000000)
 
 common *common_hold(common *common) {
   atomic_fetch_add_explicit(&common->holders, 1, memory_order_relaxed);
@@ -16,8 +19,54 @@ void common_release(common *common) {
   mem_free(common->allocator, common);
 }
 
-task *deferred_task_open(common *common, code *code, const uint8_t *list, size_t list_len) {
-  task *task = mem_resize(common->allocator, NULL, 1, sizeof *task + list_len);
+/* ---- what a call asks for ---- */
+
+/* FNV-1a; never 0. */
+static uint64_t hash_text(const char *text, size_t len) {
+  uint64_t hash = UINT64_C(0xcbf29ce484222325);
+  for (size_t i = 0; i < len; i++)
+    hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+  return hash ? hash : 1;
+}
+
+static void read_options(const cbor_in *options, task_terms *terms) {
+  cbor_in value;
+  const char *text;
+  size_t len;
+  double number;
+  if (cbor_find(options, "affinity", &value) && cbor_get_text(&value, &text, &len) == CBOR_OK)
+    terms->affinity = hash_text(text, len);
+  if (cbor_find(options, "runTimeout", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
+      number < (double)(UINT64_MAX / 4 / NS_PER_MS))
+    terms->run_ns = (uint64_t)(fmax(number, 0) * (double)NS_PER_MS) + 1;
+  if (cbor_find(options, "memoryMib", &value) && cbor_get_number(&value, &number) == CBOR_OK &&
+      number > 0 && number < (double)(SIZE_MAX >> 21))
+    terms->memory_bytes = (size_t)(number * 1048576) + 1;
+  if (cbor_find(options, "isolated", &value))
+    cbor_get_bool(&value, &terms->isolated);
+}
+
+bool deferred_task_terms_read(const uint8_t *arguments, size_t len, task_terms *terms) {
+  size_t hash_len;
+  uint64_t count;
+  cbor_in in;
+  cbor_item item;
+  *terms = (task_terms){0};
+  cbor_in_init(&in, arguments, len);
+  if (cbor_get_array(&in, &count) != CBOR_OK || count < 2 ||
+      cbor_get_bytes(&in, &terms->hash, &hash_len) != CBOR_OK || hash_len != WIRE_HASH ||
+      cbor_peek(&in, &item) != CBOR_OK || item.kind != CBOR_ARRAY ||
+      cbor_slice(&in, &terms->list, &terms->list_len) != CBOR_OK)
+    return false;
+  if (count > 2)
+    read_options(&in, terms);
+  return true;
+}
+
+/* ---- life ---- */
+
+task *deferred_task_open(common *common, code *code, const task_terms *terms) {
+  task *task = mem_resize(common->allocator, NULL, 1, sizeof *task + terms->list_len);
   if (!task)
     return NULL;
   memset(task, 0, offsetof(struct task, small));
@@ -28,8 +77,12 @@ task *deferred_task_open(common *common, code *code, const uint8_t *list, size_t
   atomic_init(&task->holders, 1);
   task->common = common_hold(common);
   task->code = code_hold(code);
-  task->list_len = list_len;
-  memcpy(task->list, list, list_len);
+  task->work.affinity = terms->affinity;
+  task->run_ns = terms->run_ns;
+  task->memory_bytes = terms->memory_bytes;
+  task->isolated = terms->isolated;
+  task->list_len = terms->list_len;
+  memcpy(task->list, terms->list, terms->list_len);
   return task;
 }
 
@@ -64,6 +117,25 @@ void deferred_task_fail(task *task, const char *name, const char *code, const ch
   size_t len = strnlen(message, sizeof task->failure.message - 1);
   memcpy(task->failure.message, message, len);
   task->failure.message[len] = 0;
+}
+
+void deferred_task_fail_by_time(task *task) {
+  char message[120];
+  snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
+           (unsigned long long)(task->run_ns / NS_PER_MS));
+  deferred_task_fail(task, "TimeoutError", "TIMEOUT", message);
+}
+
+void deferred_task_fail_by_memory(task *task, size_t common_max) {
+  char message[120];
+  snprintf(message, sizeof message, "Deferred: the function needs more than its %zu MiB of memory",
+           (task->memory_bytes ? task->memory_bytes : common_max) >> 20);
+  deferred_task_fail(task, "RangeError", "MEMORY", message);
+}
+
+void deferred_task_fail_by_deadlock(task *task) {
+  deferred_task_fail(task, "Error", "DEADLOCK",
+                     "Deferred: the function waits for a promise that nothing can settle any more");
 }
 
 void deferred_task_settle(task *task, task_state state, const uint8_t *bytes, size_t len) {

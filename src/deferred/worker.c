@@ -11,25 +11,18 @@
 /* Functions that a guest keeps; the one used longest ago goes. */
 #define KNOWN_MAX 256u
 #define KEPT_BYTES 65536u
-#define TIMERS_MAX 1000u
-#define CALLS_FIRST 16u
 #define NS_PER_MS UINT64_C(1000000)
 
 typedef struct known {
-  uint8_t hash[CODE_HASH];
+  uint8_t hash[WIRE_HASH];
   uint64_t used;
 } known;
-
-typedef struct timer {
-  uint64_t id, at;
-} timer;
 
 struct worker {
   common *common;
   engine *engine;
   engine_instance *instance; /* NULL: to be opened */
   isolated *isolated;        /* NULL: to be opened */
-  size_t resting_bytes;      /* what the guest held before its first task */
   uv_cond_t wake;            /* with the lock of the task that executes */
 
   known known[KNOWN_MAX];
@@ -38,11 +31,8 @@ struct worker {
 
   task *task;
   uint64_t stop_at; /* of the task's running time */
-  uint64_t *calls;  /* ids of what its guest waits for */
-  uint32_t calls_live, calls_size;
-  bool submits; /* its guest has deferred functions itself, ever */
-  timer timers[TIMERS_MAX];
-  uint32_t timer_count;
+  waits waits;
+  bool submits;      /* its guest has deferred functions itself, ever */
   cbor_out told;     /* messages for the loop thread */
   cbor_out messages; /* for the guest, for the next one */
 };
@@ -112,10 +102,8 @@ static bool ensure_guest(worker *worker) {
     return false;
   worker->instance =
       engine_instance_open(worker->engine, NULL, worker->common->memory_bytes, drain, worker);
-  if (worker->instance && load(worker)) {
-    worker->resting_bytes = engine_memory(worker->instance);
+  if (worker->instance && load(worker))
     return true;
-  }
   discard_guest(worker);
   return false;
 }
@@ -148,7 +136,7 @@ void worker_close(void *user) {
     engine_close(worker->engine);
   cbor_out_free(&worker->told);
   cbor_out_free(&worker->messages);
-  mem_free(common->allocator, worker->calls);
+  waits_free(&worker->waits, common->allocator);
   uv_cond_destroy(&worker->wake);
   mem_free(common->allocator, worker);
   common_release(common);
@@ -156,9 +144,9 @@ void worker_close(void *user) {
 
 /* ---- the functions it knows ---- */
 
-static known *find_known(worker *worker, const uint8_t hash[CODE_HASH]) {
+static known *find_known(worker *worker, const uint8_t hash[WIRE_HASH]) {
   for (uint32_t i = 0; i < worker->known_count; i++)
-    if (memcmp(worker->known[i].hash, hash, CODE_HASH) == 0)
+    if (memcmp(worker->known[i].hash, hash, WIRE_HASH) == 0)
       return &worker->known[i];
   return NULL;
 }
@@ -171,11 +159,11 @@ static known *oldest_known(worker *worker) {
   return oldest;
 }
 
-static void put_drop(cbor_out *out, const uint8_t hash[CODE_HASH]) {
+static void put_drop(cbor_out *out, const uint8_t hash[WIRE_HASH]) {
   uint8_t body[32];
   cbor_out bytes;
   cbor_out_fixed(&bytes, body, sizeof body);
-  cbor_put_bytes(&bytes, hash, CODE_HASH);
+  cbor_put_bytes(&bytes, hash, WIRE_HASH);
   deferred_task_put_message(out, WIRE_CODE_DROP, 0, body, bytes.len);
 }
 
@@ -188,7 +176,7 @@ static void put_code(worker *worker, cbor_out *out, const code *code) {
     } else {
       known = &worker->known[worker->known_count++];
     }
-    memcpy(known->hash, code->hash, CODE_HASH);
+    memcpy(known->hash, code->hash, WIRE_HASH);
     deferred_task_put_message(out, WIRE_CODE, 0, code->body, code->len);
   }
   known->used = worker->tasks;
@@ -198,55 +186,21 @@ static void put_code(worker *worker, cbor_out *out, const code *code) {
 
 static void start_timer(worker *worker, uint64_t id, const uint8_t *body, size_t len) {
   cbor_in in;
-  cbor_item item;
-  uint64_t count;
-  double ms = 0;
+  uint64_t delay_ns;
+  const char *site;
+  size_t site_len;
   cbor_in_init(&in, body, len);
-  if (cbor_peek(&in, &item) == CBOR_OK && item.kind == CBOR_ARRAY)
-    cbor_get_array(&in, &count);
-  if (cbor_get_number(&in, &ms) != CBOR_OK || !(ms >= 0))
+  if (!host_timer_read(&in, &delay_ns, &site, &site_len))
     return;
-  if (worker->timer_count == TIMERS_MAX) {
+  if (!waits_start_timer(&worker->waits, id, loop_now() + delay_ns))
     deferred_task_fail(worker->task, "RangeError", "OPERATIONS",
                        "Deferred: more than 1000 timers are pending in the function");
-    return;
-  }
-  worker->timers[worker->timer_count++] =
-      (timer){id, loop_now() + (uint64_t)(ms * (double)NS_PER_MS)};
 }
 
-static void stop_timer(worker *worker, uint64_t id) {
-  for (uint32_t i = 0; i < worker->timer_count; i++)
-    if (worker->timers[i].id == id) {
-      memmove(&worker->timers[i], &worker->timers[i + 1],
-              (--worker->timer_count - i) * sizeof worker->timers[0]);
-      return;
-    }
-}
-
-/* Calls are known by their ids: one that is cancelled may have been answered already. */
 static void add_call(worker *worker, uint64_t id) {
-  if (worker->calls_live == worker->calls_size) {
-    uint32_t size = worker->calls_size ? worker->calls_size * 2 : CALLS_FIRST;
-    uint64_t *calls =
-        mem_resize(worker->common->allocator, worker->calls, size, sizeof *worker->calls);
-    if (!calls) {
-      deferred_task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
-                         "Deferred: no memory for the function's calls");
-      return;
-    }
-    worker->calls = calls;
-    worker->calls_size = size;
-  }
-  worker->calls[worker->calls_live++] = id;
-}
-
-static void remove_call(worker *worker, uint64_t id) {
-  for (uint32_t i = 0; i < worker->calls_live; i++)
-    if (worker->calls[i] == id) {
-      worker->calls[i] = worker->calls[--worker->calls_live];
-      return;
-    }
+  if (!waits_add_call(&worker->waits, worker->common->allocator, id))
+    deferred_task_fail(worker->task, "RangeError", "OUT_OF_MEMORY",
+                       "Deferred: no memory for the function's calls");
 }
 
 static void fail_by_error(task *task, const uint8_t *body, size_t len) {
@@ -277,7 +231,7 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
     start_timer(worker, header->id, body, header->len);
     return;
   case WIRE_TIMER_STOP:
-    stop_timer(worker, header->id);
+    waits_stop_timer(&worker->waits, header->id);
     return;
   case WIRE_PROGRESS:
     deferred_tell_progress(task, body, header->len);
@@ -289,7 +243,7 @@ static void handle(worker *worker, const wire_header *header, const uint8_t *bod
     worker->submits = true; /* tasks follow */
     break;
   case WIRE_CANCEL:
-    remove_call(worker, header->id);
+    waits_remove_call(&worker->waits, header->id);
     break;
   default:
     break;
@@ -321,13 +275,12 @@ static void tell_loop(worker *worker, task *task) {
 
 static bool drain(void *user, const uint8_t *bytes, size_t len) {
   worker *worker = user;
-  for (size_t at = 0; worker->task && len - at >= sizeof(wire_header);) {
+  for (size_t at = 0; worker->task && at < len;) {
     wire_header header;
-    memcpy(&header, bytes + at, sizeof header);
-    if (header.len > len - at - sizeof header)
+    const uint8_t *body = wire_next(bytes, len, &at, &header);
+    if (!body)
       return false;
-    handle(worker, &header, bytes + at + sizeof header);
-    at += room_for(header.len);
+    handle(worker, &header, body);
   }
   if (worker->task)
     tell_loop(worker, worker->task);
@@ -336,27 +289,26 @@ static bool drain(void *user, const uint8_t *bytes, size_t len) {
 
 /* ---- turns ---- */
 
-static void fail_by_time(task *task) {
-  char message[120];
-  snprintf(message, sizeof message, "Deferred: the function ran longer than %llu ms",
-           (unsigned long long)(task->run_ns / NS_PER_MS));
-  deferred_task_fail(task, "TimeoutError", "TIMEOUT", message);
+static void fail_by_stop(task *task) {
+  uv_mutex_lock(&task->lock);
+  bool starved = task->starved;
+  uv_mutex_unlock(&task->lock);
+  if (starved)
+    deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY", "Deferred: no memory for an answer");
+  else
+    deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
 }
 
 static void fail_by_fault(worker *worker, task *task) {
-  char message[200];
   switch (engine_fault_of(worker->instance)) {
   case ENGINE_FAULT_TIME:
     if (task->run_ns && loop_now() >= worker->stop_at)
-      fail_by_time(task);
+      deferred_task_fail_by_time(task);
     else
-      deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+      fail_by_stop(task);
     break;
   case ENGINE_FAULT_MEMORY:
-    snprintf(message, sizeof message,
-             "Deferred: the function needs more than its %zu MiB of memory",
-             (task->memory_bytes ? task->memory_bytes : worker->common->memory_bytes) >> 20);
-    deferred_task_fail(task, "RangeError", "MEMORY", message);
+    deferred_task_fail_by_memory(task, worker->common->memory_bytes);
     break;
   case ENGINE_FAULT_HOST_MEMORY:
     deferred_task_fail(task, "RangeError", "OUT_OF_MEMORY",
@@ -388,26 +340,14 @@ static void take_turn(worker *worker, task *task) {
 /* ---- waiting ---- */
 
 static uint64_t next_time(const worker *worker) {
-  uint64_t at = worker->stop_at;
-  for (uint32_t i = 0; i < worker->timer_count; i++)
-    if (worker->timers[i].at < at)
-      at = worker->timers[i].at;
-  return at;
+  uint64_t at = waits_next_timer(&worker->waits);
+  return at < worker->stop_at ? at : worker->stop_at;
 }
 
 static void put_due_timers(worker *worker, cbor_out *out) {
-  uint64_t now = loop_now();
-  for (;;) {
-    uint32_t first = worker->timer_count;
-    for (uint32_t i = 0; i < worker->timer_count; i++)
-      if (worker->timers[i].at <= now &&
-          (first == worker->timer_count || worker->timers[i].at < worker->timers[first].at))
-        first = i;
-    if (first == worker->timer_count)
-      return;
-    deferred_task_put_message(out, WIRE_TIMER, worker->timers[first].id, NULL, 0);
-    stop_timer(worker, worker->timers[first].id);
-  }
+  uint64_t now = loop_now(), id;
+  while (waits_take_due(&worker->waits, now, &id))
+    deferred_task_put_message(out, WIRE_TIMER, id, NULL, 0);
 }
 
 /* Under the task's lock. */
@@ -425,7 +365,7 @@ static void put_answers(worker *worker, cbor_out *out, const task *task, task_me
   for (task_message *message = list; message; message = message->next) {
     if (message->header.type == WIRE_FULFIL || message->header.type == WIRE_REJECT ||
         message->header.type == WIRE_REJECT_VALUE)
-      remove_call(worker, message->header.id);
+      waits_remove_call(&worker->waits, message->header.id);
     deferred_task_put_message(out, message->header.type, message->header.id, message->body,
                               message->header.len);
     if (out->status != CBOR_OK)
@@ -463,10 +403,8 @@ static bool is_stopped(task *task) {
 /* The promise of the function is pending and its job queue is empty. */
 static void go_on(worker *worker, task *task) {
   cbor_out *messages = &worker->messages;
-  if (worker->calls_live == 0 && worker->timer_count == 0) {
-    deferred_task_fail(
-        task, "Error", "DEADLOCK",
-        "Deferred: the function waits for a promise that nothing can settle any more");
+  if (waits_is_empty(&worker->waits)) {
+    deferred_task_fail_by_deadlock(task);
     return;
   }
   task_message *answers = wait_for_messages(worker, task);
@@ -475,9 +413,9 @@ static void go_on(worker *worker, task *task) {
   if (task->state != TASK_OPEN)
     return;
   if (is_stopped(task)) {
-    deferred_task_fail(task, "AbortError", "CANCELLED", "Deferred: the function was stopped");
+    fail_by_stop(task);
   } else if (loop_now() >= worker->stop_at) {
-    fail_by_time(task);
+    deferred_task_fail_by_time(task);
   } else {
     put_due_timers(worker, messages);
     take_turn(worker, task);
@@ -492,7 +430,7 @@ static void put_task(worker *worker, cbor_out *out, const task *task) {
   put_code(worker, out, task->code);
   cbor_out_fixed(&prefix, head, sizeof head);
   cbor_put_array(&prefix, 2);
-  cbor_put_bytes(&prefix, task->code->hash, CODE_HASH);
+  cbor_put_bytes(&prefix, task->code->hash, WIRE_HASH);
   size_t len = prefix.len + task->list_len;
   const wire_header header = {WIRE_TASK, (uint32_t)len, worker->tasks};
   static const uint8_t zeros[8];
@@ -536,7 +474,7 @@ static void set_limits(worker *worker, const task *task) {
  * may still come to execute, serves no other task. */
 static bool is_reusable(const worker *worker, const task *task) {
   return task->state != TASK_FAILED && engine_fault_of(worker->instance) == ENGINE_FAULT_NONE &&
-         worker->calls_live == 0 && worker->timer_count == 0;
+         waits_is_empty(&worker->waits);
 }
 
 static void execute(worker *worker, task *task) {
@@ -593,7 +531,7 @@ void worker_run(worker *worker, task *task) {
     discard_guest(worker);
   if (stopped)
     ensure_guest(worker); /* nobody waits for this outcome: the next task need not wait either */
-  worker->calls_live = worker->timer_count = 0;
+  waits_clear(&worker->waits);
 }
 
 void worker_wake(worker *worker) {

@@ -105,13 +105,13 @@ static bool put_blob(guest *g, cbor_out *out, JSValueConst function, const defer
   return out->status == CBOR_OK;
 }
 
-static void hash_of(const cbor_out *blob, uint8_t hash[HASH_LEN]) {
+static void hash_of(const cbor_out *blob, uint8_t hash[WIRE_HASH]) {
   uint8_t sum[SHA256_DIGEST_LENGTH];
   SHA2_CTX context;
   SHA256Init(&context);
   SHA256Update(&context, blob->data, blob->len);
   SHA256Final(sum, &context);
-  memcpy(hash, sum, HASH_LEN);
+  memcpy(hash, sum, WIRE_HASH);
 }
 
 /* An empty text where there is none. */
@@ -127,7 +127,7 @@ static void put_code(guest *g, cbor_out *out, const cbor_out *blob, const deferr
   JSAtom atom = engine_function_file(function);
   const char *file = atom == JS_ATOM_NULL ? NULL : JS_AtomToCString(g->ctx, atom);
   cbor_put_array(out, 5);
-  cbor_put_bytes(out, code->hash, HASH_LEN);
+  cbor_put_bytes(out, code->hash, WIRE_HASH);
   cbor_put_bytes(out, blob->data, blob->len);
   put_text(out, source, source_len);
   put_text(out, name, name ? strlen(name) : 0);
@@ -181,18 +181,18 @@ static int make_code(guest *g, JSValueConst function, deferred_code *code) {
 
 /* The hash of a function that the host has; -1 with an exception, which says why it
  * cannot be sent. */
-static int hash_for(guest *g, JSValueConst function, uint8_t hash[HASH_LEN]) {
+static int hash_for(guest *g, JSValueConst function, uint8_t hash[WIRE_HASH]) {
   guest_deferred *deferred = g->deferred;
   const void *key = engine_function_key(function);
   deferred_code *slot = key && deferred->codes ? slot_of(deferred, key) : NULL;
   if (slot && slot->key && is_as_sent(g, function, slot)) {
-    memcpy(hash, slot->hash, HASH_LEN);
+    memcpy(hash, slot->hash, WIRE_HASH);
     return 0;
   }
   deferred_code code = {0};
   if (refusal_for_sort(g, function) < 0 || make_code(g, function, &code) < 0)
     return -1;
-  memcpy(hash, code.hash, HASH_LEN);
+  memcpy(hash, code.hash, WIRE_HASH);
   if (!deferred->codes)
     deferred->codes = js_calloc(g->ctx, CODE_SLOTS, sizeof *deferred->codes);
   if (!deferred->codes) {
@@ -212,25 +212,20 @@ static int hash_for(guest *g, JSValueConst function, uint8_t hash[HASH_LEN]) {
 /* ---- options of a task ---- */
 
 static void put_options(cbor_out *out, JSContext *ctx, const task_options *options) {
-  static const char *const keys[] = {"affinity", "name"};
-  unsigned members = (unsigned)options->isolated + (options->memory_mib >= 0 ? 1u : 0u) +
-                     (options->run_ms >= 0 ? 1u : 0u);
-  for (size_t i = 0; i < TASK_TEXTS; i++)
-    members += JS_IsUndefined(options->texts[i]) ? 0u : 1u;
+  bool placed = !JS_IsUndefined(options->affinity);
+  unsigned members = (unsigned)placed + (unsigned)options->isolated +
+                     (options->memory_mib >= 0 ? 1u : 0u) + (options->run_ms >= 0 ? 1u : 0u);
   if (!members) {
     cbor_put_undefined(out);
     return;
   }
   cbor_put_map(out, members);
-  for (size_t i = 0; i < TASK_TEXTS; i++) {
-    size_t len;
-    const char *text =
-        JS_IsUndefined(options->texts[i]) ? NULL : JS_ToCStringLen(ctx, &len, options->texts[i]);
-    if (!text)
-      continue; /* an exception is found by call_check_encoded() */
-    cbor_put_cstring(out, keys[i]);
-    put_clean_text(out, text, len, TASK_TEXT_MAX);
-    JS_FreeCString(ctx, text);
+  if (placed) {
+    size_t len = 0;
+    const char *text = JS_ToCStringLen(ctx, &len, options->affinity);
+    cbor_put_cstring(out, "affinity");
+    put_clean_text(out, text ? text : "", len, AFFINITY_BYTES_MAX);
+    JS_FreeCString(ctx, text); /* no text: call_check_encoded() finds the exception */
   }
   if (options->isolated) {
     cbor_put_cstring(out, "isolated");
@@ -255,7 +250,7 @@ static int encode_task(guest *g, cbor_out *out, const uint8_t *hash, const task_
   value_mode mode = options->pure || options->isolated ? VALUE_ARGUMENT : VALUE_TASK;
   call_put_head(g, out, options->pure ? deferred->kind_pure : deferred->kind_task, &options->call);
   cbor_put_array(out, options->pure ? 2 : 3);
-  cbor_put_bytes(out, hash, HASH_LEN);
+  cbor_put_bytes(out, hash, WIRE_HASH);
   cbor_put_array(out, (uint64_t)argc);
   for (int i = 0; i < argc; i++)
     if (value_encode(g->ctx, out, argv[i], mode, "argument", (unsigned)i + 1) < 0)
@@ -273,7 +268,7 @@ static JSValue new_promise(guest *g) {
  * wrong with its arguments rejects the promise, as with every host call. */
 static JSValue submit(guest *g, JSValueConst function, const task_options *options, int argc,
                       JSValueConst *argv) {
-  uint8_t hash[HASH_LEN];
+  uint8_t hash[WIRE_HASH];
   uint64_t number;
   JSValue promise = JS_EXCEPTION;
   if (hash_for(g, function, hash) < 0)
@@ -300,11 +295,12 @@ static int check_kind(guest *g, bool pure) {
   return -1;
 }
 
-/* new Deferred(fn, ...args) */
+/* new Deferred(fn, ...args). No subclass: its promise would not be one of that class. */
 static JSValue construct(JSContext *ctx, JSValueConst new_target, int argc, JSValueConst *argv) {
-  (void)new_target;
   guest *g = guest_of(ctx);
   const task_options options = NO_TASK_OPTIONS;
+  if (!engine_same_object(new_target, g->deferred->constructor))
+    return JS_ThrowTypeError(ctx, "Deferred cannot be extended; write a function that makes one");
   if (check_kind(g, false) < 0)
     return JS_EXCEPTION;
   if (argc < 1)
@@ -417,18 +413,18 @@ static int make_global(guest *g, guest_deferred *deferred) {
   JSValue promise_prototype = JS_GetPropertyStr(ctx, g->promise_ctor, "prototype");
   deferred->prototype = JS_NewObjectProto(ctx, promise_prototype);
   JS_FreeValue(ctx, promise_prototype);
-  JSValue constructor = JS_NewCFunction2(ctx, construct, "Deferred", 1, JS_CFUNC_constructor, 0);
+  deferred->constructor = JS_NewCFunction2(ctx, construct, "Deferred", 1, JS_CFUNC_constructor, 0);
   JSValue global = JS_GetGlobalObject(ctx);
   int failed =
-      JS_IsException(deferred->prototype) || JS_IsException(constructor) ||
-      JS_SetPropertyFunctionList(ctx, constructor, statics, sizeof statics / sizeof *statics) < 0 ||
+      JS_IsException(deferred->prototype) || JS_IsException(deferred->constructor) ||
+      JS_SetPropertyFunctionList(ctx, deferred->constructor, statics,
+                                 sizeof statics / sizeof *statics) < 0 ||
       JS_SetPropertyFunctionList(ctx, deferred->prototype, members,
                                  sizeof members / sizeof *members) < 0 ||
-      JS_DefinePropertyValueStr(ctx, constructor, "prototype",
+      JS_DefinePropertyValueStr(ctx, deferred->constructor, "prototype",
                                 JS_DupValue(ctx, deferred->prototype), 0) < 0 ||
-      JS_DefinePropertyValueStr(ctx, global, "Deferred", JS_DupValue(ctx, constructor),
+      JS_DefinePropertyValueStr(ctx, global, "Deferred", JS_DupValue(ctx, deferred->constructor),
                                 JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE) < 0;
-  JS_FreeValue(ctx, constructor);
   JS_FreeValue(ctx, global);
   return failed ? -1 : 0;
 }
@@ -439,7 +435,7 @@ int deferred_install(guest *g) {
   guest_deferred *deferred = js_mallocz(g->ctx, sizeof *deferred);
   if (!deferred)
     return -1;
-  deferred->prototype = JS_UNDEFINED;
+  deferred->constructor = deferred->prototype = JS_UNDEFINED;
   for (size_t i = 0; i < FROM_BUNDLE; i++)
     deferred->from_bundle[i] = JS_UNDEFINED;
   g->deferred = deferred;
@@ -502,6 +498,7 @@ void deferred_free(guest *g) {
   forget_codes(g);
   js_free(g->ctx, deferred->codes);
   engine_globals_free(g->ctx, deferred->globals, deferred->globals_count);
+  JS_FreeValue(g->ctx, deferred->constructor);
   JS_FreeValue(g->ctx, deferred->prototype);
   for (size_t i = 0; i < FROM_BUNDLE; i++)
     JS_FreeValue(g->ctx, deferred->from_bundle[i]);

@@ -6,7 +6,6 @@
 #include "guest/call.h"
 #include "guest/engine_function.h"
 
-#define HASH_LEN 16
 #define CODES_MAX 256u
 #define CODE_SLOTS 512u
 #define ARGUMENTS_MAX 65534u
@@ -23,7 +22,7 @@ typedef enum {
 typedef struct deferred_code {
   const void *key; /* its code; NULL: the slot is empty */
   JSValue held;    /* keeps `key` from being another's */
-  uint8_t hash[HASH_LEN];
+  uint8_t hash[WIRE_HASH];
   engine_name *names; /* globals it uses */
   uint8_t *uses;      /* name_use of each */
   uint32_t names_count;
@@ -33,7 +32,7 @@ typedef struct deferred_code {
 enum { BUNDLE_MAP, BUNDLE_PROGRESS_OF, BUNDLE_PROGRESSED, BUNDLE_ENDED, FROM_BUNDLE };
 
 typedef struct guest_deferred {
-  JSValue prototype;
+  JSValue constructor, prototype;
   bool has_task, has_pure;
   uint32_t kind_task, kind_pure;
   engine_global *globals; /* those of a fresh worker */
@@ -44,19 +43,15 @@ typedef struct guest_deferred {
 } guest_deferred;
 
 /* Beside {timeout, signal, priority}. */
-#define TASK_TEXTS 2 /* affinity, name */
-#define TASK_TEXT_MAX 256u
+#define AFFINITY_BYTES_MAX 256u
 typedef struct task_options {
   call_options call;
-  JSValue texts[TASK_TEXTS]; /* strings, owned, or JS_UNDEFINED */
+  JSValue affinity;          /* a string, owned, or JS_UNDEFINED */
   double memory_mib, run_ms; /* < 0: not given */
   bool isolated, pure;
 } task_options;
 #define NO_TASK_OPTIONS                                                                            \
-  {                                                                                                \
-    .call = {-1, 0, JS_UNDEFINED}, .texts = {JS_UNDEFINED, JS_UNDEFINED}, .memory_mib = -1,        \
-    .run_ms = -1                                                                                   \
-  }
+  { .call = {-1, 0, JS_UNDEFINED}, .affinity = JS_UNDEFINED, .memory_mib = -1, .run_ms = -1 }
 
 /* 0, or -1 with an exception; task_options_free() follows either way. */
 int task_options_read(JSContext *ctx, JSValueConst options, task_options *read);

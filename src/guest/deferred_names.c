@@ -210,15 +210,14 @@ int task_options_read(JSContext *ctx, JSValueConst options, task_options *read) 
     return -1;
   if (JS_IsUndefined(options))
     return 0;
-  if (read_text(ctx, options, "affinity", &read->texts[0]) < 0 ||
-      read_text(ctx, options, "name", &read->texts[1]) < 0 ||
+  if (read_text(ctx, options, "affinity", &read->affinity) < 0 ||
       read_amount(ctx, options, "memoryMib", "mebibytes", &read->memory_mib) < 0 ||
       read_amount(ctx, options, "runTimeout", "milliseconds", &read->run_ms) < 0 ||
       read_flag(ctx, options, "isolated", &read->isolated) < 0 ||
       read_flag(ctx, options, "cache", &read->pure) < 0)
     return -1;
   bool placed = read->isolated || read->memory_mib >= 0 || read->run_ms >= 0 ||
-                !JS_IsUndefined(read->texts[0]) || !JS_IsUndefined(read->texts[1]);
+                !JS_IsUndefined(read->affinity);
   if (read->pure && placed) {
     JS_ThrowTypeError(ctx, "options.cache goes with timeout, signal and priority only");
     return -1;
@@ -228,6 +227,5 @@ int task_options_read(JSContext *ctx, JSValueConst options, task_options *read) 
 
 void task_options_free(JSContext *ctx, task_options *options) {
   JS_FreeValue(ctx, options->call.signal);
-  for (size_t i = 0; i < TASK_TEXTS; i++)
-    JS_FreeValue(ctx, options->texts[i]);
+  JS_FreeValue(ctx, options->affinity);
 }

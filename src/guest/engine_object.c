@@ -1,15 +1,21 @@
 /* A section of engine_unit.c, which includes it: it needs quickjs.c. */
 #include "guest/engine_object.h"
 
+/* The words may overlap. */
 static bool is_ascii(const void *text, size_t len) {
   const unsigned char *at = text;
   uint64_t word, all = 0;
-  for (; len >= sizeof word; at += sizeof word, len -= sizeof word) {
-    memcpy(&word, at, sizeof word);
+  if (len >= sizeof word) {
+    for (size_t i = 0; i < len - sizeof word; i += sizeof word) {
+      memcpy(&word, at + i, sizeof word);
+      all |= word;
+    }
+    memcpy(&word, at + len - sizeof word, sizeof word);
     all |= word;
+  } else {
+    for (size_t i = 0; i < len; i++)
+      all |= at[i];
   }
-  for (; len > 0; at++, len--)
-    all |= *at;
   return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
@@ -23,6 +29,17 @@ const char *engine_ascii_text(JSValueConst string, size_t *len) {
   JSString *p = JS_VALUE_GET_STRING(string);
   *len = p->len;
   return is_ascii_string(p) ? (const char *)str8(p) : NULL;
+}
+
+JSValue engine_text_new(JSContext *ctx, const char *text, size_t len, JSValueConst like) {
+  if (len == 0 || len > JS_STRING_LEN_MAX || !is_ascii(text, len))
+    return JS_NewStringLen(ctx, text, len);
+  if (JS_VALUE_GET_TAG(like) == JS_TAG_STRING) {
+    JSString *p = JS_VALUE_GET_STRING(like);
+    if (p->len == len && !p->is_wide_char && memcmp(str8(p), text, len) == 0)
+      return js_dup(like);
+  }
+  return js_new_string8_len(ctx, text, (int)len);
 }
 
 static bool is_plain_name(JSContext *ctx, JSAtom atom) {
@@ -104,6 +121,44 @@ JSValue engine_object_like(JSContext *ctx, engine_shape *shape, const JSValue *v
   for (int i = 0; i < shape->prop_count; i++)
     properties[i].u.value = values[i];
   return JS_NewObjectFromShape(ctx, js_dup_shape(shape), JS_CLASS_OBJECT, properties);
+}
+
+/* With the first `count` properties of `shape`, and room for all of them. */
+static JSShape *stage_new(JSContext *ctx, JSShape *shape, int count) {
+  const JSShapeProperty *properties = get_shape_prop(shape);
+  JSShape *stage =
+      js_new_shape2(ctx, shape->proto, (int)shape->prop_hash_mask + 1, shape->prop_size);
+  for (int i = 0; stage && i < count; i++)
+    if (add_shape_property(ctx, &stage, NULL, properties[i].atom, properties[i].flags) < 0) {
+      js_free_shape(ctx->rt, stage);
+      return NULL;
+    }
+  return stage;
+}
+
+static JSShape *first_stage(JSContext *ctx, JSObject *prototype) {
+  JSShape *empty = find_hashed_shape_proto(ctx->rt, prototype);
+  return empty ? js_dup_shape(empty) : js_new_shape(ctx, prototype);
+}
+
+int engine_stages_make(JSContext *ctx, engine_shape *shape, engine_stages *stages) {
+  stages->count = 0;
+  for (int i = 0; i <= shape->prop_count; i++) {
+    JSShape *stage = i == shape->prop_count ? js_dup_shape(shape)
+                     : i == 0               ? first_stage(ctx, shape->proto)
+                                            : stage_new(ctx, shape, i);
+    if (!stage) {
+      engine_stages_free(ctx, stages);
+      return -1;
+    }
+    stages->shapes[stages->count++] = stage;
+  }
+  return 0;
+}
+
+void engine_stages_free(JSContext *ctx, engine_stages *stages) {
+  while (stages->count > 0)
+    js_free_shape(ctx->rt, stages->shapes[--stages->count]);
 }
 
 JSValue engine_array_new(JSContext *ctx, uint32_t room) {

@@ -46,9 +46,24 @@ const char *engine_ascii_text(JSValueConst string, size_t *len);
 
 /* ---- making ---- */
 
+/* The string of `text`, which is UTF-8; `like` itself, when it is just that one. */
+JSValue engine_text_new(JSContext *ctx, const char *text, size_t len, JSValueConst like);
+
 /* An object of a shape of engine_shape_of(). Takes over as many `values` as it has
  * properties, also when it fails. */
 JSValue engine_object_like(JSContext *ctx, engine_shape *shape, const JSValue *values);
+
+/* The shapes that an object goes through on its way to one of engine_shape_of(), and
+ * that one itself. As long as they are there, the engine finds them when script makes such
+ * an object property by property, with room for all properties from the first one on;
+ * otherwise it makes them, and moves the properties, for each object anew. */
+typedef struct engine_stages {
+  uint32_t count; /* 0: none */
+  engine_shape *shapes[ENGINE_SHAPE_MAX + 1];
+} engine_stages;
+/* 0, or -1 with an exception; then there are none. */
+int engine_stages_make(JSContext *ctx, engine_shape *shape, engine_stages *stages);
+void engine_stages_free(JSContext *ctx, engine_stages *stages);
 
 /* An empty array with room for `room` elements. */
 JSValue engine_array_new(JSContext *ctx, uint32_t room);

@@ -526,21 +526,16 @@ static void handle(guest *g, const wire_header *header, const uint8_t *body) {
 void guest_turn(guest *g, size_t len) {
   JS_UpdateStackTop(g->rt);
   g->shared.outbox_len = 0;
-  size_t at = 0;
-  while (!g->dead && at + sizeof(wire_header) <= len && len <= g->shared.inbox_size) {
-    wire_header header;
-    memcpy(&header, g->inbox + at, sizeof header);
-    at += sizeof header;
-    if (header.len > len - at)
-      break;
-    handle(g, &header, g->inbox + at);
-    at += WIRE_ALIGN(header.len);
-  }
+  size_t at = 0, size = len <= g->shared.inbox_size ? len : 0;
+  wire_header header;
+  const uint8_t *body;
+  while (!g->dead && (body = wire_next(g->inbox, size, &at, &header)))
+    handle(g, &header, body);
   guest_run_jobs(g);
 #ifndef __wasm__
   task_after_jobs(g);
   /* What nobody waited for, or could not be read. */
-  value_release(g->inbox, len <= g->shared.inbox_size ? len : 0);
+  value_release(g->inbox, size);
 #endif
   g->shared.unhandled = g->unhandled_live;
 }

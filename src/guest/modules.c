@@ -263,22 +263,24 @@ OWN_FRAME static char *resolve(JSContext *ctx, const char *base, const char *nam
 
 /* ---- loading ---- */
 
-static int init_default(JSContext *ctx, JSModuleDef *definition) {
-  return JS_SetModuleExport(ctx, definition, "default", JS_GetModulePrivateValue(ctx, definition));
-}
-
-static JSModuleDef *load_json(guest *g, const char *name, const char *source, size_t len) {
-  JSContext *ctx = g->ctx;
-  JSValue value = JS_ParseJSON(ctx, source, len, name);
-  if (JS_IsException(value))
-    return NULL;
-  JSModuleDef *definition = JS_NewCModule(ctx, name, init_default);
+/* A module with one export, by the name under which `init` sets it. Takes `value`. */
+static JSModuleDef *module_of(JSContext *ctx, const char *name, const char *exported,
+                              JSModuleInitFunc *init, JSValue value) {
+  JSModuleDef *definition = JS_IsException(value) ? NULL : JS_NewCModule(ctx, name, init);
   if (!definition) {
     JS_FreeValue(ctx, value);
     return NULL;
   }
   JS_SetModulePrivateValue(ctx, definition, value);
-  return JS_AddModuleExport(ctx, definition, "default") < 0 ? NULL : definition;
+  return JS_AddModuleExport(ctx, definition, exported) < 0 ? NULL : definition;
+}
+
+static int init_default(JSContext *ctx, JSModuleDef *definition) {
+  return JS_SetModuleExport(ctx, definition, "default", JS_GetModulePrivateValue(ctx, definition));
+}
+
+static JSModuleDef *load_json(guest *g, const char *name, const char *source, size_t len) {
+  return module_of(g->ctx, name, "default", init_default, JS_ParseJSON(g->ctx, source, len, name));
 }
 
 static JSValue global_deferred(JSContext *ctx) {
@@ -297,17 +299,10 @@ static int init_deferred(JSContext *ctx, JSModuleDef *definition) {
 static JSModuleDef *load_deferred(const import_site *at) {
   JSContext *ctx = at->g->ctx;
   JSValue deferred = global_deferred(ctx);
-  if (JS_IsUndefined(deferred)) {
-    refuse(at, "ERR_MODULE_NOT_FOUND", "Cannot import '" DEFERRED "': nothing runs tasks here");
-    return NULL;
-  }
-  JSModuleDef *definition = JS_NewCModule(ctx, DEFERRED, init_deferred);
-  if (!definition) {
-    JS_FreeValue(ctx, deferred);
-    return NULL;
-  }
-  JS_SetModulePrivateValue(ctx, definition, deferred);
-  return JS_AddModuleExport(ctx, definition, "Deferred") < 0 ? NULL : definition;
+  if (!JS_IsUndefined(deferred))
+    return module_of(ctx, DEFERRED, "Deferred", init_deferred, deferred);
+  refuse(at, "ERR_MODULE_NOT_FOUND", "Cannot import '" DEFERRED "': nothing runs tasks here");
+  return NULL;
 }
 
 /* Adds a line to the trace of the pending exception, if it is an error. */

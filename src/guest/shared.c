@@ -62,6 +62,14 @@ static ticket **bucket_of(const uint8_t bytes[SHARED_TICKET]) {
   return &tickets[bytes[0] % BUCKETS];
 }
 
+/* Under the lock. Where it is, or would be. */
+static ticket **find(const uint8_t bytes[SHARED_TICKET]) {
+  ticket **at = bucket_of(bytes);
+  while (*at && memcmp((*at)->bytes, bytes, SHARED_TICKET) != 0)
+    at = &(*at)->next;
+  return at;
+}
+
 bool shared_ticket_put(const uint8_t bytes[SHARED_TICKET], void *block, size_t len) {
   ticket *made = mem_new(NULL, 1, sizeof *made);
   if (!made)
@@ -81,10 +89,7 @@ bool shared_ticket_put(const uint8_t bytes[SHARED_TICKET], void *block, size_t l
 
 void *shared_ticket_take(const uint8_t bytes[SHARED_TICKET], size_t *len) {
   pthread_mutex_lock(&lock);
-  ticket **at = bucket_of(bytes);
-  while (*at && memcmp((*at)->bytes, bytes, SHARED_TICKET) != 0)
-    at = &(*at)->next;
-  ticket *found = *at;
+  ticket **at = find(bytes), *found = *at;
   if (found) {
     *at = found->next;
     atomic_fetch_sub_explicit(&in_flight, 1, memory_order_relaxed);
@@ -104,25 +109,41 @@ size_t shared_in_flight(void) {
 
 /* ---- messages ---- */
 
-/* Looks for the bytes that stand before a ticket. Others that look alike do no harm:
- * nobody holds a ticket of that name. */
-void value_release(const void *bytes, size_t len) {
+/* The next bytes that may be a ticket, by what stands before one; NULL: none. */
+static const uint8_t *next_ticket(const uint8_t *at, const uint8_t *end) {
   static const uint8_t before[] = {0xda,
                                    SHARED_TAG >> 24,
                                    (SHARED_TAG >> 16) & 0xff,
                                    (SHARED_TAG >> 8) & 0xff,
                                    SHARED_TAG & 0xff,
                                    0x40 | SHARED_TICKET};
+  at = memmem(at, (size_t)(end - at), before, sizeof before);
+  if (!at || SHARED_TICKET > end - at - (ptrdiff_t)sizeof before)
+    return NULL;
+  return at + sizeof before;
+}
+
+/* Bytes that look alike do no harm: nobody holds a ticket of that name. */
+void value_release(const void *bytes, size_t len) {
   if (!bytes || shared_in_flight() == 0)
     return;
   const uint8_t *at = bytes, *end = at + len;
-  while ((at = memmem(at, (size_t)(end - at), before, sizeof before))) {
+  while ((at = next_ticket(at, end))) {
     size_t block_len;
-    at += sizeof before;
-    if (SHARED_TICKET > end - at)
-      return;
     void *block = shared_ticket_take(at, &block_len);
     if (block)
       shared_drop(block);
   }
+}
+
+bool value_is_shared(const void *bytes, size_t len) {
+  if (!bytes || shared_in_flight() == 0)
+    return false;
+  const uint8_t *at = bytes, *end = at + len;
+  bool is = false;
+  pthread_mutex_lock(&lock);
+  while (!is && (at = next_ticket(at, end)))
+    is = *find(at) != NULL;
+  pthread_mutex_unlock(&lock);
+  return is;
 }

@@ -39,5 +39,8 @@ size_t shared_in_flight(void);
  * with values of a trusted guest that is dropped, whole or in part, read or not. Costs
  * nothing while no ticket is out; the bytes need not be well-formed. */
 void value_release(const void *bytes, size_t len);
+/* Whether a message names shared memory: it can be read once, and what comes of each
+ * reading is the same memory. As cheap as value_release(). */
+bool value_is_shared(const void *bytes, size_t len);
 
 #endif

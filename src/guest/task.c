@@ -5,16 +5,17 @@
 #include "guest/call.h"
 #include "guest/deferred.h"
 #include "guest/engine_function.h"
+#include "guest/engine_object.h"
 #include "guest/shared.h"
 
-#define HASH_LEN 16
 #define BUCKETS 64u
 #define ARGUMENTS_MAX 65534u
+#define MADE_MAX 16u
 
 /* A function that was sent. */
 typedef struct task_function {
   struct task_function *next;
-  uint8_t hash[HASH_LEN];
+  uint8_t hash[WIRE_HASH];
   JSValue function; /* owned */
   JSAtom *names;    /* globals it calls itself by; owned, as the atoms */
   uint32_t names_count;
@@ -29,13 +30,16 @@ typedef struct guest_task {
   task_function *running; /* NULL: it was dropped meanwhile, or there is none */
   uint32_t serial;        /* of this guest's tasks */
   JSValue outcome;        /* owned; what it settled with */
+  /* What results were lists of, in turn: the next task makes such objects again. */
+  engine_stages made[MADE_MAX];
+  uint32_t made_next;
 } guest_task;
 
 /* ---- functions ---- */
 
 static task_function **find_function(guest_task *task, const uint8_t *hash) {
   task_function **at = &task->functions[hash[0] % BUCKETS];
-  while (*at && memcmp((*at)->hash, hash, HASH_LEN) != 0)
+  while (*at && memcmp((*at)->hash, hash, WIRE_HASH) != 0)
     at = &(*at)->next;
   return at;
 }
@@ -108,7 +112,7 @@ void task_code(guest *g, cbor_in *fields) {
   const uint8_t *hash, *bytes;
   size_t hash_len, len;
   if (cbor_get_array(fields, &count) != CBOR_OK || count != 5 ||
-      cbor_get_bytes(fields, &hash, &hash_len) != CBOR_OK || hash_len != HASH_LEN ||
+      cbor_get_bytes(fields, &hash, &hash_len) != CBOR_OK || hash_len != WIRE_HASH ||
       cbor_get_bytes(fields, &bytes, &len) != CBOR_OK)
     return;
   task_function *function = make_task(g) ? js_mallocz(g->ctx, sizeof *function) : NULL;
@@ -118,7 +122,7 @@ void task_code(guest *g, cbor_in *fields) {
   }
   task_function **at = find_function(g->task, hash);
   function->function = JS_UNDEFINED;
-  memcpy(function->hash, hash, HASH_LEN);
+  memcpy(function->hash, hash, WIRE_HASH);
   if (*at || !read_function(g, bytes, len, function)) {
     free_function(g, function);
     forget_exception(g);
@@ -130,7 +134,7 @@ void task_code(guest *g, cbor_in *fields) {
 void task_code_drop(guest *g, cbor_in *hash) {
   const uint8_t *bytes;
   size_t len;
-  if (!g->task || cbor_get_bytes(hash, &bytes, &len) != CBOR_OK || len != HASH_LEN)
+  if (!g->task || cbor_get_bytes(hash, &bytes, &len) != CBOR_OK || len != WIRE_HASH)
     return;
   task_function **at = find_function(g->task, bytes), *gone = *at;
   if (!gone || gone == g->task->running)
@@ -299,6 +303,29 @@ static void send_outcome(guest *g) {
   scratch_release(g, out);
 }
 
+static bool is_made(const guest_task *task, const engine_shape *shape) {
+  for (uint32_t i = 0; i < MADE_MAX; i++) {
+    const engine_stages *made = &task->made[i];
+    if (made->count > 0 && made->shapes[made->count - 1] == shape)
+      return true;
+  }
+  return false;
+}
+
+void task_makes(guest *g, JSValueConst object) {
+  guest_task *task = g->task;
+  engine_shape *shape = task ? engine_shape_of(g->ctx, object) : NULL;
+  if (!shape)
+    return;
+  if (!is_made(task, shape)) {
+    engine_stages *made = &task->made[task->made_next++ % MADE_MAX];
+    engine_stages_free(g->ctx, made);
+    if (engine_stages_make(g->ctx, shape, made) < 0)
+      forget_exception(g); /* it is only slower */
+  }
+  engine_shape_free(g->ctx, shape);
+}
+
 /* ---- the end ---- */
 
 static void bind_names(guest *g, const task_function *function, bool bind) {
@@ -422,7 +449,7 @@ void task_start(guest *g, uint64_t id, cbor_in *fields) {
   task->serial++;
   task_function *function = NULL;
   if (cbor_get_array(fields, &count) == CBOR_OK && count == 2 &&
-      cbor_get_bytes(fields, &hash, &len) == CBOR_OK && len == HASH_LEN)
+      cbor_get_bytes(fields, &hash, &len) == CBOR_OK && len == WIRE_HASH)
     function = *find_function(task, hash);
   if (function) {
     call_function(g, function, fields);
@@ -443,10 +470,8 @@ JSValue task_progress(JSContext *ctx, JSValueConst this_value, int argc, JSValue
     return JS_ThrowTypeError(ctx, "Deferred.progress is called by the function that runs");
   cbor_out own, *out = scratch_take(g, &own, WIRE_MESSAGE_MAX);
   int failed = put_value(g, out, argc > 0 ? argv[0] : JS_UNDEFINED, "progress");
-  if (!failed) {
+  if (!failed)
     outbox_put(g, WIRE_PROGRESS, g->task->id, out->data, out->len);
-    platform_flush(g); /* the turn may be long */
-  }
   scratch_release(g, out);
   platform_flush(g); /* a function that computes for long tells it meanwhile */
   return failed ? JS_EXCEPTION : JS_UNDEFINED;
@@ -461,6 +486,8 @@ void task_free(guest *g) {
       next = at->next;
       free_function(g, at);
     }
+  for (uint32_t i = 0; i < MADE_MAX; i++)
+    engine_stages_free(g->ctx, &task->made[i]);
   JS_FreeValue(g->ctx, task->outcome);
   js_free_rt(g->rt, task);
   g->task = NULL;

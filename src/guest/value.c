@@ -7,6 +7,7 @@
 #include "guest/engine_object.h"
 #include "guest/guest.h"
 #include "guest/shared.h"
+#include "guest/task.h"
 
 #define PATH_MAX_TEXT 200
 
@@ -29,6 +30,9 @@ typedef struct encoder {
   unsigned root_number; /* follows it, when not 0 */
   /* By level: the shape of the object that was read last; owned, NULL for none. */
   engine_shape *alike[ALIKE];
+#ifndef __wasm__
+  bool told[ALIKE]; /* that there are several like it */
+#endif
 } encoder;
 
 static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth);
@@ -350,8 +354,14 @@ static int encode_members(encoder *e, JSValueConst object, const engine_shape *s
 
 static int encode_object(encoder *e, JSValueConst object, const step *at, unsigned depth) {
   engine_shape **alike = &e->alike[depth % ALIKE], *shape = *alike;
+  bool again = shape && engine_has_shape(object, shape);
   *alike = NULL; /* objects within may be noted in its place */
-  if (!shape || !engine_has_shape(object, shape)) {
+#ifndef __wasm__
+  if (again && !e->told[depth % ALIKE] && e->mode == VALUE_TASK)
+    task_makes(guest_of(e->ctx), object);
+  e->told[depth % ALIKE] = again;
+#endif
+  if (!again) {
     engine_shape_free(e->ctx, shape);
     shape = engine_shape_to_read(e->ctx, object);
   }
@@ -591,7 +601,7 @@ static int encode(encoder *e, JSValueConst value, const step *at, unsigned depth
 
 int value_encode(JSContext *ctx, cbor_out *out, JSValueConst value, value_mode mode,
                  const char *root, unsigned root_number) {
-  encoder e = {ctx, out, mode, root, root_number, {NULL}};
+  encoder e = {.ctx = ctx, .out = out, .mode = mode, .root = root, .root_number = root_number};
   int failed = encode(&e, value, NULL, 0);
   for (unsigned i = 0; i < ALIKE; i++)
     engine_shape_free(ctx, e.alike[i]);

@@ -17,10 +17,42 @@
 #define FALSE_BYTE 0xf4u
 #define TRUE_BYTE 0xf5u
 
-static JSValue decode(guest *g, cbor_in *in, unsigned depth);
+/* `like` is what stands at the same place of the value before, if there is such: texts
+ * that are the same again are not made anew. JS_UNDEFINED: nothing is known. */
+static JSValue decode_item(guest *g, cbor_in *in, unsigned depth, JSValueConst like);
 
 static JSValue malformed(guest *g) {
   return JS_ThrowInternalError(g->ctx, "a host value is malformed");
+}
+
+/* Most of a message: small integers, short texts, booleans. JS_UNINITIALIZED: the next
+ * item is another, or is cut off. */
+static inline JSValue decode_short(guest *g, cbor_in *in, JSValueConst like) {
+  if (in->at == in->end)
+    return JS_UNINITIALIZED;
+  unsigned first = *in->at, len = first - SHORT_TEXT;
+  if (first < SHORT) {
+    in->at++;
+    return JS_NewInt32(g->ctx, (int32_t)first);
+  }
+  if (len < SHORT && len < (size_t)(in->end - in->at)) {
+    const char *text = (const char *)in->at + 1;
+    in->at += 1 + len;
+    return engine_text_new(g->ctx, text, len, like);
+  }
+  if (first != FALSE_BYTE && first != TRUE_BYTE)
+    return JS_UNINITIALIZED;
+  in->at++;
+  return JS_NewBool(g->ctx, first == TRUE_BYTE);
+}
+
+static inline JSValue decode_like(guest *g, cbor_in *in, unsigned depth, JSValueConst like) {
+  JSValue value = decode_short(g, in, like);
+  return JS_IsUninitialized(value) ? decode_item(g, in, depth, like) : value;
+}
+
+static JSValue decode(guest *g, cbor_in *in, unsigned depth) {
+  return decode_like(g, in, depth, JS_UNDEFINED);
 }
 
 static JSValue decode_integer(JSContext *ctx, const cbor_item *item) {
@@ -69,7 +101,16 @@ static JSValue decode_date(guest *g, cbor_in *in) {
   return JS_NewDate(g->ctx, ms);
 }
 
-static JSValue decode_array(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
+/* What the next element of `array` is likely to be. */
+static JSValueConst next_like(JSValueConst array, uint64_t i, JSValueConst like) {
+  JSValueConst found = JS_UNDEFINED;
+  if (!(JS_IsObject(like) && engine_array_at(like, (int64_t)i, &found)) && i > 0)
+    engine_array_at(array, (int64_t)i - 1, &found);
+  return found;
+}
+
+static JSValue decode_array(guest *g, const cbor_item *head, cbor_in *in, unsigned depth,
+                            JSValueConst like) {
   uint32_t room = head->indefinite ? 0 : head->n < ROOM_MAX ? (uint32_t)head->n : ROOM_MAX;
   JSValue array = engine_array_new(g->ctx, room);
   cbor_item next;
@@ -77,7 +118,8 @@ static JSValue decode_array(guest *g, const cbor_item *head, cbor_in *in, unsign
     if (head->indefinite ? cbor_peek(in, &next) == CBOR_OK && next.kind == CBOR_BREAK
                          : i == head->n)
       break;
-    JSValue item = i < INT32_MAX ? decode(g, in, depth + 1) : malformed(g);
+    JSValue item =
+        i < INT32_MAX ? decode_like(g, in, depth + 1, next_like(array, i, like)) : malformed(g);
     if (JS_IsException(item) || engine_array_push(g->ctx, array, item) < 0) {
       JS_FreeValue(g->ctx, array);
       return JS_EXCEPTION;
@@ -159,11 +201,13 @@ static JSValue object_so_far(guest *g, const engine_shape *shape, JSValue *value
 
 /* With the names of `shape` as long as they are met: then no property is looked for. */
 static JSValue decode_alike(guest *g, engine_shape *shape, const cbor_item *head, cbor_in *in,
-                            unsigned depth) {
+                            unsigned depth, JSValueConst like) {
   JSValue values[ENGINE_SHAPE_MAX];
   uint32_t count = 0;
+  bool is_like = JS_IsObject(like) && engine_has_shape(like, shape);
   while (count < head->n && take_name(g, shape, count, in)) {
-    values[count] = decode(g, in, depth + 1);
+    values[count] =
+        decode_like(g, in, depth + 1, is_like ? engine_member_at(like, count) : JS_UNDEFINED);
     if (JS_IsException(values[count])) {
       while (count > 0)
         JS_FreeValue(g->ctx, values[--count]);
@@ -176,12 +220,13 @@ static JSValue decode_alike(guest *g, engine_shape *shape, const cbor_item *head
   return decode_members(g, object_so_far(g, shape, values, count), count, head, in, depth);
 }
 
-static JSValue decode_object(guest *g, const cbor_item *head, cbor_in *in, unsigned depth) {
+static JSValue decode_object(guest *g, const cbor_item *head, cbor_in *in, unsigned depth,
+                             JSValueConst like) {
   engine_shape **alike = &g->alike[depth % GUEST_ALIKE];
   engine_shape *shape = *alike;
   if (shape && !head->indefinite && head->n == engine_shape_count(shape)) {
     *alike = NULL; /* objects within may be noted in its place */
-    JSValue object = decode_alike(g, shape, head, in, depth);
+    JSValue object = decode_alike(g, shape, head, in, depth, like);
     engine_shape_free(g->ctx, *alike);
     *alike = shape;
     return object;
@@ -383,35 +428,9 @@ static JSValue decode_tagged(guest *g, uint64_t tag, cbor_in *in, unsigned depth
   }
 }
 
-/* Most of a message: small integers, short texts, booleans. JS_UNINITIALIZED: the next
- * item is another, or is cut off. */
-static JSValue decode_short(guest *g, cbor_in *in) {
-  if (in->at == in->end)
-    return JS_UNINITIALIZED;
-  unsigned first = *in->at, len = first - SHORT_TEXT;
-  if (first < SHORT) {
-    in->at++;
-    return JS_NewInt32(g->ctx, (int32_t)first);
-  }
-  if (len < SHORT && len < (size_t)(in->end - in->at)) {
-    const char *text = (const char *)in->at + 1;
-    in->at += 1 + len;
-    return JS_NewStringLen(g->ctx, text, len);
-  }
-  if (first != FALSE_BYTE && first != TRUE_BYTE)
-    return JS_UNINITIALIZED;
-  in->at++;
-  return JS_NewBool(g->ctx, first == TRUE_BYTE);
-}
-
-static JSValue decode(guest *g, cbor_in *in, unsigned depth) {
+static JSValue decode_item(guest *g, cbor_in *in, unsigned depth, JSValueConst like) {
   cbor_item item;
-  if (depth > WIRE_DEPTH_MAX)
-    return malformed(g);
-  JSValue value = decode_short(g, in);
-  if (!JS_IsUninitialized(value))
-    return value;
-  if (cbor_next(in, &item) != CBOR_OK)
+  if (depth > WIRE_DEPTH_MAX || cbor_next(in, &item) != CBOR_OK)
     return malformed(g);
   switch (item.kind) {
   case CBOR_UINT:
@@ -421,11 +440,11 @@ static JSValue decode(guest *g, cbor_in *in, unsigned depth) {
     return item.indefinite ? malformed(g) : JS_NewArrayBufferCopy(g->ctx, item.bytes, item.len);
   case CBOR_TEXT:
     return item.indefinite ? malformed(g)
-                           : JS_NewStringLen(g->ctx, (const char *)item.bytes, item.len);
+                           : engine_text_new(g->ctx, (const char *)item.bytes, item.len, like);
   case CBOR_ARRAY:
-    return decode_array(g, &item, in, depth);
+    return decode_array(g, &item, in, depth, like);
   case CBOR_MAP:
-    return decode_object(g, &item, in, depth);
+    return decode_object(g, &item, in, depth, like);
   case CBOR_TAG:
     return decode_tagged(g, item.n, in, depth);
   case CBOR_BOOL:

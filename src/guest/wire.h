@@ -14,7 +14,9 @@
 #ifndef VOW_GUEST_WIRE_H
 #define VOW_GUEST_WIRE_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Every message: this header, then `len` bytes, then padding up to 8. */
 typedef struct wire_header {
@@ -24,6 +26,22 @@ typedef struct wire_header {
 } wire_header;
 
 #define WIRE_ALIGN(n) (((n) + 7u) & ~(uint32_t)7)
+
+/* The body of the message at `*at`, which moves behind it. NULL: it is cut short. What
+ * pads the last one may be missing. */
+static inline const uint8_t *wire_next(const uint8_t *bytes, size_t len, size_t *at,
+                                       wire_header *header) {
+  if (len - *at < sizeof *header)
+    return NULL;
+  memcpy(header, bytes + *at, sizeof *header);
+  *at += sizeof *header;
+  const uint8_t *body = bytes + *at;
+  if (header->len > len - *at)
+    return NULL;
+  size_t padded = ((size_t)header->len + 7) & ~(size_t)7;
+  *at += padded < len - *at ? padded : len - *at;
+  return body;
+}
 
 enum {
   /* host to guest */
@@ -55,7 +73,7 @@ enum {
 
   /* Deferred: functions that a worker's guest runs (natively only). The main guest
    * tells the host, and the host its workers. */
-  WIRE_CODE, /* both ways, array: hash (bytes, 16), bytecode (bytes), source (text), function
+  WIRE_CODE, /* both ways, array: hash (bytes, WIRE_HASH), bytecode (bytes), source (text), function
               * name (text), file (text); before the first call or task that names it */
   WIRE_REJECT_VALUE, /* to the main guest: the thrown value; the call is rejected with exactly that
                       */
@@ -97,6 +115,9 @@ enum {
 #define WIRE_ERROR_STACK "stack"
 #define WIRE_ERROR_SHOWN "shown"         /* all of it as the console shows it; of a program */
 #define WIRE_ERROR_OPERATION "operation" /* array: id, name, attempts */
+
+/* WIRE_CODE: what a function is known by, the first bytes of the SHA-256 of its bytecode. */
+#define WIRE_HASH 16u
 
 /* Shared words at a fixed place in the guest's memory. */
 typedef struct wire_shared {

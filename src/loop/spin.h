@@ -14,6 +14,8 @@
 /* At most so long: being woken on another core takes 15 to 30 us, and what is expected
  * once that has happened comes within one or two. */
 #define SPIN_NS 50000u
+/* So often it is looked before that: about a microsecond. */
+#define SPIN_PAUSES 30u
 /* Others want this core: giving it to them is no way to wait. */
 #define SPIN_LATE_NS 150000u
 /* What is waited for in vain is waited for more rarely: once in 2^misses times. */
@@ -24,6 +26,24 @@ typedef struct spin {
   uint32_t misses, skips;
 } spin;
 
+static inline void spin_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Before the core is offered to others, which takes a system call. */
+static inline bool spin_briefly(bool (*is_so)(const void *what), const void *what) {
+  bool seen = false;
+  for (unsigned i = 0; i < SPIN_PAUSES && !seen; i++) {
+    spin_pause();
+    seen = is_so(what);
+  }
+  return seen;
+}
+
 /* True when `is_so(what)` has become true. The core is given to whoever wants it meanwhile,
  * so that it works on a single one too. */
 static inline bool spin_for(spin *spin, bool (*is_so)(const void *what), const void *what) {
@@ -33,8 +53,10 @@ static inline bool spin_for(spin *spin, bool (*is_so)(const void *what), const v
     spin->skips--;
     return false;
   }
+  bool seen = spin_briefly(is_so, what);
+  if (seen)
+    return true;
   uint64_t start = uv_hrtime(), waited;
-  bool seen;
   do {
     sched_yield();
     seen = is_so(what);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cbor.h"
 #include "core/mem.h"
 #include "core/op.h"
 #include "guest/wire.h"
@@ -14,7 +15,8 @@ typedef struct host_call host_call;
 struct shard;
 
 /* What holds for every call of a kind. A call may tighten it, never loosen it.
- * Zero in a field: not used. It has no effect before host_kinds_open(). */
+ * Zero in a field: not used. It has no effect before host_kinds_open(). An answer with
+ * shared memory of trusted code serves its own call only. */
 typedef struct host_policy {
   uint64_t timeout_ms;                 /* of one operation, at most the run's own */
   uint32_t attempts;                   /* at most; only errors marked transient are retried; more
@@ -117,6 +119,9 @@ void *host_call_run_user(const host_call *call);
  * (deadline, cancel, end of the run), also when `stop` is still to be called; the
  * answer is counted as late and dropped. */
 bool host_call_fulfil(host_call *call, const void *value, size_t len);
+/* The same with a value that a trusted guest of this process has encoded: it is not
+ * checked again. */
+bool host_call_fulfil_encoded(host_call *call, const void *value, size_t len);
 bool host_call_reject(host_call *call, const host_error *error);
 /* As host_call_reject(), and the guest's promise is rejected with exactly `value`;
  * `error` is what the record, and whoever shares the answer, gets. */
@@ -128,6 +133,9 @@ bool host_call_reject_value(host_call *call, const host_error *error, const void
  * progress is told to the guest that made the call. False: it is malformed, or the
  * run takes no more. May call `answer`. */
 bool host_call_message(host_call *call, const wire_header *header, const uint8_t *body);
+/* WIRE_TIMER_START of such a guest, which the handler serves itself: the delay, and with
+ * `debug` where script started it, else NULL. False: it is malformed. Any thread. */
+bool host_timer_read(cbor_in *body, uint64_t *delay_ns, const char **site, size_t *site_len);
 /* Cancels what is nested in `call`; nothing of it is answered any more. */
 void host_call_end_nested(host_call *call);
 

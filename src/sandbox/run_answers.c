@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guest/shared.h"
 #include "sandbox/run_int.h"
 
 #define DETAIL_BYTES_MAX 200u
@@ -265,8 +266,11 @@ static bool finish(host_call *call, const outcome *outcome) {
   uint64_t now = run_now();
   bool live = find_live(call, &info, now);
   if (live) {
+    /* Before it is read: memory that is shared is one call's alone. The first of those
+     * that wait for the same answer starts a handler of its own then. */
+    bool serves = run_call_shares_answer(call) && !value_is_shared(outcome->value, outcome->len);
     deliver(call, outcome, now);
-    if (call->kind->state) {
+    if (serves) {
       settle_followers(call, outcome, now);
       keep(call, outcome, now);
     }
@@ -284,6 +288,10 @@ bool host_call_fulfil(host_call *call, const void *value, size_t len) {
       "ApiError", "MALFORMED", "the operation answered with no value that can cross", false};
   if (cbor_check(value, len, &limits) != CBOR_OK)
     return host_call_reject(call, &unreadable);
+  return host_call_fulfil_encoded(call, value, len);
+}
+
+bool host_call_fulfil_encoded(host_call *call, const void *value, size_t len) {
   host_call_hold(call, 0); /* the message takes its place */
   return finish(call, &(outcome){.state = OP_FULFILLED, .value = value, .len = len});
 }

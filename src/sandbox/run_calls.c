@@ -183,13 +183,17 @@ static host_call *new_call(run *run, host_call *parent, uint64_t wire_id,
   return call;
 }
 
+bool run_call_shares_answer(const host_call *call) {
+  const host_policy *policy = &call->kind->policy;
+  return call->kind->state && (policy->cache_ms || policy->cache_error_ms || policy->single_flight);
+}
+
 /* The deterministic encoding of the arguments, if the kind keeps or shares answers.
  * Without one (memory is short) the call shares nothing. */
 static void put_key(const host_call *call, cbor_out *key) {
   static const cbor_limits limits = {WIRE_DEPTH_MAX + 8, WIRE_NODES_MAX, WIRE_MESSAGE_MAX};
-  const host_policy *policy = &call->kind->policy;
   cbor_out_init(key, shard_allocator(call->shard), 2 * (size_t)WIRE_MESSAGE_MAX);
-  if (call->kind->state && (policy->cache_ms || policy->cache_error_ms || policy->single_flight) &&
+  if (run_call_shares_answer(call) &&
       cbor_canonical(call->arguments, call->arguments_len, &limits, key) != CBOR_OK)
     cbor_out_free(key);
 }

@@ -267,6 +267,8 @@ void run_call_waits(const host_call *call);
 void run_calls_detach(run *run, uint64_t now);
 void run_index_init(run *run);
 void run_index_free(run *run);
+/* Whether answers of its kind serve equal calls, now or later. */
+bool run_call_shares_answer(const host_call *call);
 host_call *run_call_numbered(const run *run, uint64_t number);
 void run_call_free(host_call *call);
 /* Whether a SETTLED event for `call` waits to be taken. Only deadlines and

@@ -399,14 +399,8 @@ bool run_drain(void *user, const uint8_t *bytes, size_t len) {
   size_t at = 0;
   while (at < len && run->failure.kind == RUN_KIND_NONE && !run->exited) {
     wire_header header;
-    bool ok = len - at >= sizeof header;
-    if (ok) {
-      memcpy(&header, bytes + at, sizeof header);
-      at += sizeof header;
-      ok = header.len <= len - at && on_message(run, &header, bytes + at);
-      at += room_for(header.len) - sizeof header;
-    }
-    if (!ok)
+    const uint8_t *body = wire_next(bytes, len, &at, &header);
+    if (!body || !on_message(run, &header, body))
       run_fail(run, RUN_KIND_INTERNAL, "the guest sent a malformed message");
   }
   if (!run_has_room(run, 0))

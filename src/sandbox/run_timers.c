@@ -87,7 +87,7 @@ static void no_timer(run *run, op_status status) {
 }
 
 /* The delay, or with `debug` an array of it and the site. */
-static bool read_timer(cbor_in *body, double *ms, const char **site, size_t *site_len) {
+static bool read_fields(cbor_in *body, double *ms, const char **site, size_t *site_len) {
   cbor_item item;
   uint64_t count;
   *site = NULL;
@@ -98,19 +98,26 @@ static bool read_timer(cbor_in *body, double *ms, const char **site, size_t *sit
   return cbor_get_number(body, ms) == CBOR_OK;
 }
 
-bool run_timer_start(run *run, uint64_t wire_id, cbor_in *body) {
+bool host_timer_read(cbor_in *body, uint64_t *delay_ns, const char **site, size_t *site_len) {
   double ms;
+  if (!read_fields(body, &ms, site, site_len) || !(ms >= 0) || ms > LONGEST_TIMER_MS)
+    return false;
+  *delay_ns = (uint64_t)(ms * (double)NS_PER_MS);
+  return true;
+}
+
+bool run_timer_start(run *run, uint64_t wire_id, cbor_in *body) {
+  uint64_t delay_ns;
   const char *site;
   size_t site_len = 0;
-  if (!read_timer(body, &ms, &site, &site_len) || !(ms >= 0) || ms > LONGEST_TIMER_MS)
+  if (!host_timer_read(body, &delay_ns, &site, &site_len))
     return false;
   if (run->settled && !run->program)
     return true; /* the run only waits for operations now */
   op_id id;
   op_status status = OP_E_NOMEM;
   if (make_room(run))
-    status =
-        op_timer_start(run->scope, (uint64_t)(ms * (double)NS_PER_MS), wire_id, run_now(), &id);
+    status = op_timer_start(run->scope, delay_ns, wire_id, run_now(), &id);
   if (status != OP_OK) {
     no_timer(run, status);
     return false;

@@ -168,7 +168,10 @@ static vow_status start(vow_task_pool *pool, const vow_task_spec *spec, vow_task
       *started = task;
     uv_mutex_lock(&pool->lock);
     status = submit(task, spec, now);
-    task_unlock(pool, now, &after);
+    after.sooner = status == VOW_OK;
+    if (status == VOW_OK)
+      task_take_events(pool, now, &after);
+    task_unlock(pool, &after);
   }
   if (status == VOW_OK)
     return VOW_OK;
@@ -182,16 +185,20 @@ static vow_status start(vow_task_pool *pool, const vow_task_spec *spec, vow_task
 }
 
 vow_status vow_task_start(vow_task_pool *pool, const vow_task_spec *given, vow_task **started) {
-  vow_task_spec spec;
-  char fault[128];
+  vow_task_spec copy;
+  const vow_task_spec *spec = given;
   task_no_message();
   if (started)
     *started = NULL;
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  if (!task_spec_read(given, &spec, fault, sizeof fault))
-    return task_refuse(pool, "%s", fault);
-  return start(pool, &spec, started);
+  if (!given || given->size != sizeof copy) {
+    if (!given || !task_copy_options(&copy, sizeof copy, given))
+      return task_refuse(pool, "size: it is not set, or the spec is of a newer version");
+    spec = &copy;
+  }
+  const char *fault = task_spec_fault(spec);
+  return fault ? task_refuse(pool, "%s", fault) : start(pool, spec, started);
 }
 
 vow_status vow_task_run(vow_task_pool *pool, const vow_task_spec *spec, vow_task **task) {
@@ -242,7 +249,9 @@ vow_status vow_task_cancel(vow_task *task) {
   bool live = vow_task_state(task) < VOW_FULFILLED;
   if (live)
     op_cancel(pool->table, task->id, now);
-  task_unlock(pool, now, &after);
+  if (live)
+    task_take_events(pool, now, &after);
+  task_unlock(pool, &after);
   return live ? VOW_OK : VOW_LATE;
 }
 

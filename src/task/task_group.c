@@ -213,7 +213,7 @@ static void fail_for_good(vow_task *group, uint64_t now, task_after *after) {
 
 static void fail(vow_task *group, uint64_t now, task_after *after) {
   const vow_task *member = failed_member(group);
-  if (task_again(group, member ? member->result.error_type : "AggregateError", now))
+  if (task_again(group, member ? member->result.error_type : "AggregateError", now, after))
     task_group_leave(group);
   else
     fail_for_good(group, now, after);
@@ -276,13 +276,15 @@ static bool begin_anew(vow_task *group, uint64_t now, task_after *after) {
 
 void task_group_begin(vow_task *group, uint64_t now, task_after *after) {
   group->place = TASK_GROUP;
+  if (group->result.attempts > 0 && !begin_anew(group, now, after)) {
+    fail_for_good(group, now, after);
+    return;
+  }
   uint32_t attempt = ++group->result.attempts;
   atomic_store_explicit(&group->state, VOW_RUNNING, memory_order_relaxed);
   if (task_is_recorded(group))
     task_record(group, (task_event){.kind = TASK_EVENT_STARTED, .now_ns = now, .attempt = attempt});
-  if (attempt > 1 && !begin_anew(group, now, after))
-    fail_for_good(group, now, after);
-  else if (group->members->count == 0)
+  if (group->members->count == 0)
     succeed(group, now, after);
 }
 

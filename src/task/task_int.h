@@ -134,9 +134,9 @@ typedef struct task_after {
   task_members *dropped; /* of earlier attempts */
   task_done *tells;
   const sleeper *asleep; /* woken, and to be roused */
-  task_runner *runners;  /* to be sent */
-  uint32_t fresh;        /* and so many to be made */
-  bool poke;             /* the keeper */
+  bool hires;            /* a runner: */
+  task_runner *runner;   /* NULL: one that is to be made */
+  bool sooner;           /* something may be due sooner than the keeper wakes */
   bool no_hire;          /* no thread can be had now */
 } task_after;
 
@@ -155,10 +155,11 @@ struct vow_task_pool {
   task_audit *audit; /* NULL: none */
   metrics *metrics;  /* likewise */
   vow_task *ready_first, *ready_last;
-  uint32_t ready;
+  atomic_uint ready; /* changed under the lock */
   /* Runners on their way to what is ready; those that have a task and a place; those that are
    * parked. While anything is ready one of the first two is not 0. */
   uint32_t coming, working, parked;
+  bool lingers;                        /* one of those that come looks for a while before it goes */
   task_runner *all;                    /* of them, ever made */
   _Atomic(task_runner *) free;         /* put without the lock, taken under it */
   task_runner *stop_first, *stop_last; /* told to stop, by time */
@@ -218,11 +219,12 @@ bool task_copy_options(void *to, size_t size, const void *from);
 
 /* ---- task_settle.c ---- */
 
-/* Takes the events of the table, sees to it that what is ready has runners, gives the lock
- * back, and does what is to be done then. */
-void task_unlock(vow_task_pool *pool, uint64_t now, task_after *after);
-/* Takes the table's events: tasks become ready, are settled, are told to stop. */
+/* Takes the table's events: tasks become ready, are settled, are told to stop. Whatever may
+ * have raised some is followed by this before the lock is given back. */
 void task_take_events(vow_task_pool *pool, uint64_t now, task_after *after);
+/* Sees to it that what is ready has runners, gives the lock back, and does what is to be done
+ * then. */
+void task_unlock(vow_task_pool *pool, task_after *after);
 /* It has settled: `result` has value or error if it is by result. Wakes and tells. */
 void task_settle(vow_task *task, vow_state state, uint64_t now, task_after *after);
 /* It is settled, and its callback has returned or will not be called: once for each. */
@@ -234,7 +236,7 @@ void task_reject(vow_task *task, const char *type, const char *message, uint64_t
 void task_unready(vow_task *task);
 
 /* A failed attempt is followed by another one, after a delay: it is away until that. */
-bool task_again(vow_task *task, const char *error, uint64_t now);
+bool task_again(vow_task *task, const char *error, uint64_t now, task_after *after);
 
 /* ---- task_group.c ---- */
 
@@ -279,15 +281,20 @@ uint64_t task_until(uint64_t now, uint64_t limit_ms);
 
 /* ---- task_run.c ---- */
 
-/* Before the lock is given back: takes runners for what is ready. */
+/* Nobody is on the way to what is ready. One is enough: if more is ready when it comes it
+ * hires the next. So no more threads are woken than there is work for. */
+static inline bool task_is_short(const vow_task_pool *pool) {
+  return pool->coming == 0 && atomic_load_explicit(&pool->ready, memory_order_relaxed) > 0;
+}
+/* Before the lock is given back: takes a runner for it. */
 void task_hire(vow_task_pool *pool, task_after *after);
-/* After it: sends them. */
-void task_send(vow_task_pool *pool, task_after *after);
+/* After it: sends that; NULL: one has to be made. */
+void task_send(vow_task_pool *pool, task_runner *runner);
 /* The callback goes on though its task has settled: it is told. */
 void task_stop(task_runner *runner, uint64_t now, task_after *after);
 void task_unstop(task_runner *runner);
-/* The callback counts as ended: returned, or its thread is given up. Frees its place. */
-void task_returned(task_runner *runner, uint64_t now, task_after *after);
+/* Its thread is given up: for the table, and for those who wait, the callback has ended. */
+void task_give_up(task_runner *runner, uint64_t now, task_after *after);
 /* Parks the runner in the table, and takes it back. */
 void task_park(task_runner *runner);
 void task_unpark(task_runner *runner);

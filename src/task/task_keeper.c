@@ -29,7 +29,7 @@ bool task_retire(task_runner *runner, uint64_t now, task_after *after) {
   pool->holders++;
   if (task_is_recorded(runner->task))
     task_record(runner->task, (task_event){.kind = TASK_EVENT_RETIRED, .now_ns = now});
-  task_returned(runner, now, after);
+  task_give_up(runner, now, after);
   return true;
 }
 
@@ -42,8 +42,7 @@ static void retire_overdue(vow_task_pool *pool, uint64_t now, task_after *after)
 }
 
 static bool has_work(const task_after *after) {
-  return after->ended || after->unused || after->dropped || after->tells || after->asleep ||
-         after->runners || after->fresh;
+  return after->ended || after->unused || after->dropped || after->tells || after->asleep;
 }
 
 /* Under the lock, also at the end. */
@@ -70,8 +69,8 @@ static void keep(void *user) {
     task_take_events(pool, now, &after);
     retire_overdue(pool, now, &after);
     task_take_events(pool, now, &after);
-    if (has_work(&after) || pool->ready > pool->coming) {
-      task_unlock(pool, now, &after);
+    if (has_work(&after) || task_is_short(pool)) {
+      task_unlock(pool, &after);
       uv_mutex_lock(&pool->lock);
     } else {
       sleep_until_due(pool);
@@ -81,8 +80,9 @@ static void keep(void *user) {
 }
 
 bool task_keeper_start(vow_task_pool *pool) {
+  const uv_thread_options_t options = {.flags = UV_THREAD_NO_FLAGS};
   if (!pool->has_keeper)
-    pool->has_keeper = uv_thread_create(&pool->keeper, keep, pool) == 0;
+    pool->has_keeper = uv_thread_create_ex(&pool->keeper, &options, keep, pool) == 0;
   return pool->has_keeper;
 }
 

@@ -16,7 +16,7 @@ struct task_plan {
 
 /* ---- one spec ---- */
 
-static const char *fault_of(const vow_task_spec *spec) {
+const char *task_spec_fault(const vow_task_spec *spec) {
   if (spec->form > VOW_TASK_RACE)
     return "form: there is no such one";
   if ((spec->takes | spec->gives) & ~TASK_TYPES_ALL)
@@ -30,17 +30,6 @@ static const char *fault_of(const vow_task_spec *spec) {
   if (spec->form == VOW_TASK_RACE && spec->member_count == 0)
     return "members: a race needs one";
   return task_retry_fault(&spec->retry);
-}
-
-bool task_spec_read(const vow_task_spec *given, vow_task_spec *spec, char *fault, size_t size) {
-  const char *what = "the spec is NULL";
-  if (given && task_copy_options(spec, sizeof *spec, given))
-    what = fault_of(spec);
-  else if (given)
-    what = "size: it is not set, or the spec is of a newer version";
-  if (what)
-    snprintf(fault, size, "%s", what);
-  return !what;
 }
 
 /* ---- all of them ---- */
@@ -98,10 +87,14 @@ static bool measure_group(measure *m, const vow_task_spec *spec, const place *at
 
 static bool measure_member(measure *m, const vow_task_spec *given, const place *at,
                            unsigned depth) {
-  char what[128];
   vow_task_spec spec;
-  if (!task_spec_read(given, &spec, what, sizeof what))
-    return refuse(m, at, "%s", what);
+  if (!given)
+    return refuse(m, at, "the spec is NULL");
+  if (!task_copy_options(&spec, sizeof spec, given))
+    return refuse(m, at, "size: it is not set, or the spec is of a newer version");
+  const char *fault = task_spec_fault(&spec);
+  if (fault)
+    return refuse(m, at, "%s", fault);
   if (!measure_texts(m, &spec))
     return refuse(m, at, "value_len: there is no such memory");
   return spec.form == VOW_TASK_CALL || measure_group(m, &spec, at, depth);

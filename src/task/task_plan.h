@@ -29,11 +29,11 @@ typedef struct task_node {
   struct task_node *next; /* in a list of those without uses */
 } task_node;
 
-/* Copies a spec into `spec`, which is of this version, and checks it but for its members.
- * False: `fault` says in one line what is wrong. */
-bool task_spec_read(const vow_task_spec *given, vow_task_spec *spec, char *fault, size_t size);
+/* What is wrong with a spec of this version, apart from its members, in one line; NULL:
+ * nothing. */
+const char *task_spec_fault(const vow_task_spec *spec);
 
-/* `spec` was read by task_spec_read(), and is a group. VOW_E_INVALID, with one line in
+/* `spec` is of this version, without a fault, and a group. VOW_E_INVALID, with one line in
  * `fault`; VOW_E_NOMEM. */
 vow_status task_plan_make(const vow_allocator *allocator, const vow_task_spec *spec,
                           task_node **root, char *fault, size_t size);

@@ -227,9 +227,11 @@ vow_status vow_task_pool_cancel(vow_task_pool *pool) {
     return VOW_E_STATE;
   uint64_t now = loop_now();
   uv_mutex_lock(&pool->lock);
-  if (!pool->closed)
+  if (!pool->closed) { /* a callback in a thread that was given up may ask */
     op_scope_cancel_all(pool->scope, now);
-  task_unlock(pool, now, &after);
+    task_take_events(pool, now, &after);
+  }
+  task_unlock(pool, &after);
   return VOW_OK;
 }
 
@@ -262,7 +264,8 @@ static bool retire_all(vow_task_pool *pool) {
     if (runner->task && !runner->retired)
       task_retire(runner, now, &after);
   bool none = pool->retired_live == 0;
-  task_unlock(pool, now, &after);
+  task_take_events(pool, now, &after);
+  task_unlock(pool, &after);
   return none;
 }
 

@@ -25,15 +25,10 @@ static task_runner *take_free(vow_task_pool *pool) {
 }
 
 void task_hire(vow_task_pool *pool, task_after *after) {
-  for (; pool->coming < pool->ready; pool->coming++) {
-    task_runner *runner = take_free(pool);
-    if (!runner) {
-      after->fresh++;
-      continue;
-    }
-    runner->free_next = after->runners;
-    after->runners = runner;
-  }
+  task_runner *runner = take_free(pool);
+  pool->coming++;
+  after->hires = true;
+  after->runner = runner;
 }
 
 static void run(pool_work *work, void *state);
@@ -68,7 +63,7 @@ static void hire_failed(vow_task_pool *pool) {
     task_end(task, &after);
     task_take_events(pool, now, &after);
   }
-  task_unlock(pool, now, &after);
+  task_unlock(pool, &after);
 }
 
 static void send_runner(vow_task_pool *pool, task_runner *runner) {
@@ -79,14 +74,8 @@ static void send_runner(vow_task_pool *pool, task_runner *runner) {
   hire_failed(pool);
 }
 
-void task_send(vow_task_pool *pool, task_after *after) {
-  while (after->runners) {
-    task_runner *runner = after->runners;
-    after->runners = runner->free_next;
-    send_runner(pool, runner);
-  }
-  for (; after->fresh > 0; after->fresh--)
-    send_runner(pool, make_runner(pool));
+void task_send(vow_task_pool *pool, task_runner *runner) {
+  send_runner(pool, runner ? runner : make_runner(pool));
 }
 
 /* ---- places of those that wait ---- */
@@ -124,6 +113,7 @@ void task_stop(task_runner *runner, uint64_t now, task_after *after) {
   runner->stop_previous = pool->stop_last;
   *(pool->stop_last ? &pool->stop_last->stop_next : &pool->stop_first) = runner;
   pool->stop_last = runner;
+  after->sooner = true;
   if (runner->waiter)
     task_wake(runner->waiter, VOW_E_CANCELLED, after);
   vow_task_stop_callback *on_stop = runner->on_stop;
@@ -168,14 +158,21 @@ static vow_task *begin(task_runner *runner, uint64_t now) {
   return task;
 }
 
-void task_returned(task_runner *runner, uint64_t now, task_after *after) {
+/* The runner is done with its task. */
+static void leave_task(task_runner *runner, task_after *after) {
   vow_task *task = runner->task;
   task_unstop(runner);
   runner->on_stop = NULL;
   task->place = TASK_AWAY;
   task->runner = NULL;
+  if (task->waiters)
+    task_wake_returned(task, after);
+}
+
+void task_give_up(task_runner *runner, uint64_t now, task_after *after) {
+  vow_task *task = runner->task;
   op_handler_done(task->pool->table, task->id, now);
-  task_wake_returned(task, after);
+  leave_task(runner, after);
 }
 
 /* What was said becomes the task's. */
@@ -194,7 +191,7 @@ static void take_said(vow_task *task, task_runner *runner) {
   }
 }
 
-bool task_again(vow_task *task, const char *error, uint64_t now) {
+bool task_again(vow_task *task, const char *error, uint64_t now, task_after *after) {
   vow_task_pool *pool = task->pool;
   uint32_t attempt = task->result.attempts;
   if (!task->retry || !task_retry_wanted(task->retry, attempt, error))
@@ -205,6 +202,7 @@ bool task_again(vow_task *task, const char *error, uint64_t now) {
   uint64_t delay = task_retry_delay_ns(task->retry, attempt, random);
   if (op_retry_after(pool->table, task->id, now, delay) != OP_OK)
     return false;
+  after->sooner = true;
   task->place = TASK_AWAY;
   if (task_is_recorded(task))
     task_record(task,
@@ -214,9 +212,10 @@ bool task_again(vow_task *task, const char *error, uint64_t now) {
 }
 
 /* Another attempt of the task that the runner's callback has failed. */
-static bool retry(task_runner *runner, uint64_t now) {
+static bool retry(task_runner *runner, uint64_t now, task_after *after) {
   vow_task *task = runner->task;
-  if (runner->said != SAID_ERROR || runner->misfit || !task_again(task, runner->said_type, now))
+  if (runner->said != SAID_ERROR || runner->misfit ||
+      !task_again(task, runner->said_type, now, after))
     return false;
   task->result.run_ns += now - runner->began_ns;
   task->runner = NULL;
@@ -230,10 +229,9 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
   vow_task_pool *pool = runner->pool;
   vow_task *task = runner->task;
   bool failed = runner->said == SAID_ERROR;
-  if (retry(runner, now))
+  if (retry(runner, now, after))
     return;
-  op_status settled =
-      failed ? op_reject(pool->table, task->id, now) : op_fulfil(pool->table, task->id, now);
+  op_status settled = op_finish(pool->table, task->id, failed ? OP_REJECTED : OP_FULFILLED, now);
   if (settled == OP_OK) {
     take_said(task, runner);
     task_settle(task, failed ? VOW_REJECTED : VOW_FULFILLED, now, after);
@@ -243,7 +241,7 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
       task_record_late(task, failed, failed ? runner->said_type : NULL, now);
   }
   pool->working--;
-  task_returned(runner, now, after);
+  leave_task(runner, after);
   task_end(task, after);
 }
 
@@ -289,6 +287,47 @@ static void call(task_runner *runner, vow_task *task) {
     runner->said_cbor = task_value_is_cbor(runner->said_block, runner->said_len);
 }
 
+/* ---- lingering ----
+ *
+ * Who submits one after the other wants a runner again right after its last callback. To look
+ * for a moment whether something becomes ready costs both sides less than going back to the
+ * thread pool, and being hired from there. Such a runner counts as coming. */
+
+static _Thread_local spin lingering;
+
+static bool is_any_ready(const void *pool) {
+  return atomic_load_explicit(&((const vow_task_pool *)pool)->ready, memory_order_relaxed) > 0;
+}
+
+/* Under the lock. One of them is enough, and not when it was for nothing the last times. */
+static bool may_linger(task_runner *runner) {
+  vow_task_pool *pool = runner->pool;
+  if (runner->retired || pool->lingers || pool->stopped)
+    return false;
+  if (lingering.skips > 0) {
+    lingering.skips--;
+    return false;
+  }
+  pool->lingers = true;
+  pool->coming++;
+  return true;
+}
+
+static vow_task *linger(task_runner *runner) {
+  vow_task_pool *pool = runner->pool;
+  task_after after = {.ended = NULL};
+  spin_for(&lingering, is_any_ready, pool);
+  uint64_t now = loop_now();
+  uv_mutex_lock(&pool->lock);
+  pool->lingers = false;
+  pool->coming--;
+  vow_task *task = begin(runner, now);
+  task_unlock(pool, &after);
+  return task;
+}
+
+/* ---- a callback after the other ---- */
+
 /* Calls the callback and takes the next. */
 static vow_task *run_one(task_runner *runner, vow_task *task) {
   vow_task_pool *pool = runner->pool;
@@ -306,9 +345,10 @@ static vow_task *run_one(task_runner *runner, vow_task *task) {
     task_take_events(pool, now, &after);
     next = begin(runner, now);
   }
-  task_unlock(pool, now, &after);
+  bool lingers = !next && may_linger(runner);
+  task_unlock(pool, &after);
   forget_said(runner);
-  return next;
+  return lingers ? linger(runner) : next;
 }
 
 static void run(pool_work *work, void *state) {
@@ -321,7 +361,7 @@ static void run(pool_work *work, void *state) {
   uv_mutex_lock(&pool->lock);
   pool->coming--;
   vow_task *task = begin(runner, now);
-  task_unlock(pool, now, &after);
+  task_unlock(pool, &after);
   while (task)
     task = run_one(runner, task);
   task_thread_pool = NULL;
@@ -340,7 +380,8 @@ static void lost(pool_work *work, void *state) {
   uv_mutex_lock(&pool->lock);
   runner->retired = false;
   pool->retired_live--;
-  task_unlock(pool, loop_now(), &after);
+  after.sooner = true;
+  task_unlock(pool, &after);
   give_back(runner);
   task_pool_drop(pool);
 }

@@ -3,6 +3,10 @@
 
 /* ---- the ready ones ---- */
 
+static void set_ready(vow_task_pool *pool, uint32_t ready) {
+  atomic_store_explicit(&pool->ready, ready, memory_order_relaxed);
+}
+
 static void add_ready(vow_task *task) {
   vow_task_pool *pool = task->pool;
   task->place = TASK_READY;
@@ -10,7 +14,7 @@ static void add_ready(vow_task *task) {
   task->previous = pool->ready_last;
   *(pool->ready_last ? &pool->ready_last->next : &pool->ready_first) = task;
   pool->ready_last = task;
-  pool->ready++;
+  set_ready(pool, pool->ready + 1);
 }
 
 void task_unready(vow_task *task) {
@@ -18,7 +22,7 @@ void task_unready(vow_task *task) {
   *(task->previous ? &task->previous->next : &pool->ready_first) = task->next;
   *(task->next ? &task->next->previous : &pool->ready_last) = task->previous;
   task->place = TASK_AWAY;
-  pool->ready--;
+  set_ready(pool, pool->ready - 1);
 }
 
 /* ---- settling ---- */
@@ -154,23 +158,23 @@ static void wake_pool_waiters(vow_task_pool *pool, task_after *after) {
     task_wake_all(&pool->quiet_waiters, VOW_OK, after);
 }
 
-void task_unlock(vow_task_pool *pool, uint64_t now, task_after *after) {
+void task_unlock(vow_task_pool *pool, task_after *after) {
+  bool poke = false;
   if (!pool->closed) {
-    task_take_events(pool, now, after);
-    if (pool->ready > pool->coming && !after->no_hire)
+    if (task_is_short(pool) && !after->no_hire)
       task_hire(pool, after);
-    after->poke = task_keeper_next(pool) < pool->keeper_due;
-    if (after->poke)
+    poke = after->sooner && task_keeper_next(pool) < pool->keeper_due;
+    if (poke)
       pool->keeper_due = 0;
   }
   wake_pool_waiters(pool, after);
   uv_mutex_unlock(&pool->lock);
   if (after->asleep)
     sleeper_rouse(after->asleep);
-  if (after->poke)
+  if (poke)
     uv_cond_signal(&pool->keeper_wake);
-  if (after->runners || after->fresh)
-    task_send(pool, after);
+  if (after->hires)
+    task_send(pool, after->runner);
   tell_all(after->tells);
   task_nodes_free(after->unused);
   if (after->dropped)

@@ -160,8 +160,9 @@ static vow_status wait_inside(vow_task *task, task_runner *self, uint64_t until)
     task_park(self);
     task_waiter_add(&task->waiters, &waiter);
     self->waiter = &waiter;
+    task_take_events(pool, now, &after);
   }
-  task_unlock(pool, now, &after);
+  task_unlock(pool, &after);
   if (!waits)
     return status;
   sleeper_wait(&waiter.sleeper, &waiting, until);

@@ -23,11 +23,19 @@ static inline void *counting_alloc_call(void *user, void *block, size_t size) {
     return NULL;
   }
   size_t call = __atomic_add_fetch(&a->calls, 1, __ATOMIC_RELAXED);
-  if (a->fail_at && (call == a->fail_at || (a->for_ever && call > a->fail_at)))
+  size_t fail_at = __atomic_load_n(&a->fail_at, __ATOMIC_RELAXED);
+  if (fail_at && (call == fail_at || (a->for_ever && call > fail_at)))
     return NULL;
   void *fresh = realloc(block, size);
   __atomic_fetch_add(&a->blocks, (size_t)(!block && fresh), __ATOMIC_RELAXED);
   return fresh;
+}
+
+/* The `n`th call from now on fails; 0: none. Other threads may be at work. */
+static inline void counting_fail(counting_alloc *a, size_t n) {
+  __atomic_store_n(&a->fail_at, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&a->calls, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&a->fail_at, n, __ATOMIC_RELAXED);
 }
 
 static inline vow_allocator counting_allocator(counting_alloc *a) {

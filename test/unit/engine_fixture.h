@@ -84,21 +84,18 @@ static inline void hear_error(speaker *s, const uint8_t *body, size_t len) {
 static inline bool hear(void *user, const uint8_t *bytes, size_t len) {
   speaker *s = user;
   for (size_t at = 0; at < len;) {
-    wire_header header;
-    assert_true(len - at >= sizeof header);
-    memcpy(&header, bytes + at, sizeof header);
-    at += sizeof header;
-    assert_true(header.len <= len - at);
+    wire_header header = {0};
+    const uint8_t *body = wire_next(bytes, len, &at, &header);
+    assert_non_null(body);
     s->messages++;
     s->logs += header.type == WIRE_LOG;
     s->calls += header.type == WIRE_CALL;
     if (header.type == WIRE_CALL)
       s->call_id = header.id;
     if (header.type == WIRE_VALUE && !s->value)
-      hear_value(s, bytes + at, header.len);
+      hear_value(s, body, header.len);
     if (header.type == WIRE_ERROR && !s->error[0])
-      hear_error(s, bytes + at, header.len);
-    at += WIRE_ALIGN(header.len);
+      hear_error(s, body, header.len);
   }
   return !s->refuse;
 }

@@ -38,7 +38,8 @@ typedef struct pair {
   engine *engine;
   side main, worker;
   queue tasks; /* that wait for the worker */
-  bool busy, hold_tasks, hold_answers;
+  queue code;  /* that was kept from it */
+  bool busy, hold_tasks, hold_code, hold_answers;
   unsigned codes, calls, cancels, answers, progress, stopped_timers;
   uint64_t running;
   bool isolated;
@@ -87,13 +88,10 @@ static inline void queue_drop(queue *q) {
 static inline bool pair_hear(void *user, const uint8_t *bytes, size_t len) {
   side *s = user;
   for (size_t at = 0; at < len;) {
-    wire_header header;
-    assert_true(len - at >= sizeof header);
-    memcpy(&header, bytes + at, sizeof header);
-    at += sizeof header;
-    assert_true(header.len <= len - at);
-    queue_put(&s->said, header.type, header.id, bytes + at, header.len);
-    at += WIRE_ALIGN(header.len);
+    wire_header header = {0};
+    const uint8_t *body = wire_next(bytes, len, &at, &header);
+    assert_non_null(body);
+    queue_put(&s->said, header.type, header.id, body, header.len);
   }
   return true;
 }
@@ -154,8 +152,8 @@ static inline void pair_open(pair *p) {
 }
 
 static inline void pair_close(pair *p) {
-  queue *const queues[] = {&p->main.said, &p->main.heard, &p->worker.said, &p->worker.heard,
-                           &p->tasks};
+  queue *const queues[] = {&p->main.said,    &p->main.heard, &p->worker.said,
+                           &p->worker.heard, &p->tasks,      &p->code};
   for (size_t i = 0; i < sizeof queues / sizeof *queues; i++)
     queue_drop(queues[i]);
   if (p->main.instance)
@@ -259,7 +257,7 @@ static inline void note_code(pair *p, const message *m) {
   note_text(&in, p->file, sizeof p->file);
   assert_true(cbor_in_end(&in));
   p->codes++;
-  queue_put(&p->worker.heard, WIRE_CODE, 0, m->bytes, m->len);
+  queue_put(p->hold_code ? &p->code : &p->worker.heard, WIRE_CODE, 0, m->bytes, m->len);
 }
 
 static inline void note_value(pair *p, const message *m) {
@@ -282,22 +280,20 @@ static inline void note_error(pair *p, const message *m) {
     snprintf(p->error, sizeof p->error, "without a message");
 }
 
-static inline void main_said(pair *p, const message *m) {
+/* By either. */
+static inline void said(pair *p, side *s, const message *m) {
   switch (m->type) {
-  case WIRE_CODE:
-    note_code(p, m);
-    break;
   case WIRE_CALL:
-    note_call(p, &p->main, m);
+    note_call(p, s, m);
     break;
   case WIRE_CANCEL:
     p->cancels++;
     break;
   case WIRE_TIMER_START:
-    queue_put(&p->main.heard, WIRE_TIMER, m->id, NULL, 0);
+    queue_put(&s->heard, WIRE_TIMER, m->id, NULL, 0);
     break;
-  case WIRE_VALUE:
-    note_value(p, m);
+  case WIRE_TIMER_STOP:
+    p->stopped_timers++;
     break;
   case WIRE_ERROR:
     note_error(p, m);
@@ -305,6 +301,15 @@ static inline void main_said(pair *p, const message *m) {
   default:
     break;
   }
+}
+
+static inline void main_said(pair *p, const message *m) {
+  if (m->type == WIRE_CODE)
+    note_code(p, m);
+  else if (m->type == WIRE_VALUE)
+    note_value(p, m);
+  else
+    said(p, &p->main, m);
 }
 
 static inline void worker_said(pair *p, const message *m) {
@@ -323,23 +328,8 @@ static inline void worker_said(pair *p, const message *m) {
     p->progress++;
     queue_put(&p->main.heard, WIRE_PROGRESS, m->id, m->bytes, m->len);
     break;
-  case WIRE_CALL:
-    note_call(p, &p->worker, m);
-    break;
-  case WIRE_TIMER_START:
-    queue_put(&p->worker.heard, WIRE_TIMER, m->id, NULL, 0);
-    break;
-  case WIRE_TIMER_STOP:
-    p->stopped_timers++;
-    break;
-  case WIRE_CANCEL:
-    p->cancels++;
-    break;
-  case WIRE_ERROR:
-    note_error(p, m);
-    break;
   default:
-    break;
+    said(p, &p->worker, m);
   }
 }
 

@@ -254,6 +254,24 @@ static void step_done(sim *s) {
               model_done(&s->m, i, s->now));
 }
 
+static op_status model_finish(model *m, int i, op_state state, uint64_t now) {
+  bool runs = i != NOBODY && known(m, i) && m->items[i].handler == HANDLER_RUNNING;
+  op_status settled = runs ? model_settle(m, i, state, now) : OP_OK;
+  op_status done = model_done(m, i, now);
+  return done == OP_OK ? settled : done;
+}
+
+static void step_finish(sim *s) {
+  int i = pick(s, handled);
+  op_id id = id_of(s, i);
+  op_state state = chance(s, 50) ? OP_FULFILLED : OP_REJECTED;
+  i = operation_or_nobody(s, i);
+  if (chance(s, 80))
+    settle_followers(s, i, id, state, s->now);
+  same_status(s, "finish", op_finish(s->table, id, state, s->now),
+              model_finish(&s->m, i, state, s->now));
+}
+
 static void compare_event(const sim *s, const op_event *event, happening h) {
   const side *sd = &s->m.sides[h.scope];
   const item *it = h.item == NOBODY ? NULL : &s->m.items[h.item];
@@ -374,7 +392,7 @@ static const struct {
     {step_timer_stop, 8},   {step_set_wall, 5},    {step_clock, 10},    {step_list, 8},
     {step_cancel_all, 1},   {step_drop_timers, 2}, {step_open, 20},     {step_close, 3},
     {step_release, 4},      {step_retry, 20},      {step_open_kind, 8}, {step_close_kind, 2},
-    {step_retry_after, 10},
+    {step_retry_after, 10}, {step_finish, 20},
 };
 enum { STEPS_LEN = sizeof STEPS / sizeof *STEPS };
 

@@ -117,6 +117,12 @@ static inline vow_task *start(const stage *s, vow_task_callback *callback, probe
   return start_spec(s, &spec);
 }
 
+/* The same without an argument that is counted. */
+static inline vow_task *start_with(const stage *s, vow_task_callback *callback, void *argument) {
+  vow_task_spec spec = vow_task_call_spec("plain", callback, argument);
+  return start_spec(s, &spec);
+}
+
 /* Waits for its end, which is `state`, and lets go of it. */
 static inline void expect_end(vow_task *task, vow_state state) {
   assert_int_equal(vow_task_wait(task, VOW_FOREVER), VOW_OK);

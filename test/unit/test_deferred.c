@@ -1,4 +1,5 @@
 /* Deferred as scripts see it, on real threads. */
+#include "guest/shared.h"
 #include "unit/deferred_fixture.h"
 
 /* What the scripts of this file have at hand. */
@@ -136,6 +137,51 @@ static void test_options(void **state) {
   CHECK(scripts);
 }
 
+/* Of a pure function too: memory that is shared is made anew for each call, those in
+ * progress as well. */
+static void test_shared_results_are_not_kept(void **state) {
+  (void)state;
+#define PURE                                                                                       \
+  "const pure = (f, n) => Deferred.run(f, [n], { cache: true });"                                  \
+  "const make = (n) => { const m = new SharedArrayBuffer(4); new Int32Array(m)[0] = n;"            \
+  " return { m }; };"                                                                              \
+  "const apart = (all) => { all.forEach((m, i) => { new Int32Array(m)[0] += i * 10; });"           \
+  " return all.map((m) => new Int32Array(m)[0]); };"
+  static const script scripts[] = {
+      {PURE "apart([(await pure(make, 1)).m, (await pure(make, 1)).m])", "[1,11]"},
+      {PURE "apart((await Promise.all([1, 1, 1].map((n) => pure(make, n)))).map((v) => v.m))",
+       "[1,11,21]"},
+      {PURE "const fail = (n) => { const m = new SharedArrayBuffer(4);"
+            " new Int32Array(m)[0] = n; throw m; };"
+            "apart(await Promise.all([2, 2].map((n) => pure(fail, n).catch((m) => m))))",
+       "[2,12]"},
+      /* Others are kept beside memory that is on its way. */
+      {PURE "const m = new SharedArrayBuffer(4); const f = () => Math.random();"
+            "const first = pure(f); new Deferred((m) => 1, m); [await first === await pure(f)]",
+       "[true]"},
+  };
+#undef PURE
+  CHECK(scripts);
+  assert_int_equal(shared_in_flight(), 0);
+}
+
+/* A pure and an isolated function are given copies. */
+static void test_arguments_that_are_copied(void **state) {
+  (void)state;
+#define BOTH "await Promise.all([{ cache: true }, { isolated: true }].map(async (options) => {"
+  static const script scripts[] = {
+      {SAY BOTH "return say(Deferred.run((x) => x, [new SharedArrayBuffer(4)], options)); }))",
+       "[\"TypeError: argument 1 is a SharedArrayBuffer\","
+       "\"TypeError: argument 1 is a SharedArrayBuffer\"]"},
+      {BOTH "const x = new Int32Array(new SharedArrayBuffer(4)); x[0] = 5;"
+            " const given = Deferred.run((x) => { const y = x[0]; x[0] = 9; return y; }, [x],"
+            " options); x[0] = 6; return [await given, x[0]]; }))",
+       "[[5,6],[5,6]]"},
+  };
+#undef BOTH
+  CHECK(scripts);
+}
+
 static void test_inside(void **state) {
   (void)state;
   static const script scripts[] = {
@@ -191,6 +237,44 @@ static void test_isolated(void **state) {
            " timeout: 30 }))).length > 0",
        "true"},
   };
+  CHECK(scripts);
+}
+
+/* An isolated function fails with the words of any other. */
+static void test_isolated_failures(void **state) {
+  (void)state;
+#define SAME                                                                                       \
+  SAY "const same = async (f, options) => { const [a, b] = await Promise.all([false, true].map("   \
+      "(isolated) => say(Deferred.run(f, [], { ...options, isolated }))));"                        \
+      " return a === b ? a : [a, b]; };"
+  static const script scripts[] = {
+      {SAME "await same(() => ({ a: [{ call() {} }] }))",
+       "\"TypeError: result.a[0].call is a function\""},
+      {SAME "await same(() => { throw { call() {} }; })",
+       "\"TypeError: error.call is a function\""},
+      {SAME "await same(() => { throw new Error('e', { cause: () => 1 }); })",
+       "\"TypeError: error.cause is a function\""},
+      {SAME "await same(() => { throw new RangeError('argument 1 of mine'); })",
+       "\"RangeError: argument 1 of mine\""},
+      {SAME "await same(() => Deferred.progress(() => 1))",
+       "\"TypeError: progress is a function\""},
+      {SAME "await same(() => new Promise(() => {}))",
+       "\"Error: Deferred: the function waits for a promise that nothing can settle any more\""},
+      {SAME "await same(() => { Promise.reject(new RangeError('lost')); return 1; })",
+       "\"RangeError: lost\""},
+      {SAME "await same(() => { setTimeout(() => { throw new TypeError('late'); }, 0);"
+            " return new Promise(() => {}); })",
+       "\"TypeError: late\""},
+      {SAME "await same(() => { const a = []; for (;;) a.push(new Uint8Array(1e6)); },"
+            " { memoryMib: 32 })",
+       "\"RangeError: Deferred: the function needs more than its 32 MiB of memory\""},
+      {SAME "await same(() => new Uint8Array(1e8), { memoryMib: 512 })",
+       "\"RangeError: result is larger than 64 MiB\""},
+      {"const e = await Deferred.run(() => { Promise.reject(new RangeError('lost')); }, [],"
+       " { isolated: true }).catch((e) => e); [e instanceof RangeError, /at /.test(e.stack)]",
+       "[true,true]"},
+  };
+#undef SAME
   CHECK(scripts);
 }
 
@@ -257,18 +341,39 @@ static void test_queue_is_bounded(void **state) {
   deferred_fixture_close(&f, false);
 }
 
+/* On one thread, which is busy until all are queued. */
+static void test_priority(void **state) {
+  (void)state;
+  static const char source[] =
+      "const m = new Int32Array(new SharedArrayBuffer(8)), order = [];"
+      "const busy = new Deferred((m) => { Atomics.store(m, 0, 1); while (!Atomics.load(m, 1)); },"
+      " m); while (!Atomics.load(m, 0)) await sleep(0);"
+      "const add = (n, options) => Deferred.run((n) => n, [n], options).then((n) => order.push(n));"
+      "const all = [add('low', { priority: 'low' }), add('low, pure', { priority: 'low', cache:"
+      " true }), add('normal', { priority: 'normal' }), add('not said')];"
+      "await sleep(1); Atomics.store(m, 1, 1); await Promise.all(all); order";
+  deferred_fixture f;
+  deferred_fixture_open(&f, 1, 0);
+  deferred_gives(&f, source, "[\"normal\",\"not said\",\"low\",\"low, pure\"]");
+  deferred_fixture_close(&f, false);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_values),
       cmocka_unit_test(test_errors),
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_options),
+      cmocka_unit_test(test_shared_results_are_not_kept),
+      cmocka_unit_test(test_arguments_that_are_copied),
       cmocka_unit_test(test_inside),
       cmocka_unit_test(test_isolated),
+      cmocka_unit_test(test_isolated_failures),
       cmocka_unit_test(test_loop_keeps_turning),
       cmocka_unit_test(test_stuck_native),
       cmocka_unit_test(test_stuck_out_of_time),
       cmocka_unit_test(test_queue_is_bounded),
+      cmocka_unit_test(test_priority),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,44 @@ static void a_cancel_harms_nobody_else(void **state) {
   deferred_fixture_close(&f, false);
 }
 
+/* Jobs that a function had queued when it was stopped never run: not in the next one on
+ * its thread either, which finds globals as a fresh worker has them. */
+static void jobs_of_the_stopped_are_gone(void **state) {
+  (void)state;
+#define LEAVE                                                                                      \
+  "const m = new Int32Array(new SharedArrayBuffer(4)), on = { affinity: 'k' };"                    \
+  "const begun = async () => { while (!Atomics.load(m, 0)) await sleep(0); };"                     \
+  "const next = () => Deferred.run(async () => { await null; await sleep(1);"                      \
+  " return globalThis.leak ?? 'nothing'; }, [], on);"                                              \
+  "const leave = (m) => { globalThis.leak = 'its own';"                                            \
+  " Promise.resolve().then(() => { globalThis.leak = 'of a job'; });"                              \
+  " queueMicrotask(() => { globalThis.leak = 'of a microtask'; });"                                \
+  " Atomics.store(m, 0, 1); for (;;); };"
+  static const char *const scripts[][2] = {
+      {LEAVE "const d = Deferred.run(leave, [m], on); await begun(); d.cancel();"
+             "[await d.catch((e) => e.name), await next()]",
+       "[\"AbortError\",\"nothing\"]"},
+      {LEAVE "const d = Deferred.run(leave, [m], { ...on, timeout: 30 });"
+             "[await d.catch((e) => e.name), await next()]",
+       "[\"TimeoutError\",\"nothing\"]"},
+      {LEAVE "const d = Deferred.run(leave, [m], { ...on, runTimeout: 30 });"
+             "[await d.catch((e) => e.name), await next()]",
+       "[\"TimeoutError\",\"nothing\"]"},
+      /* in a later turn, with a timer and a call that are pending */
+      {LEAVE "const d = Deferred.run(async (m) => { setTimeout(() => { globalThis.leak = 1; }, 0);"
+             " test.later(20).then(() => { globalThis.leak = 2; }); await sleep(1);"
+             " queueMicrotask(() => { globalThis.leak = 3; }); Atomics.store(m, 0, 1); for (;;); },"
+             " [m], on); await begun(); d.cancel(); [await d.catch((e) => e.name), await next()]",
+       "[\"AbortError\",\"nothing\"]"},
+  };
+#undef LEAVE
+  deferred_fixture f;
+  deferred_fixture_open(&f, 1, 0);
+  for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+    deferred_gives(&f, scripts[i][0], scripts[i][1]);
+  deferred_fixture_close(&f, false);
+}
+
 /* Progress is told while the function is at it. */
 static void progress_in_a_long_turn(void **state) {
   (void)state;
@@ -225,6 +263,7 @@ int main(void) {
       cmocka_unit_test(answers_nobody_reads),
       cmocka_unit_test(cancel_is_told_at_once),
       cmocka_unit_test(a_cancel_harms_nobody_else),
+      cmocka_unit_test(jobs_of_the_stopped_are_gone),
       cmocka_unit_test(progress_in_a_long_turn),
       cmocka_unit_test(many_are_stuck),
       cmocka_unit_test(too_deep),

@@ -109,6 +109,10 @@ static void functions_of_modules(void **state) {
 
 static const char *const refusals[][2] = {
     {"new Deferred()", "Deferred: give it a function to run"},
+    {"class Mine extends Deferred {} new Mine(() => 1)",
+     "Deferred cannot be extended; write a function that makes one"},
+    {"Reflect.construct(Deferred, [() => 1], Promise)",
+     "Deferred cannot be extended; write a function that makes one"},
     {"new Deferred(42)", "Deferred: the first argument must be a function, not a number"},
     {"new Deferred('x => x')", "Deferred: the first argument must be a function, not a string"},
     {"new Deferred(null)", "Deferred: the first argument must be a function, not null"},

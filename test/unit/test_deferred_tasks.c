@@ -418,7 +418,7 @@ static bool failing_turn(side *s, size_t *nth) {
   return fine;
 }
 
-/* Functions, names, shared memory, progress, errors, cancellation. The engine's compiler
+/* Functions, names, rows, shared memory, progress, errors, cancellation. The engine's compiler
  * is not made for a lack of memory, so all is compiled before op() is called, and what
  * follows its answer fails. */
 static const char everything[] =
@@ -429,7 +429,8 @@ static const char everything[] =
     " { affinity: 'key' }); e.onprogress = () => {};"
     "const f = new Deferred(async () => { await sleep(1); throw new Error('e') }).catch(e =>"
     " e.message); const g = new Deferred(() => 1); g.cancel(); g.catch(() => {});"
-    "await d; await e; await f; 'done'";
+    "const r = () => [1, 2, 3].map(i => ({ i, same: 'text', list: ['x', i], of: { i, j: i } }));"
+    "await d; await e; await f; await new Deferred(r); await new Deferred(r); 'done'";
 
 /* True when the scenario went through without a failure. */
 static bool failing_scenario(size_t nth) {

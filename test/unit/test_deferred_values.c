@@ -50,6 +50,57 @@ static void values_cross(void **state) {
     gives(values[i][0], values[i][1]);
 }
 
+/* ---- rows, which are made, sent and read with what is known of the ones before ---- */
+
+/* `f` is a function whose results are the same here and there, each of several times. */
+#define SAME_EACH_TIME                                                                             \
+  "let same = 0; for (let i = 0; i < 5; i++)"                                                      \
+  " same += JSON.stringify(await new Deferred(f, i)) === JSON.stringify(f(i)); same"
+
+static const char *const rows[] = {
+    "const f = n => Array.from({ length: 9 }, (_, i) => ({ id: i + n, title: `row ${i}`,"
+    " tags: ['a', `${i}`], half: i / 2, owner: 'x', more: { a: n, b: 'same' } }));",
+    /* Made like rows that were sent before, but for something. */
+    "const f = n => { const l = Array.from({ length: 9 }, (_, a) => ({ a, b: 2, c: 3 }));"
+    " if (!n) return l; delete l[0].b; l[1].d = 4; l[2] = { a: 1 }; l[3] = { b: 1, a: 2 };"
+    " Object.defineProperty(l[4], 'b', { enumerable: false }); Object.freeze(l[5]);"
+    " Object.defineProperty(l[6], 'c', { get: () => 7, enumerable: true });"
+    " l[7] = { __proto__: { b: 2 }, a: 1, c: 1 }; l[8] = { a: 1, b: 2, c: 3, d: 4, e: 5, f: 6 };"
+    " l[1].e = l[8].g = l[2].b = 1; return l };",
+    /* More kinds of them than are remembered; more properties. */
+    "const f = n => Array.from({ length: 40 }, (_, k) => Array.from({ length: 3 }, (_, i) =>"
+    " Object.fromEntries(Array.from({ length: (k + n) % 20 }, (_, j) => [`k${k}_${j}`, i]))));",
+    "const f = n => Array.from({ length: 6 }, (_, i) => { class Row { a = i; b = n; c = 'c' }"
+    " return i % 2 ? [new Row(), new Row()] : [{ a: i, b: 1, c: '' }, { a: i, b: 2, c: '' }] });",
+    "const f = n => [{}, {}, {}].map(o => { if (n > 2) o.a = n; return o });",
+    /* Texts that are the same, and those that only look like it. */
+    "const f = n => ['\u00e9', '\u00c3\u00a9', '\u00e9', 'ab', 'ab', 'abc', '', '', 'ab',"
+    " '\U0001f600', '\U0001f600', 'y'.repeat(n * 20), 'y'.repeat(n * 20), 1, 'ab', null].map("
+    "(b, i, l) => ({ a: l[i - 1] ?? b, b, c: [b, l[i - 2] ?? b, b], d: i % 2 ? [b] : { b } }));",
+    "const f = n => [['a', 'b'], ['a'], ['a', 'c', 'c'], 'a', ['b', 'c'], [['a'], ['a']], [],"
+    " ['a', 'b', ['a', 'b']]];",
+};
+
+static void rows_are_the_same_each_time(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char source[1000];
+    int len = snprintf(source, sizeof source, "%s%s", rows[i], SAME_EACH_TIME);
+    assert_true(len > 0 && (size_t)len < sizeof source);
+    gives(source, "5");
+  }
+}
+
+/* What is done to one row shows in no other. */
+static void rows_are_apart(void **state) {
+  (void)state;
+  gives("const f = () => [1, 2, 3].map(i => ({ i, t: 'same', l: ['x'] }));"
+        "await new Deferred(f); const [a, b, c] = await new Deferred(f);"
+        "a.more = 1; delete b.i; b.l.push(2); a.t += '!'; c.l[0] = 'y'; [a, b, c]",
+        "[{\"i\":1,\"t\":\"same!\",\"l\":[\"x\"],\"more\":1},{\"t\":\"same\",\"l\":[\"x\",2]},"
+        "{\"i\":3,\"t\":\"same\",\"l\":[\"y\"]}]");
+}
+
 /* What cannot cross names its path; the promise is rejected with a TypeError. */
 static const char *const paths[][2] = {
     {"new Deferred(() => ({ items: [0, 1, 2, { callback() {} }] }))",
@@ -281,6 +332,38 @@ static void forged_tickets_open_nothing(void **state) {
   shared_drop(block);
 }
 
+/* Answers with some bytes of rows changed, or without their end: values or errors. */
+static void mutated_answers(void **state) {
+  (void)state;
+  enum { ANSWERS = 20000 };
+  uint64_t random = 1;
+  pair p;
+  pair_open(&p);
+  pair_start(&p.main, WIRE_START,
+             "const rows = Array.from({ length: 12 }, (_, i) => ({ id: i, t: `row ${i}`,"
+             " f: i / 4, l: ['a', 'b'], o: { x: 'same', y: [{ z: i }, { z: -i }] } }));"
+             "let read = 0; for (let i = 0; i < 20000; i++) await op(rows).then(x => {"
+             " read++; try { JSON.stringify(x) } catch {} }, () => {}); read > 99",
+             false);
+  for (unsigned i = 0; i < ANSWERS; i++) {
+    assert_true(side_turn(&p.main));
+    message *call = queue_take(&p.main.said);
+    assert_int_equal(call->type, WIRE_CALL);
+    note_call(&p, &p.main, call); /* the answer is what op() was given */
+    free(call);
+    message *answer = p.main.heard.first;
+    for (unsigned changes = 1 + i % 3; changes > 0; changes--) {
+      random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+      answer->bytes[(random >> 33) % answer->len] = (uint8_t)(random >> 25);
+    }
+    if (i % 7 == 0)
+      answer->len = (uint32_t)((random >> 40) % answer->len);
+  }
+  assert_true(pair_run(&p));
+  pair_expect(&p, "mutated", "true");
+  pair_close(&p);
+}
+
 /* The worker's guest believes no shape: it says so, or keeps silent, and goes on. */
 static void forged_tasks(void **state) {
   (void)state;
@@ -339,6 +422,51 @@ static void forged_tasks(void **state) {
   pair_close(&p);
 }
 
+/* Code that was cut is no function, wherever it was; and one hash is none for another. */
+static void code_that_was_cut(void **state) {
+  (void)state;
+  pair p;
+  pair_open(&p);
+  p.hold_tasks = p.hold_code = true;
+  pair_script(&p, "function cut(a) { const l = [`x${a}`, /b+/, { c: 1n }]; class D { #e = 2.5; };"
+                  " try { return [l, new D()]; } finally { a++; } } new Deferred(cut, 1); 1");
+  message *code = queue_take(&p.code), *task = queue_take(&p.tasks);
+  cbor_in in;
+  uint64_t count;
+  const uint8_t *hash, *bytes;
+  size_t hash_len, len;
+  cbor_in_init(&in, code->bytes, code->len);
+  assert_int_equal(cbor_get_array(&in, &count), CBOR_OK);
+  assert_int_equal(cbor_get_bytes(&in, &hash, &hash_len), CBOR_OK);
+  assert_int_equal(cbor_get_bytes(&in, &bytes, &len), CBOR_OK);
+  for (size_t cut = 0; cut <= len; cut++) {
+    cbor_out out;
+    cbor_out_init(&out, NULL, MIB);
+    cbor_put_array(&out, 5);
+    cbor_put_bytes(&out, hash, hash_len);
+    cbor_put_bytes(&out, bytes, cut);
+    for (int i = 0; i < 3; i++)
+      cbor_put_text(&out, "", 0);
+    queue_put(&p.worker.heard, WIRE_CODE, 0, out.data, out.len);
+    cbor_out_free(&out);
+    task->bytes[2] ^= cut == len; /* the first of its hash, at last */
+    queue_put(&p.worker.heard, WIRE_TASK, 5, task->bytes, task->len);
+    assert_true(side_turn(&p.worker));
+    message *m = queue_take(&p.worker.said);
+    assert_int_equal(m->type, WIRE_TASK_ERROR);
+    assert_non_null(memmem(m->bytes, m->len, "could not read this function", 28));
+    free(m);
+    assert_null(p.worker.said.first);
+  }
+  task->bytes[2] ^= 1;
+  queue_put(&p.worker.heard, WIRE_TASK, 5, task->bytes, task->len);
+  assert_true(side_turn(&p.worker));
+  assert_int_equal(p.worker.said.first->type, WIRE_TASK_VALUE);
+  free(code);
+  free(task);
+  pair_close(&p);
+}
+
 /* Arguments that end too early or are none: an error of the task. */
 static void forged_arguments(void **state) {
   (void)state;
@@ -370,6 +498,8 @@ static void forged_arguments(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(values_cross),
+      cmocka_unit_test(rows_are_the_same_each_time),
+      cmocka_unit_test(rows_are_apart),
       cmocka_unit_test(what_cannot_cross_names_its_path),
       cmocka_unit_test(errors_keep_name_message_and_stack),
       cmocka_unit_test(what_is_no_error_is_thrown_as_it_is),
@@ -377,7 +507,9 @@ int main(void) {
       cmocka_unit_test(shared_memory_of_dropped_messages),
       cmocka_unit_test(shared_memory_counts),
       cmocka_unit_test(forged_tickets_open_nothing),
+      cmocka_unit_test(mutated_answers),
       cmocka_unit_test(forged_tasks),
+      cmocka_unit_test(code_that_was_cut),
       cmocka_unit_test(forged_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 /* Name lookups of fetch, with a name service of the test's own: it says what a name
  * leads to and when, so that it can be as slow as a real one that does not answer. */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/fetch_resolver.h"
+#include "unit/threads.h"
 #include "unit/vow_fixture.h"
 
 /* ---- the name service: these stand before the C library's, for libcurl too ---- */
@@ -83,24 +83,6 @@ static unsigned asked_so_far(void) {
   return count;
 }
 
-static unsigned threads(void) {
-  unsigned count = 0;
-  DIR *tasks = opendir("/proc/self/task");
-  assert_non_null(tasks);
-  for (struct dirent *entry; (entry = readdir(tasks));)
-    count += entry->d_name[0] != '.';
-  closedir(tasks);
-  return count;
-}
-
-/* A thread that nobody can join is gone when the system says so. */
-static void until_threads(unsigned wanted) {
-  const struct timespec pause = {0, 1000000};
-  for (unsigned i = 0; threads() > wanted && i < 20000; i++)
-    nanosleep(&pause, NULL);
-  assert_int_equal(threads(), wanted);
-}
-
 /* ---- a port that refuses connections ---- */
 
 typedef struct lookups {
@@ -123,7 +105,7 @@ static void open_all(lookups *l, void **state) {
   vow_runtime_options options = {.engine = *(const vow_engine *)*state, .builtins = l->builtins};
   assert_int_equal(fixture_try(&l->f, &options), VOW_OK);
   answer_with("127.0.0.1", 1, false);
-  l->threads = threads();
+  l->threads = threads_now();
 }
 
 static void close_all(lookups *l) {
@@ -226,7 +208,7 @@ static void many_that_are_given_up(void **state) {
           "  code(`slow-${i + 60}`, 20)));"
           "[...new Set([...all, ...again])]",
           "[\"TIMEOUT\"]");
-  assert_in_range(threads(), l.threads + 1, l.threads + FETCH_LOOKUP_THREADS_MAX);
+  assert_in_range(threads_now(), l.threads + 1, l.threads + FETCH_LOOKUP_THREADS_MAX);
   /* Only those that had a thread were begun; a thread may be late to begin. */
   assert_in_range(asked_so_far() - before, 1, FETCH_LOOKUP_THREADS_MAX);
   answer_with("127.0.0.1", 1, false);
@@ -274,7 +256,7 @@ static void closed_before_the_answer(void **state) {
   pthread_mutex_unlock(&lock);
   subject_close(&s);
   close_all(&l);
-  assert_int_equal(threads(), own_threads + 2);
+  assert_int_equal(threads_now(), own_threads + 2);
   answer_with("127.0.0.1", 1, false);
   until_threads(own_threads);
 }
@@ -293,10 +275,10 @@ int main(void) {
   assert_int_equal(pthread_create(&first, NULL, do_nothing, NULL), 0);
   pthread_join(first, NULL);
   const struct timespec pause = {0, 1000000};
-  own_threads = threads();
+  own_threads = threads_now();
   for (unsigned i = 0; i < 20; i++) { /* one that was joined may still be listed */
     nanosleep(&pause, NULL);
-    unsigned now = threads();
+    unsigned now = threads_now();
     own_threads = now < own_threads ? now : own_threads;
   }
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,7 @@
 /* The worker pool: where work runs and is done, in which order, how much of it
  * at once, and what closing does with it. */
-#include <dirent.h>
-
 #include "unit/pool_fixture.h"
+#include "unit/threads.h"
 
 static void work_runs_elsewhere_and_is_done_here(void **state) {
   (void)state;
@@ -90,16 +89,6 @@ static void an_unused_pool_has_no_thread(void **state) {
   pool_close(NULL);
 }
 
-static size_t count_threads(void) {
-  DIR *tasks = opendir("/proc/self/task");
-  size_t count = 0;
-  assert_non_null(tasks);
-  for (struct dirent *entry; (entry = readdir(tasks));)
-    count += entry->d_name[0] != '.';
-  closedir(tasks);
-  return count;
-}
-
 /* The thread that was started counts for the first work, also while it has not
  * come so far as to wait for it. */
 static void a_thread_is_started_ahead(void **state) {
@@ -108,14 +97,14 @@ static void a_thread_is_started_ahead(void **state) {
     stage s;
     job j;
     stage_open(&s, 4);
-    size_t before = count_threads();
+    unsigned before = threads_now();
     assert_true(pool_start(s.pool));
     assert_true(pool_start(s.pool));
     for (unsigned i = 0; i < 20; i++) { /* one after the other: it is enough */
       submit(&s, &j, i, false);
       until_done(&s, i + 1);
     }
-    assert_int_equal(count_threads(), before + 1);
+    assert_int_equal(threads_now(), before + 1);
     stage_close(&s);
   }
 }

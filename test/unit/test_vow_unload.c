@@ -1,6 +1,5 @@
 /* The shared library loaded as a plug-in would, and let go of while one of its threads
  * is still in a name lookup, which nothing ends: that one must have code to return to. */
-#include <dirent.h>
 #include <dlfcn.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -9,10 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "unit/threads.h"
 #include "vow/vow.h"
 
 /* ---- the name service stands before the C library's ---- */
@@ -46,24 +45,6 @@ static unsigned waiting_for_answers(void) {
   unsigned count = asked;
   pthread_mutex_unlock(&lock);
   return count;
-}
-
-static unsigned threads(void) {
-  unsigned count = 0;
-  DIR *tasks = opendir("/proc/self/task");
-  assert_non_null(tasks);
-  for (struct dirent *entry; (entry = readdir(tasks));)
-    count += entry->d_name[0] != '.';
-  closedir(tasks);
-  return count;
-}
-
-/* A thread that nobody can join is gone when the system says so. */
-static void until_threads(unsigned wanted) {
-  const struct timespec pause = {0, 1000000};
-  for (unsigned i = 0; threads() > wanted && i < 20000; i++)
-    nanosleep(&pause, NULL);
-  assert_int_equal(threads(), wanted);
 }
 
 /* ---- the library ---- */
@@ -125,7 +106,7 @@ static void live(vow_engine engine, const char *source, bool looks_up, const cha
 static void a_lookup_outlives_the_library(void **state) {
   vow_engine engine = *(const vow_engine *)*state;
   live(engine, "40 + 2", false, "42");
-  unsigned before = threads();
+  unsigned before = threads_now();
   hold_answers(true);
   live(engine, "await fetch('http://slow.test/')", true, "cancelled");
   assert_int_equal(waiting_for_answers(), 1);
