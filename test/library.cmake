@@ -24,7 +24,7 @@ endforeach()
 # Every public header alone, by both languages, and what the libraries export.
 add_test(NAME vow_headers COMMAND ${CMAKE_CURRENT_LIST_DIR}/headers_test.sh ${CMAKE_SOURCE_DIR}
   ${CMAKE_C_COMPILER} ${CMAKE_CXX_COMPILER})
-set_tests_properties(vow_headers PROPERTIES TIMEOUT 60)
+set_tests_properties(vow_headers PROPERTIES TIMEOUT 180)
 add_test(NAME vow_exports COMMAND ${CMAKE_CURRENT_LIST_DIR}/exports_test.sh ${CMAKE_SOURCE_DIR}
   $<TARGET_FILE:vow_shared> ${CMAKE_BINARY_DIR}/libvow.a)
 set_tests_properties(vow_exports PROPERTIES TIMEOUT 60)

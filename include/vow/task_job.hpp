@@ -199,12 +199,11 @@ inline failure caught(int depth = 0) {
 inline void fail_caught(vow_task_context *context) noexcept {
   try {
     const failure f = caught();
-    if (vow_task_fail(context, f.type.c_str(), f.message.c_str(),
-                      f.detail.empty() ? nullptr : f.detail.c_str()) == VOW_OK)
-      return;
+    vow_task_fail(context, f.type.c_str(), f.message.c_str(),
+                  f.detail.empty() ? nullptr : f.detail.c_str());
   } catch (...) {
+    vow_task_fail(context, "std::bad_alloc", "memory is short", nullptr);
   }
-  vow_task_fail(context, "std::bad_alloc", "memory is short", nullptr);
 }
 
 } // namespace detail
@@ -373,11 +372,14 @@ public:
   }
 
   void clear() noexcept override {
-    if (process_ != getpid())
-      return;
-    std::unique_lock<std::mutex> guard(lock_);
-    if (running_ == 0 && !destroying)
-      changed_.wait(guard, [this] { return destroyed_; });
+    std::unique_lock<std::mutex> guard;
+    if (!destroyed_) { /* else nobody is left */
+      if (process_ != getpid())
+        return;
+      guard = std::unique_lock<std::mutex>(lock_);
+      if (running_ == 0 && !destroying)
+        changed_.wait(guard, [this] { return destroyed_.load(); });
+    }
     value_.reset();
     exception_ = nullptr;
   }
@@ -447,9 +449,9 @@ private:
   std::shared_ptr<node<T>> self_;
   pid_t process_ = 0; /* in a child of it nobody will destroy the callable */
   std::atomic<unsigned> running_{0};
-  std::mutex lock_; /* of what is below */
+  std::atomic<bool> destroyed_{false}; /* set under the lock */
+  std::mutex lock_;                    /* of what is below */
   std::condition_variable changed_;
-  bool destroyed_ = false;
   std::optional<value_type<T>> value_;
   std::exception_ptr exception_;
 };
