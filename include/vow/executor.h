@@ -77,8 +77,9 @@ vow_status vow_executor_task(vow_executor *executor, const vow_function *functio
 
 /* Makes `*spec` a task that loads the function and does not call it: it fails with a
  * NotFoundError when the file, the module or the function is missing or is no function, or
- * its language is not there; with what loading threw otherwise, a LoadError for a shared
- * object. Files of JavaScript and Python are executed for it. */
+ * its language is not there; with a LoadError when it cannot be loaded for another reason that
+ * is none of its own; with what loading threw otherwise. Files of JavaScript and Python are
+ * executed for it. */
 vow_status vow_executor_load(vow_executor *executor, const vow_function *function,
                              vow_task_spec *spec);
 

@@ -359,6 +359,15 @@ class Usage(Case):
                     self.usage(f"vow task parallel: '{spec}': {said}", "parallel",
                                "so:tasks.so:wait_for_stop", spec)
 
+    def test_without_the_compiled_guest(self):
+        alone = self.path("vow")
+        shutil.copy(ARGUMENTS.vow, alone)
+        ended = subprocess.run([alone, "task", "run", "js-isolated:f.js:same"], cwd=self.folder,
+                               capture_output=True, text=True)
+        self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
+        self.assertRegex(ended.stderr, r"^vow task run: 'js-isolated:f.js:same': JavaScript cannot "
+                         r"be executed: [^\n]+\n$")
+
     def test_nothing_is_called_before(self):
         ended = self.run_task("parallel", "js:f.js:say", "so:tasks.so:gone")
         self.assertEqual((ended.status, ended.out), (2, ""))

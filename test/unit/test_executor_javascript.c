@@ -4,8 +4,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -357,6 +359,44 @@ static void threads(void **state) {
   fixture_close(&f);
 }
 
+/* ---- output ---- */
+
+/* Without on_output it is the process's own. */
+static void output_of_the_process(void **state) {
+  (void)state;
+  static const char source[] = "const say = (x) => { console.log(x); console.error('error'); };";
+  const vow_function function = {
+      .size = sizeof function, .language = VOW_JAVASCRIPT, .source = source, .name = "say"};
+  char text[64] = "";
+  int ends[2], kept[2] = {dup(1), dup(2)};
+  vow_task_pool *tasks;
+  vow_executor *executor;
+  vow_task *task;
+  vow_task_spec spec;
+  fflush(NULL);
+  assert_int_equal(pipe(ends), 0);
+  assert_int_equal(vow_task_pool_open(NULL, &tasks), VOW_OK);
+  assert_int_equal(vow_executor_open(NULL, &executor), VOW_OK);
+  assert_int_equal(vow_executor_task(executor, &function, &spec), VOW_OK);
+  spec.value = "\x07";
+  spec.value_len = 1;
+  dup2(ends[1], 1);
+  dup2(ends[1], 2);
+  vow_status status = vow_task_run(tasks, &spec, &task);
+  for (int i = 0; i < 2; i++) {
+    dup2(kept[i], i + 1);
+    close(kept[i]);
+  }
+  close(ends[1]);
+  assert_int_equal(status, VOW_OK);
+  gives(task, "null");
+  assert_int_equal(read(ends[0], text, sizeof text - 1), 8);
+  assert_string_equal(text, "7\nerror\n");
+  close(ends[0]);
+  assert_int_equal(vow_task_pool_close(tasks, VOW_TASK_GRACEFUL, 20000), VOW_OK);
+  assert_int_equal(vow_executor_close(executor), VOW_OK);
+}
+
 /* ---- the end of an executor ---- */
 
 static void an_executor_with_tasks_stays(void **state) {
@@ -484,6 +524,7 @@ int main(void) {
       cmocka_unit_test(retries),
       cmocka_unit_test(groups),
       cmocka_unit_test(threads),
+      cmocka_unit_test(output_of_the_process),
       cmocka_unit_test(an_executor_with_tasks_stays),
       cmocka_unit_test(a_native_that_does_not_stop),
       cmocka_unit_test(each_allocation_may_fail),
