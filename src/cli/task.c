@@ -1,6 +1,7 @@
 #include "cli/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -62,7 +63,6 @@ static const subcommand subcommands[] = {
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 
-/* One line, whatever is in a file's name. */
 /* ---- set-up, before anything is called ---- */
 
 /* Characters are what people count. */
@@ -189,6 +189,36 @@ static void on_output(int stream, const char *text, size_t len, void *user) {
   tell_text(text, len);
 }
 
+static bool is_closed(int fd) {
+  return fcntl(fd, F_GETFD) < 0;
+}
+
+/* What is opened next would take the number of a standard stream that is closed. */
+static bool check_streams(tasks *t) {
+  if (is_closed(STDIN_FILENO))
+    open("/dev/null", O_RDONLY);
+  if (is_closed(STDOUT_FILENO))
+    return cli_task_complain(t, "standard output cannot be written: it is closed");
+  if (is_closed(STDERR_FILENO))
+    open("/dev/null", O_WRONLY);
+  return true;
+}
+
+/* Standard output has the value and nothing else: what functions write there past Vow (threads of
+ * theirs, their programs, printf()) goes where the rest of what they print goes. */
+static bool keep_output(tasks *t) {
+  int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  t->out = fd < 0 ? NULL : fdopen(fd, "w");
+  if (!t->out) {
+    cli_task_complain(t, "standard output cannot be written: %s", strerror(errno));
+    if (fd >= 0)
+      close(fd);
+    return false;
+  }
+  dup2(STDERR_FILENO, STDOUT_FILENO);
+  return true;
+}
+
 static bool open_executor(tasks *t) {
   const vow_executor_options options = {.size = sizeof options, .on_output = on_output};
   return vow_executor_open(&options, &t->executor) == VOW_OK ||
@@ -198,6 +228,8 @@ static bool open_executor(tasks *t) {
 static void close_parts(tasks *t) {
   t->abandoned |= vow_executor_close(t->executor) != VOW_OK;
   unwatch_signals(t);
+  if (t->out)
+    fclose(t->out); /* what was said has left it */
   record_close(&t->record);
   cbor_out_free(&t->argument);
   mem_free(NULL, t->functions);
@@ -211,8 +243,8 @@ static int perform(tasks *t) {
   int status = EXIT_USAGE;
   signal(SIGPIPE, SIG_IGN);
   t->begun_ns = loop_now();
-  if (count_specs(t) && read_argument(t) && read_specs(t) && open_outputs(t) && watch_signals(t) &&
-      open_executor(t))
+  if (check_streams(t) && count_specs(t) && read_argument(t) && read_specs(t) && open_outputs(t) &&
+      watch_signals(t) && keep_output(t) && open_executor(t))
     status = cli_task_execute(t);
   close_parts(t);
   /* A function that goes on has nothing taken from under it, and may hold any stream's lock;

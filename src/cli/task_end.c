@@ -45,25 +45,29 @@ static void put_detail(const char *detail) {
     fputc('\n', stderr);
 }
 
+/* Each line in one piece: functions that were told to end may print meanwhile. */
 static void tell_error(const tasks *t, const concluded *c) {
   const vow_task_result *result = vow_task_result_of(c->task);
-  fprintf(stderr, "vow %s: ", t->command->table.command);
+  const char *command = t->command->table.command;
   if (result->state == VOW_OP_CANCELLED && t->cancelled) {
-    fputs("interrupted by a signal\n", stderr);
+    fprintf(stderr, "vow %s: interrupted by a signal\n", command);
   } else if (result->state == VOW_TIMED_OUT) {
-    fprintf(stderr, "TimeoutError: it took longer than --timeout-ms %llu\n",
+    fprintf(stderr, "vow %s: TimeoutError: it took longer than --timeout-ms %llu\n", command,
             (unsigned long long)t->options.timeout_ms);
   } else {
+    flockfile(stderr);
+    fprintf(stderr, "vow %s: ", command);
     put_error(find_name(t, c, result), result);
     if (result->error_detail)
       put_detail(result->error_detail);
+    funlockfile(stderr);
   }
 }
 
 /* False: what should be on standard output is not. */
 static bool print_line(const tasks *t, const cbor_out *text) {
-  bool printed = fwrite(text->data, 1, text->len, stdout) == text->len &&
-                 fputc('\n', stdout) != EOF && fflush(stdout) == 0;
+  bool printed = fwrite(text->data, 1, text->len, t->out) == text->len &&
+                 fputc('\n', t->out) != EOF && fflush(t->out) == 0;
   return printed || cli_task_complain(t, "standard output cannot be written: %s", strerror(errno));
 }
 

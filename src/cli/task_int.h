@@ -38,6 +38,7 @@ typedef struct tasks {
   cbor_out argument;
   record record;
   vow_executor *executor;
+  FILE *out;            /* what standard output was at the start */
   int signals, settled; /* eventfds: a signal came; a task has settled */
   bool cancelled;       /* by a signal */
   bool abandoned;       /* a function goes on in a thread that was given up */

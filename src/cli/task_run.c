@@ -36,7 +36,13 @@ static void drain(int fd) {
   }
 }
 
-/* Until it has settled; a signal cancels it, and whatever else the pool has. */
+static bool is_live(const vow_task *task) {
+  vow_state state = vow_task_state(task);
+  return state == VOW_PENDING || state == VOW_RUNNING;
+}
+
+/* Until it has settled; a signal cancels it, and whatever else the pool has. A function that
+ * forks and returns in both processes wakes this one from the other, too. */
 static void await_task(tasks *t, vow_task_pool *pool, vow_task *task) {
   settlement settlement = {.done.tell = on_settled, .fd = t->settled};
   struct pollfd fds[2] = {{.fd = t->settled, .events = POLLIN},
@@ -46,13 +52,16 @@ static void await_task(tasks *t, vow_task_pool *pool, vow_task *task) {
   for (;;) {
     if (poll(fds, 2, -1) < 0)
       continue;
-    if (fds[0].revents)
-      break;
+    if (fds[0].revents) {
+      drain(t->settled);
+      if (!is_live(task))
+        return;
+      continue;
+    }
     drain(t->signals);
     t->cancelled = true;
     vow_task_pool_cancel(pool);
   }
-  drain(t->settled);
 }
 
 /* Milliseconds of --timeout-ms that are left; at least one, for 0 is no limit. */
