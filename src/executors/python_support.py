@@ -46,6 +46,7 @@ class Error(Exception):
 FILES_MAX = 1024
 files = {}  # real path -> module, or the number of the call that executes it
 numbers = itertools.count(1)
+OWN_PLACES = [path for path in sys.path if not path.endswith("-packages")]
 STANDARD = getattr(sys, "stdlib_module_names", ())  # of 3.10
 paths = {}  # path as it was given, absolute -> module; so much for speed
 texts = types.ModuleType("__vow__")  # where the functions of source texts say they are
@@ -56,7 +57,18 @@ class FileLoader(SourceFileLoader):
     def get_code(self, fullname):
         """Without __pycache__, whose times are too coarse for a file that is just being written."""
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        try:
+            return self.source_to_code(self.get_data(path), path)
+        except ValueError as error:  # of null bytes; until 3.12 it does not say where
+            raise SyntaxError("%s (%s)" % (error, os.path.basename(path))) from None
+
+
+def show_folder(path):
+    """Behind the standard library: what is in the folder hides none of that from other calls."""
+    if path in sys.path:
+        return
+    own = [at for at, place in enumerate(sys.path) if place in OWN_PLACES]
+    sys.path.insert(own[-1] + 1 if own else 0, path)
 
 
 def imported_as(name, path):
@@ -78,9 +90,7 @@ def execute_file(path):
     spec = ModuleSpec(name, FileLoader(name, path), origin=path)
     spec.has_location = True
     module = importlib.util.module_from_spec(spec)
-    folder = os.path.dirname(path)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    show_folder(os.path.dirname(path))
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -118,9 +128,20 @@ def load_file(path):
         changed()
 
 
+def current_folder():
+    """None: it has been removed, or may not be seen."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
 def file_module(path):
     if not os.path.isabs(path):
-        path = os.path.abspath(path)
+        folder = current_folder()
+        if folder is None:
+            raise NotFoundError("there is no file %s: the current folder has no path" % path)
+        path = os.path.normpath(os.path.join(folder, path))
     module = paths.get(path)
     if module is None:
         module = load_file(path)
@@ -146,8 +167,9 @@ def named_module(name):
     if not all(name.split(".")):
         raise NotFoundError("%r is no name of a module" % name)
     module = import_here(name)
-    if module is None and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # last: it hides nothing that is installed
+    folder = current_folder()
+    if module is None and folder and folder not in sys.path:
+        sys.path.append(folder)  # last: it hides nothing that is installed
         module = import_here(name)
     if module is None:
         raise NotFoundError("there is no module %s" % name)
@@ -259,22 +281,29 @@ def encode(text):
     return text.encode("utf-8", "backslashreplace")
 
 
+def traceback_text(error):
+    if isinstance(error, NotFoundError):
+        return None
+    import traceback
+
+    lines = traceback.format_exception(type(error), error, own_traceback(error.__traceback__),
+                                       limit=-FRAMES)
+    text = encode("".join(lines))
+    if len(text) > DETAIL_BYTES:
+        text = b"...\n" + text[-DETAIL_BYTES:].partition(b"\n")[2]
+    return text
+
+
 def describe(error):
     try:
         message = str(error)
     except Exception as second:
         message = "its text cannot be had: %s" % type(second).__name__
     name = encode(type(error).__name__)
-    if isinstance(error, NotFoundError):
+    try:
+        return name, encode(message), traceback_text(error)
+    except Exception:  # of code of the error, or there is no memory
         return name, encode(message), None
-    import traceback
-
-    lines = traceback.format_exception(type(error), error, own_traceback(error.__traceback__),
-                                       limit=-FRAMES)
-    detail = encode("".join(lines))
-    if len(detail) > DETAIL_BYTES:
-        detail = b"...\n" + detail[-DETAIL_BYTES:].partition(b"\n")[2]
-    return name, encode(message), detail
 
 
 # ---- output ----

@@ -494,6 +494,18 @@ class Told(Case):
         self.assertEqual(process.wait(), 1)
         self.assertIn("vow task run: standard output cannot be written: Broken pipe\n", err)
 
+    def test_closed_streams(self):
+        """Nothing else that is opened takes their place."""
+        for closed, status, out, err in (
+                (">&-", 2, "", "vow task run: standard output cannot be written: it is closed\n"),
+                ("2>&-", 0, "null\n", ""), ("<&- 2>&-", 0, "null\n", "")):
+            with self.subTest(closed):
+                ended = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh",
+                                        *command("run", "js:f.js:same", "--report", "r.json")],
+                                       cwd=self.folder, capture_output=True, text=True)
+                self.assertEqual((ended.returncode, ended.stdout, ended.stderr),
+                                 (status, out, err))
+
     def test_full_disk(self):
         with open("/dev/full", "w", encoding="utf-8") as full:
             ended = subprocess.run(command("run", "js:f.js:same"), cwd=self.folder, stdout=full,
@@ -586,6 +598,78 @@ class Python(Case):
         self.assertEqual(ended.status, 2)
         self.assertEqual(ended.err.count("\n"), 1)
         self.assertEqual(self.run_task("run", "py:gone:f").status, 2)
+
+    def write(self, name, text):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def test_only_the_value_on_standard_output(self):
+        """Not what is printed past the executor, by a thread, a descriptor, another program."""
+        self.write("past.py", """
+import os, subprocess, threading
+def thread(value):
+    printer = threading.Thread(target=print, args=('of a thread',))
+    printer.start()
+    printer.join()
+def descriptor(value): os.write(1, b'of a descriptor\\n')
+def program(value): subprocess.run(['echo', 'of a program'], check=True)
+def close(value): os.close(1)
+""")
+        for name in ("thread", "descriptor", "program"):
+            with self.subTest(name):
+                ended = self.run_task("run", f"py:past.py:{name}")
+                self.assertEqual((ended.status, ended.out, ended.err),
+                                 (0, "null\n", f"of a {name}\n"))
+        self.gives("null", "run", "py:past.py:close")
+
+    def test_a_fork_that_returns_too(self):
+        """The child has the descriptors by which the command is woken."""
+        self.write("forks.py", """
+import os, time
+def f(value):
+    child = os.fork()
+    if child == 0:
+        return 'child'
+    time.sleep(0.5)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    return 'parent'
+""")
+        self.gives('"parent"', "run", "py:forks.py:f")
+
+    def test_files_that_are_named_like_the_library(self):
+        """They hide nothing of it from the executor, or from functions of other files."""
+        self.write("like/asyncio.py", "async def f(value): return 'own'\n")
+        self.write("like/traceback.py", "def f(value): raise KeyError('own')\n")
+        self.write("like/json.py", "def dumps(value): return 'own'\n")
+        self.gives('["own","python"]', "parallel", "py:like/asyncio.py:f", "py:p.py:fast")
+        _, more = self.fails(1, "vow task run: KeyError: 'own'", "run", "py:like/traceback.py:f")
+        self.assertIn("traceback.py", more[1])
+        self.gives('["own","null"]', "parallel", "py:like/json.py:dumps", "py:json:dumps")
+
+    def test_what_cannot_be_traced(self):
+        self.write("notes.py", """
+class Odd(Exception):
+    __cause__ = property(lambda self: 1 / 0)
+def f(value): raise Odd('told all the same')
+""")
+        self.fails(1, "vow task run: Odd: told all the same", "run", "py:notes.py:f")
+
+    def test_a_file_of_zeros(self):
+        self.write("zeros.py", "\0" * 10)
+        self.fails(1, "vow task run: SyntaxError: source code string cannot contain null bytes "
+                   "(zeros.py)", "run", "py:zeros.py:f")
+
+    def test_a_folder_that_is_gone(self):
+        folder = self.path("gone")
+        os.mkdir(folder)
+        for spec in ("py:p.py:same", "py:nowhere:f", "js:f.js:same"):
+            ended = subprocess.run(
+                ["sh", "-c", f'mkdir -p "{folder}"; cd "{folder}"; rmdir "{folder}"; exec "$@"',
+                 "sh", *command("run", spec)], capture_output=True, text=True)
+            self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
+            self.assertEqual(ended.stderr.count("\n"), 1, ended.stderr)
 
     def test_one_race_of_all(self):
         ended = self.run_task("race", "py:p.py:wait", "py:p.py:fail", "py:p.py:spin",
