@@ -151,7 +151,7 @@ static void tell_all(task_done *done) {
   }
 }
 
-static void wake_pool_waiters(vow_task_pool *pool, task_after *after) {
+void task_wake_pool_waiters(vow_task_pool *pool, task_after *after) {
   if (pool->idle_waiters && !op_scope_has_live(pool->scope))
     task_wake_all(&pool->idle_waiters, VOW_OK, after);
   if (pool->quiet_waiters && pool->coming + pool->working + pool->parked == 0)
@@ -167,7 +167,7 @@ void task_unlock(vow_task_pool *pool, task_after *after) {
     if (poke)
       pool->keeper_due = 0;
   }
-  wake_pool_waiters(pool, after);
+  task_wake_pool_waiters(pool, after);
   uv_mutex_unlock(&pool->lock);
   if (after->asleep)
     sleeper_rouse(after->asleep);

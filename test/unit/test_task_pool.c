@@ -201,6 +201,22 @@ static void a_graceful_close_has_a_limit(void **state) {
   assert_int_equal(s.memory.blocks, 0);
 }
 
+/* No task is live any more: that its callback goes on does not matter. */
+static void waiting_for_all_ends_with_a_time_limit(void **state) {
+  (void)state;
+  stage s;
+  probe p = {0};
+  stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = CLOSE_MS});
+  vow_task_spec spec = probe_spec(stubborn, &p);
+  spec.timeout_ms = 50;
+  vow_task *task = start_spec(&s, &spec);
+  assert_int_equal(vow_task_pool_wait(s.pool, CLOSE_MS / 4), VOW_OK);
+  assert_int_equal(p.returned, 0);
+  atomic_store(&p.go, true);
+  expect_end(task, VOW_TIMED_OUT);
+  stage_close(&s);
+}
+
 /* What does not return holds nobody up, and its argument is freed when it has. */
 static void closing_gives_up_what_does_not_return(void **state) {
   (void)state;
@@ -368,6 +384,7 @@ int main(void) {
       cmocka_unit_test(a_full_queue_refuses),
       cmocka_unit_test(all_are_cancelled),
       cmocka_unit_test(waiting_for_all),
+      cmocka_unit_test(waiting_for_all_ends_with_a_time_limit),
       cmocka_unit_test(a_callback_cannot_wait_for_its_pool),
       cmocka_unit_test(a_graceful_close_does_what_was_started),
       cmocka_unit_test(an_immediate_close_cancels),
