@@ -191,9 +191,10 @@ typedef enum vow_task_close {
  * up to the pool's patience, and gives up the threads of those that still run, `retired_max` or
  * not. So it takes `limit_ms` and the patience at most, and what on_done and argument_free
  * callbacks take. Tasks that are held stay valid, the pool for callbacks in threads given up
- * too; no other call with the pool may be under way when this returns. NULL is fine. Not on a thread of the pool (VOW_E_DEADLOCK), and once (VOW_E_STATE).
- * VOW_OK; VOW_E_TIME: threads were given up, which go on until their callbacks return;
- * VOW_E_LOST: lines of the audit are not in its file. The pool is closed in these three. */
+ * too; no other call with the pool may be under way when this returns. NULL is fine. Not on a
+ * thread of the pool (VOW_E_DEADLOCK), and once (VOW_E_STATE). VOW_OK; VOW_E_TIME: threads were
+ * given up, which go on until their callbacks return; VOW_E_LOST: lines of the audit are not in its
+ * file. The pool is closed in these three. */
 vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_t limit_ms);
 
 /* Cancels every task that is live. */
