@@ -216,15 +216,23 @@ static void wait_returned(vow_task *task, uint64_t until) {
     wait_on(pool, &waiter, until);
 }
 
+/* Members whose time is over with that of their group may still be live for a moment. */
+static void cancel_all(vow_task *task) {
+  vow_task_cancel(task);
+  for (uint32_t i = 0; task->members && i < task->members->count; i++)
+    cancel_all(task->members->tasks[i]);
+}
+
 void vow_task_guard_end(vow_task **guard) {
   vow_task *task = *guard;
   if (!task)
     return;
   *guard = NULL;
   vow_task_pool *pool = task->pool;
-  vow_task_cancel(task);
-  if (!task_pool_lost(pool))
+  if (!task_pool_lost(pool)) {
+    cancel_all(task);
     wait_returned(task, task_until(loop_now(), pool->patience_ms));
+  }
   vow_task_release(task);
 }
 
