@@ -96,6 +96,9 @@ static vow_state state_of(op_state state) {
 
 /* One that is ready, and a group, has STOP still to come; one that runs ends with its runner. */
 static void on_settled(vow_task *task, op_state state, uint64_t now, task_after *after) {
+  /* Its callback may see the settlement before STOP is taken. */
+  if (task->place == TASK_RUNNING)
+    atomic_store_explicit(&task->runner->cancelled, true, memory_order_relaxed);
   task_settle(task, state_of(state), now, after);
   if (task->place == TASK_AWAY)
     task_end(task, after);
