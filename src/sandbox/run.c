@@ -222,7 +222,8 @@ void run_cancel(run *run) {
 void run_dispose(run *run) {
   shard *shard = run->shard;
   if (run->state != RUN_FINISHED) {
-    run_fail(run, RUN_KIND_CANCELLED, NULL);
+    if (run->library != RUN_LIBRARY_RESTING)
+      run_fail(run, RUN_KIND_CANCELLED, NULL);
     end(run);
     shard_dispatch(shard);
   }
