@@ -138,7 +138,7 @@ static void put_start(cbor_out *out, uint32_t type, const char *source) {
   }
   cbor_put_uint(&body, 1 << 20);
   cbor_put_bool(&body, false);
-  task_put_message(out, type, 0, body.data, body.len);
+  deferred_task_put_message(out, type, 0, body.data, body.len);
   cbor_out_free(&body);
 }
 
@@ -245,11 +245,11 @@ static void put_message(cbor_out *out) {
   cbor_out_init(&body, NULL, 1 << 20);
   put_body(&body, type);
   demand(body.status == CBOR_OK);
-  task_put_message(out, type,
-                   id > 200             ? id
-                   : type == WIRE_TIMER ? f.timer
-                                        : f.call,
-                   body.data, body.len);
+  deferred_task_put_message(out, type,
+                            id > 200             ? id
+                            : type == WIRE_TIMER ? f.timer
+                                                 : f.call,
+                            body.data, body.len);
   cbor_out_free(&body);
 }
 

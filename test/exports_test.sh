@@ -5,7 +5,9 @@ set -eu
 source=$1 shared=$2 static=$3
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
-sed -n '/^typedef/d; /^static inline/d; p' "$source"/include/vow/*.h | grep -oE '\bvow_[a-z_]+\(' | tr -d '(' | sort -u > "$temp/declared"
+named() { grep -ohE '\bvow_[a-z_]+\(' "$@" | tr -d '(' | sort -u; }
+grep -hE '^static inline' "$source"/include/vow/*.h | named > "$temp/inline"
+sed '/^typedef/d' "$source"/include/vow/*.h | named | comm -23 - "$temp/inline" > "$temp/declared"
 grep -qx vow_eval "$temp/declared"
 
 nm -D --defined-only "$shared" | awk '$2 != "A" { print $3 }' > "$temp/versioned"

@@ -51,4 +51,22 @@ grep -q "^$command" "$temp/calls" || fail "root: $(cat "$temp/calls")"
 stand_in apt-get 'exit 100'
 set_up 1
 grep -q "run it by hand and then make again: $command" "$temp/out" || fail "apt-get failed"
+
+# ---- only Python's library is missing, which a build can do without ----
+rm "$temp/bin/sh"
+stand_in sh 'exit 0'
+stand_in pkg-config 'exit 1'
+set_up 0
+grep -q "^vow: libpython3-dev cannot be installed" "$temp/out" || fail "without Python"
+stand_in apt-get "echo \"apt-get \$*\" >> '$temp/calls'"
+set_up 0
+grep -q "^apt-get install .* libpython3-dev\$" "$temp/calls" || fail "Python is not installed"
+stand_in id 'echo 1000'
+set_up 0
+[ ! -s "$temp/calls" ] || fail "neither root nor sudo, and it was tried all the same"
+[ ! -s "$temp/out" ] || fail "words about nothing"
+stand_in pkg-config 'exit 0'
+stand_in id 'echo 0'
+set_up 0
+[ ! -s "$temp/calls" ] || fail "Python is there and was installed"
 echo "system: ok"

@@ -20,15 +20,22 @@ extern "C" {
 typedef struct vow_executor vow_executor;
 
 typedef enum vow_language {
-  /* A symbol of a shared object that is a vow_task_callback; its `argument` is NULL. */
+  /* A symbol of a shared object that is a vow_task_callback; its `argument` is NULL. The
+   * object is loaded by the first task and stays; a file without a slash is in the current
+   * folder. What it needs of Vow must be there: the program exports it, or it is linked
+   * with libvow.so. */
   VOW_SHARED_OBJECT,
   /* In this process: one interpreter, for all executors, from the first use to the end of the
    * process. A coroutine is awaited. A module is executed once. */
   VOW_PYTHON,
-  /* On the native engine, in an instance for each call that runs at once: a file is executed
-   * once in each. A promise is awaited. */
+  /* On the native engine, in an instance for each call that runs at once. A file is executed
+   * once in each: as a module if it ends in .mjs or has a top-level import or export, and then
+   * `name` is an export; else as a script, of which it is a global function. It has timers,
+   * fetch, and imports of local files. A promise is awaited; one that nothing can settle any
+   * more is a DeadlockError at once. An instance serves the next call when nothing of the last
+   * one is left in it, no timer and no operation. */
   VOW_JAVASCRIPT,
-  /* In a fresh sandbox for each call, without operations. */
+  /* In a fresh sandbox for each call, with timers, without operations and imports. */
   VOW_JAVASCRIPT_ISOLATED
 } vow_language;
 
@@ -55,7 +62,8 @@ typedef struct vow_function {
   vow_language language;
   /* One of these: a file; a module by its dotted name (Python); source text (Python,
    * JavaScript; `name` may be NULL then: its value is that of the text, as an expression in
-   * Python, as a script in JavaScript, where `context` is the argument). */
+   * Python, as `vow eval` has it in JavaScript; `context` is the argument). Relative files
+   * count from the current folder when the task runs. */
   const char *file, *module, *source;
   const char *name; /* of the function, or symbol */
 } vow_function;
@@ -69,7 +77,9 @@ vow_status vow_executor_task(vow_executor *executor, const vow_function *functio
 
 /* Makes `*spec` a task that loads the function and does not call it: it fails with a
  * NotFoundError when the file, the module or the function is missing or is no function, or
- * its language is not there; with what loading threw otherwise. */
+ * its language is not there; with a LoadError when it cannot be loaded for another reason that
+ * is none of its own; with what loading threw otherwise. Files of JavaScript and Python are
+ * executed for it. */
 vow_status vow_executor_load(vow_executor *executor, const vow_function *function,
                              vow_task_spec *spec);
 

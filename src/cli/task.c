@@ -4,14 +4,12 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "cli/task_int.h"
-#include "cli/tell.h"
 #include "core/json_read.h"
 #include "core/mem.h"
 #include "loop/loop.h"
@@ -26,7 +24,6 @@
 #define NODES_MAX (1u << 24)
 #define DEPTH_MAX 256u
 #define NS_PER_MS UINT64_C(1000000)
-#define LINE_SIZE 8192u
 
 static const option_spec specs[] = {
     OPTION_TEXT(task_options, arg, "arg", "JSON", "the argument of every function"),
@@ -66,19 +63,6 @@ static const subcommand subcommands[] = {
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
 
 /* One line, whatever is in a file's name. */
-bool cli_task_complain(const tasks *t, const char *format, ...) {
-  char line[LINE_SIZE];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(line, sizeof line, format, arguments);
-  va_end(arguments);
-  for (char *at = line; *at; at++)
-    if ((unsigned char)*at < 0x20 || *at == 0x7f)
-      *at = '?';
-  fprintf(stderr, "vow %s: %s\n", t->command->table.command, line);
-  return false;
-}
-
 /* ---- set-up, before anything is called ---- */
 
 /* Characters are what people count. */
@@ -231,11 +215,10 @@ static int perform(tasks *t) {
       open_executor(t))
     status = cli_task_execute(t);
   close_parts(t);
-  if (t->abandoned) {
-    /* A function goes on in a thread of its own: nothing is taken from under it. */
-    fflush(NULL);
+  /* A function that goes on has nothing taken from under it, and may hold any stream's lock;
+   * what was said has left them. */
+  if (t->abandoned)
     _exit(status);
-  }
   return status;
 }
 

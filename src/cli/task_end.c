@@ -4,7 +4,6 @@
 
 #include "cli/task_int.h"
 #include "cli/task_report.h"
-#include "cli/tell.h"
 #include "loop/loop.h"
 
 /* ---- the end ---- */

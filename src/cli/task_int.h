@@ -8,6 +8,7 @@
 
 #include "cli/options.h"
 #include "cli/record.h"
+#include "cli/tell.h"
 #include "core/cbor.h"
 #include "vow/executor.h"
 
@@ -56,9 +57,13 @@ typedef struct concluded {
   bool recorded;    /* with audit and metrics */
 } concluded;
 
-/* One line, whatever is in a file's name; false. */
-__attribute__((format(printf, 2, 3))) bool cli_task_complain(const tasks *t, const char *format,
-                                                             ...);
+static inline bool cli_task_refused(int status) {
+  (void)status;
+  return false;
+}
+/* Says one line; false. */
+#define cli_task_complain(t, ...)                                                                  \
+  cli_task_refused(tell_usage((t)->command->table.command, __VA_ARGS__))
 
 /* ---- task_run.c ---- */
 

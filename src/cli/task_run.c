@@ -113,10 +113,9 @@ static int close_pool(tasks *t, vow_task_pool *pool, int status) {
 
 /* ---- looking for the functions ---- */
 
-/* What cannot be called at all: a shared object says no other error before that. */
-static bool is_missing(const tasks *t, size_t i, const vow_task_result *result) {
-  return result->state == VOW_REJECTED && (t->functions[i].language == VOW_SHARED_OBJECT ||
-                                           strcmp(result->error_type, "NotFoundError") == 0);
+static bool is_missing(const vow_task_result *result) {
+  return result->state == VOW_REJECTED && (strcmp(result->error_type, "NotFoundError") == 0 ||
+                                           strcmp(result->error_type, "LoadError") == 0);
 }
 
 static bool start_looking(tasks *t, vow_task_pool *pool) {
@@ -149,7 +148,7 @@ static vow_task *find_failed(const tasks *t) {
 static int tell_missing(const tasks *t) {
   for (size_t i = 0; i < t->count; i++) {
     const vow_task_result *result = vow_task_result_of(t->tasks[i]);
-    if (is_missing(t, i, result)) {
+    if (is_missing(result)) {
       cli_task_complain(t, "'%s': %s", t->names[i], result->error_message);
       return EXIT_USAGE;
     }

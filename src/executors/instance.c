@@ -126,8 +126,7 @@ instance *instance_open(const javascript_options *options, const instance_key *k
       return instance;
   }
   instance_close(instance);
-  javascript_fail(result, "InternalError", NULL, "no instance of JavaScript can be opened: %s",
-                  message);
+  javascript_fail(result, "LoadError", NULL, "JavaScript cannot be executed: %s", message);
   return NULL;
 }
 

@@ -81,8 +81,9 @@ void javascript_call_stop(javascript_call *call);
 
 /* Blocks until the call has ended; once for each `call`. Fills all of `*result`, to be given to
  * javascript_result_free(). What went wrong is its failure; types beside those of JavaScript's
- * errors: NotFoundError (no such file or function), DeadlockError (what it waits for can never
- * come), MemoryError (its limit), AbortError (it was stopped). Any thread with 8 MiB of stack. */
+ * errors: NotFoundError (no such file or function), LoadError (no engine), DeadlockError (what it
+ * waits for can never come), MemoryError (its limit), AbortError (it was stopped). Any thread with
+ * 8 MiB of stack. */
 void javascript_call_run(javascript_call *call, const javascript_request *request,
                          javascript_result *result);
 

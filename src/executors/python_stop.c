@@ -171,18 +171,17 @@ static python_call *due_call(uint64_t now) {
   return NULL;
 }
 
-/* Under the lock. A coroutine is cancelled first; what is not over then, because it computes
- * or has caught that, is interrupted as other code is, and so on by turns. Returns what is to
- * be called without the lock. */
+/* Under the lock. A coroutine is cancelled first, and has time to clean up; what is not over
+ * then, because it computes or has caught that, is interrupted as other code is. Returns what
+ * is to be called without the lock: it wakes the loop of a coroutine. */
 static PyObject *interrupt(python_call *call, uint64_t now) {
   uint32_t doublings =
       call->interruptions < AGAIN_DOUBLINGS ? call->interruptions : AGAIN_DOUBLINGS;
-  bool even = call->interruptions++ % 2 == 0;
+  bool first = call->interruptions++ == 0;
   call->interrupt_at = now + (AGAIN_NS << doublings);
-  if (call->cancel && even)
-    return python_ref(call->cancel);
-  PyThreadState_SetAsyncExc(call->thread, python.stopped);
-  return NULL;
+  if (!call->cancel || !first)
+    PyThreadState_SetAsyncExc(call->thread, python.stopped);
+  return call->cancel ? python_ref(call->cancel) : NULL;
 }
 
 /* With the GIL. */

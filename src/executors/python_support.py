@@ -2,6 +2,7 @@
 
 The names call_number, runs_elsewhere, set_cancel, generation, changed, wait, write_output and
 flush_output are functions in C (python_stop.c, python_output.c)."""
+import _signal as signal  # all of it that is needed
 import datetime
 import importlib.util
 import io
@@ -12,6 +13,9 @@ import threading  # here, so that it takes this thread for Python's main thread
 import types
 
 from importlib.machinery import ModuleSpec, SourceFileLoader
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # importing the module has taken it
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 DETAIL_BYTES = 16000
@@ -42,6 +46,7 @@ class Error(Exception):
 FILES_MAX = 1024
 files = {}  # real path -> module, or the number of the call that executes it
 numbers = itertools.count(1)
+STANDARD = getattr(sys, "stdlib_module_names", ())  # of 3.10
 paths = {}  # path as it was given, absolute -> module; so much for speed
 texts = types.ModuleType("__vow__")  # where the functions of source texts say they are
 sys.modules[texts.__name__] = texts
@@ -54,8 +59,22 @@ class FileLoader(SourceFileLoader):
         return self.source_to_code(self.get_data(path), path)
 
 
+def imported_as(name, path):
+    """The module, if code that this executor called has imported the file already."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    if spec is None or not spec.has_location or os.path.realpath(spec.origin) != path:
+        return None
+    return importlib.import_module(name)  # when another thread is at it, after that
+
+
 def execute_file(path):
-    name = "_vow_%d_%s" % (next(numbers), os.path.splitext(os.path.basename(path))[0])
+    """The module has the name by which others in its folder import it, if that is free."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    module = imported_as(name, path)
+    if module is not None:
+        return module
+    if name in sys.modules or name in STANDARD or not name.isidentifier():
+        name = "_vow_%d_%s" % (next(numbers), name)
     spec = ModuleSpec(name, FileLoader(name, path), origin=path)
     spec.has_location = True
     module = importlib.util.module_from_spec(spec)

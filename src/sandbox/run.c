@@ -222,7 +222,8 @@ void run_cancel(run *run) {
 void run_dispose(run *run) {
   shard *shard = run->shard;
   if (run->state != RUN_FINISHED) {
-    run_fail(run, RUN_KIND_CANCELLED, NULL);
+    if (run->library != RUN_LIBRARY_RESTING)
+      run_fail(run, RUN_KIND_CANCELLED, NULL);
     end(run);
     shard_dispatch(shard);
   }
@@ -440,8 +441,8 @@ void run_on_wall(run *run) {
 /* ---- looking ---- */
 
 bool run_is_quiet(const run *run) {
-  return !run->scope || (!run->first && !op_scope_has_live(run->scope) &&
-                         op_scope_counts(run->scope).timers == 0);
+  return !run->scope ||
+         (!run->first && !op_scope_has_live(run->scope) && op_scope_counts(run->scope).timers == 0);
 }
 
 bool run_alive(const run *run) {

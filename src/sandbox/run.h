@@ -145,8 +145,8 @@ typedef struct run_program {
   uint64_t pid;
 } run_program;
 
-/* What came of one invocation of a library's function. All of it is valid in the callback
- * only. */
+/* What came of one invocation of a library's function. All of it is valid in the callback,
+ * up to run_invoke(). */
 typedef struct run_answer {
   enum {
     RUN_ANSWER_VALUE,

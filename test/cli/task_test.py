@@ -223,12 +223,14 @@ class Failures(Case):
         for spec in ("js:f.js:spin", "js-isolated:f.js:spin", "js:f.js:wait",
                      "so:tasks.so:wait_for_stop", "js:endless.js:f"):
             with self.subTest(spec):
-                ended = self.run_task("run", spec, "--timeout-ms", 200)
+                ended = self.run_task("run", spec, "--timeout-ms", 400, "--report", "r.json")
                 self.assertEqual((ended.status, ended.out), (3, ""), ended.err)
                 self.assertIn("vow task run: TimeoutError: it took longer than "
-                              "--timeout-ms 200\n", ended.err)
-                self.assertGreaterEqual(ended.seconds, 0.2)
-                self.assertLess(ended.seconds, 0.9 * ARGUMENTS.scale)
+                              "--timeout-ms 400\n", ended.err)
+                self.assertGreaterEqual(ended.seconds, 0.4)
+                with open(self.path("r.json"), encoding="utf-8") as file:
+                    counts = json.load(file)["counts"]
+                self.assertEqual((counts["active"], counts["retired"]), (0, 0), "it ended")
 
     def test_no_time_limit(self):
         self.gives('"fast"', "run", "js:f.js:fast", "--timeout-ms", 0)
@@ -357,6 +359,15 @@ class Usage(Case):
                     self.usage(f"vow task parallel: '{spec}': {said}", "parallel",
                                "so:tasks.so:wait_for_stop", spec)
 
+    def test_without_the_compiled_guest(self):
+        alone = self.path("vow")
+        shutil.copy(ARGUMENTS.vow, alone)
+        ended = subprocess.run([alone, "task", "run", "js-isolated:f.js:same"], cwd=self.folder,
+                               capture_output=True, text=True)
+        self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
+        self.assertRegex(ended.stderr, r"^vow task run: 'js-isolated:f.js:same': JavaScript cannot "
+                         r"be executed: [^\n]+\n$")
+
     def test_nothing_is_called_before(self):
         ended = self.run_task("parallel", "js:f.js:say", "so:tasks.so:gone")
         self.assertEqual((ended.status, ended.out), (2, ""))
@@ -445,8 +456,9 @@ class Told(Case):
                          ("limit", "timeout", "TimeoutError"))
         report = self.report(1, "retry", "js:f.js:always", "--delay-ms", 1)
         self.assertEqual((report["tasks"][0]["attempts"], report["counts"]["retries"]), (3, 2))
-        report = self.report(3, "race", "so:tasks.so:ignore_stop", "--timeout-ms", 50)
-        self.assertEqual(report["counts"]["retired"], 1)
+        report = self.report(3, "race", "so:tasks.so:ignore_stop", "--timeout-ms", 500)
+        counts = report["counts"]  # given up, or about to be
+        self.assertGreaterEqual(counts["retired"] + counts["active"], 1)
 
     def test_report_of_what_cannot_be_loaded(self):
         report = self.report(1, "run", "js:syntax.js:f")
@@ -499,7 +511,7 @@ class Signals(Case):
         begun = time.monotonic()
         process = self.start(*words)
         err = ""
-        while said not in err:
+        while not all(part in err for part in said.split()):
             line = process.stderr.readline()
             self.assertTrue(line, f"ended before: {err}")
             err += line
@@ -517,7 +529,8 @@ class Signals(Case):
                           ["parallel", "js:f.js:wait", "so:tasks.so:wait_for_stop"],
                           ["retry", "js:f.js:wait"]):
                 with self.subTest((number, words)):
-                    ended = self.stop(number, "waits", *words)
+                    begun = "waits begun" if "so:tasks.so:wait_for_stop" in words else "waits"
+                    ended = self.stop(number, begun, *words)
                     self.assertEqual((ended.status, ended.out), (130, ""), ended.err)
                     self.assertIn(f"vow task {words[0]}: interrupted by a signal\n", ended.err)
                     if "so:tasks.so:wait_for_stop" in words:
@@ -565,7 +578,10 @@ class Python(Case):
     def test_failures(self):
         _, more = self.fails(1, "vow task run: ValueError: bad", "run", "py:p.py:fail")
         self.assertEqual(more[0], "Traceback (most recent call last):")
-        self.fails(3, "spins", "run", "py:p.py:spin", "--timeout-ms", 200)
+        ended = self.run_task("run", "py:p.py:spin", "--timeout-ms", 200)
+        self.assertEqual(ended.status, 3)
+        self.assertIn("vow task run: TimeoutError: it took longer than --timeout-ms 200\n",
+                      ended.err)
         ended = self.run_task("run", "py:p.py:gone")
         self.assertEqual(ended.status, 2)
         self.assertEqual(ended.err.count("\n"), 1)

@@ -30,9 +30,10 @@ void fail(vow_task_context *context, void *argument) {
   vow_task_fail(context, "CError", vow_status_message(VOW_E_FULL), "line 1\nline 2");
 }
 
-/* Says on standard error that it was told. */
+/* Says on standard error that it has begun, and that it was told. */
 void wait_for_stop(vow_task_context *context, void *argument) {
   (void)argument;
+  fputs("begun\n", stderr);
   while (vow_task_sleep(context, 60000))
     ;
   fputs("told to stop\n", stderr);

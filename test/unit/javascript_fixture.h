@@ -25,6 +25,7 @@ typedef struct javascript_fixture {
   vow_allocator allocator;
   javascript *javascript;
   char output[4096]; /* "1:line\n2:line\n"; only calls of one thread print */
+  atomic_uint lines; /* printed so far: any thread may look */
   char file[128];    /* the last one written */
   javascript_result result;
   char text[4096]; /* the value as JSON, or "Type: message" */
@@ -34,6 +35,7 @@ static inline void fixture_output(int stream, const char *text, size_t len, void
   javascript_fixture *f = user;
   size_t used = strlen(f->output);
   snprintf(f->output + used, sizeof f->output - used, "%d:%.*s", stream, (int)len, text);
+  atomic_fetch_add(&f->lines, 1);
 }
 
 static inline void fixture_open(javascript_fixture *f, uint64_t memory_bytes) {

@@ -4,8 +4,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,7 +31,9 @@ static const char functions[] =
     "  return Promise.reject(new RangeError('later'));\n"
     "}\n"
     "function third() { if (++calls < 3) throw new Error('call ' + calls); return calls; }\n"
-    "function never() { throw new Error('call ' + ++calls); }\n";
+    "function never() { throw new Error('call ' + ++calls); }\n"
+    "function search() { const where = 'a'.repeat(1 << 20), what = 'a'.repeat(300) + 'b'; "
+    "console.log('1'); return where.indexOf(what); }\n";
 
 typedef struct fixture {
   counting_alloc counting;
@@ -355,6 +359,44 @@ static void threads(void **state) {
   fixture_close(&f);
 }
 
+/* ---- output ---- */
+
+/* Without on_output it is the process's own. */
+static void output_of_the_process(void **state) {
+  (void)state;
+  static const char source[] = "const say = (x) => { console.log(x); console.error('error'); };";
+  const vow_function function = {
+      .size = sizeof function, .language = VOW_JAVASCRIPT, .source = source, .name = "say"};
+  char text[64] = "";
+  int ends[2], kept[2] = {dup(1), dup(2)};
+  vow_task_pool *tasks;
+  vow_executor *executor;
+  vow_task *task;
+  vow_task_spec spec;
+  fflush(NULL);
+  assert_int_equal(pipe(ends), 0);
+  assert_int_equal(vow_task_pool_open(NULL, &tasks), VOW_OK);
+  assert_int_equal(vow_executor_open(NULL, &executor), VOW_OK);
+  assert_int_equal(vow_executor_task(executor, &function, &spec), VOW_OK);
+  spec.value = "\x07";
+  spec.value_len = 1;
+  dup2(ends[1], 1);
+  dup2(ends[1], 2);
+  vow_status status = vow_task_run(tasks, &spec, &task);
+  for (int i = 0; i < 2; i++) {
+    dup2(kept[i], i + 1);
+    close(kept[i]);
+  }
+  close(ends[1]);
+  assert_int_equal(status, VOW_OK);
+  gives(task, "null");
+  assert_int_equal(read(ends[0], text, sizeof text - 1), 8);
+  assert_string_equal(text, "7\nerror\n");
+  close(ends[0]);
+  assert_int_equal(vow_task_pool_close(tasks, VOW_TASK_GRACEFUL, 20000), VOW_OK);
+  assert_int_equal(vow_executor_close(executor), VOW_OK);
+}
+
 /* ---- the end of an executor ---- */
 
 static void an_executor_with_tasks_stays(void **state) {
@@ -371,6 +413,58 @@ static void an_executor_with_tasks_stays(void **state) {
   spec = spec_of(&f, VOW_JAVASCRIPT, "wait", NULL);
   spec.argument_free(spec.argument); /* never started */
   fixture_close(&f);
+}
+
+/* Its thread is given up; the instance is that thread's until the native has ended. */
+static void a_native_that_does_not_stop(void **state) {
+  (void)state;
+  fixture f = {.counting = {0}};
+  f.allocator = counting_allocator(&f.counting);
+  const vow_task_pool_options impatient = {
+      .size = sizeof impatient, .allocator = &f.allocator, .concurrent_max = 1, .patience_ms = 1};
+  const vow_executor_options executor = {
+      .size = sizeof executor, .allocator = &f.allocator, .on_output = on_output, .user = &f};
+  assert_int_equal(vow_task_pool_open(&impatient, &f.pool), VOW_OK);
+  assert_int_equal(vow_executor_open(&executor, &f.executor), VOW_OK);
+  vow_task_spec spec = spec_of(&f, VOW_JAVASCRIPT, "search", NULL);
+  vow_task *task = begin(&f, &spec);
+  await_lines(&f, 1);
+  assert_int_equal(vow_task_cancel(task), VOW_OK);
+  fails(task, VOW_OP_CANCELLED, "AbortError");
+  spec = spec_of(&f, VOW_JAVASCRIPT, "answer", NULL);
+  gives(begin(&f, &spec), "42"); /* in the place of that one */
+  vow_status closed = vow_task_pool_close(f.pool, VOW_TASK_GRACEFUL, 0);
+  assert_true(closed == VOW_OK || closed == VOW_E_TIME);
+  while (vow_executor_close(f.executor) == VOW_E_STATE)
+    sched_yield();
+  while (__atomic_load_n(&f.counting.blocks, __ATOMIC_ACQUIRE) != 0)
+    sched_yield(); /* the thread itself */
+}
+
+static void each_allocation_may_fail(void **state) {
+  (void)state;
+  counting_alloc counting = {0};
+  const vow_allocator allocator = counting_allocator(&counting);
+  const vow_executor_options options = {.size = sizeof options, .allocator = &allocator};
+  const vow_function function = {
+      .size = sizeof function, .language = VOW_PYTHON, .module = "m", .name = "f"};
+  vow_status status = VOW_E_NOMEM;
+  for (size_t nth = 1; status != VOW_OK; nth++) {
+    vow_executor *executor;
+    vow_task_spec spec;
+    counting.calls = 0;
+    counting.fail_at = nth;
+    status = vow_executor_open(&options, &executor);
+    if (status == VOW_OK)
+      status = vow_executor_task(executor, &function, &spec);
+    assert_true(status == VOW_OK || status == VOW_E_NOMEM);
+    if (status == VOW_OK)
+      spec.argument_free(spec.argument);
+    assert_int_equal(vow_executor_close(executor), VOW_OK);
+    assert_int_equal(counting.blocks, 0);
+    assert_true(nth < 100);
+  }
+  assert_true(counting.calls >= 2);
 }
 
 static void what_is_wrong_is_told(void **state) {
@@ -430,7 +524,10 @@ int main(void) {
       cmocka_unit_test(retries),
       cmocka_unit_test(groups),
       cmocka_unit_test(threads),
+      cmocka_unit_test(output_of_the_process),
       cmocka_unit_test(an_executor_with_tasks_stays),
+      cmocka_unit_test(a_native_that_does_not_stop),
+      cmocka_unit_test(each_allocation_may_fail),
       cmocka_unit_test(what_is_wrong_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
