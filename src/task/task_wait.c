@@ -107,7 +107,7 @@ static bool encloses(const vow_task *target, const vow_task *task) {
 /* Whether `target` waits for `task`, or for one that does. What waits for a task: those whose
  * callbacks do, and the group that it is a member of. */
 static bool waits_for(const vow_task *target, vow_task *task) {
-  walk walk = {NULL};
+  walk walk = {.first = NULL};
   walk_add(&walk, task);
   bool found = false;
   for (vow_task *at = walk.first; at && !found; at = walk_after(at)) {
