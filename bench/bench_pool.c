@@ -6,8 +6,6 @@
  * flight on two threads. A wake-up costs about 5 or 50 us depending on the core it goes to,
  * so everything is measured on one core (pinned) and on all. libuv's work is queued on a
  * pool of two threads as well. */
-#include <dirent.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "harness.h"
@@ -16,24 +14,6 @@
 enum { WARM = 2000, TRIPS = 20000, FLIGHT = 64, MANY = 200000 };
 
 #define UV_WORK_NS 4200.0 /* uv_queue_work, pinned, where the targets were set */
-
-/* ---- one core or all ---- */
-
-static void set_cores(bool one) {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  for (size_t i = 0; i < (one ? 1 : CPU_SETSIZE); i++)
-    CPU_SET(i, &cores);
-  DIR *tasks = opendir("/proc/self/task");
-  if (!tasks)
-    broken("no list of threads");
-  for (struct dirent *entry; (entry = readdir(tasks));) {
-    int id = (int)strtol(entry->d_name, NULL, 10);
-    if (id > 0 && sched_setaffinity(id, sizeof cores, &cores) != 0)
-      broken("threads cannot be bound to a core");
-  }
-  closedir(tasks);
-}
 
 /* ---- works ---- */
 

@@ -1,5 +1,7 @@
 #include "harness.h"
 
+#include <dirent.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,6 +24,22 @@ uint64_t clock_ns(void) {
 
 uint64_t thread_ns(void) {
   return now_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void set_cores(bool one) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  for (size_t i = 0; i < (one ? 1 : CPU_SETSIZE); i++)
+    CPU_SET(i, &cores);
+  DIR *tasks = opendir("/proc/self/task");
+  if (!tasks)
+    broken("no list of threads");
+  for (struct dirent *entry; (entry = readdir(tasks));) {
+    int id = (int)strtol(entry->d_name, NULL, 10);
+    if (id > 0 && sched_setaffinity(id, sizeof cores, &cores) != 0)
+      broken("threads cannot be bound to a core");
+  }
+  closedir(tasks);
 }
 
 static int by_value(const void *a, const void *b) {

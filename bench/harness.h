@@ -39,6 +39,10 @@ uint64_t clock_ns(void);
 /* Processor time of this thread. */
 uint64_t thread_ns(void);
 
+/* Binds every thread of this process to one core, or to none; new threads follow the one
+ * that starts them. */
+void set_cores(bool one);
+
 /* Sorts `values` and adds their median as a figure without a target. The texts
  * are borrowed. */
 figure *figures_add(figures *all, const char *key, const char *text, const char *unit,

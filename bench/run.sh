@@ -3,7 +3,7 @@
 #   bench/run.sh BUILD_DIR     (a release build; writes BUILD_DIR/bench.json)
 set -eu
 build=${1:?usage: bench/run.sh BUILD_DIR}
-programs="op pool sandbox load"
+programs="op pool task executor sandbox load"
 for name in $programs start; do
   test -x "$build/bench_$name" || { echo "bench: $build/bench_$name is missing; run: make" >&2; exit 2; }
 done

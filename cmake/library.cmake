@@ -56,7 +56,8 @@ add_custom_target(vow_static ALL DEPENDS ${static_library})
 # ---- installation; every path in it is relative to the files themselves ----
 install(TARGETS vow_shared LIBRARY DESTINATION lib)
 install(FILES ${static_library} DESTINATION lib)
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/vow DESTINATION include FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/vow DESTINATION include FILES_MATCHING PATTERN "*.h"
+  PATTERN "*.hpp")
 list(JOIN VOW_REQUIRES " " VOW_REQUIRES_TEXT)
 foreach(name vow vow-static)
   configure_file(${CMAKE_SOURCE_DIR}/cmake/${name}.pc.in ${CMAKE_BINARY_DIR}/${name}.pc @ONLY)

@@ -14,7 +14,7 @@ what it is:
     ```js ARGS      A script, run by `vow eval ARGS` on both engines.
     ```python       A program, run by python3 with the package of bindings/python.
     ```js node      A program, run by node with the package of bindings/node.
-    ```js examples/FILE    The text of that file; a `sh` block runs it. Likewise `c`.
+    ```js examples/FILE    The text of that file; a `sh` block runs it. Likewise `c`, `cpp`.
     ```text, ```json       What the block before prints. In `text`, "..." stands
                     for any characters of a line, and a line of nothing else for
                     any lines. `json` is compared as a value with the order of
@@ -37,8 +37,9 @@ import sys
 import tempfile
 
 SECONDS = 120
-RUN = {"vow", "env", "build/release/vow", "echo", "printf", "cat", "cc"}
-# Programs that a `cc` before has made.
+RUN = {"vow", "env", "build/release/vow", "echo", "printf", "cat", "cc", "c++"}
+COMPILERS = {"cc", "c++"}
+# Programs that one of them before has made.
 BUILT = re.compile(r"\./[a-z_]+$")
 NOT_RUN = {"make", "git", "cd", "cmake", "ctest", "pip", "npm"}
 VOLATILE = {"wall_ms", "guest_ms", "host_wait_ms", "ready_ms", "age_ms", "run_ms", "peak_bytes"}
@@ -98,8 +99,8 @@ class Document:
 
     def close(self, block, between):
         where = f"{self.name}:{block.line}"
-        need(block.kind in ("sh", "js", "c", "python", "text", "json", "diagram"),
-             f"{where}: a block must say sh, js, c, python, text, json or diagram, not '{block.kind}'")
+        need(block.kind in ("sh", "js", "c", "cpp", "python", "text", "json", "diagram"),
+             f"{where}: a block must say sh, js, c, cpp, python, text, json or diagram, not '{block.kind}'")
         block.body = "\n".join(block.body) + "\n"
         if block.kind in ("text", "json"):
             before = self.blocks[-1] if self.blocks else None
@@ -213,7 +214,7 @@ class Runner:
 
     def run(self, document, block):
         where = f"{document.name}:{block.line}"
-        if block.kind in ("js", "c") and block.info.startswith("examples/"):
+        if block.kind in ("js", "c", "cpp") and block.info.startswith("examples/"):
             with open(os.path.join(self.repo, block.info), encoding="utf-8") as file:
                 need(file.read() == block.body, f"{where}: differs from {block.info}")
         elif block.kind == "js" and block.info != "node":
@@ -269,11 +270,11 @@ class Runner:
             return
         for words in commands:
             need(words[0] in RUN or words[0] == "python3" and words[1].startswith("test/")
-                 or BUILT.match(words[0]) and "cc" in programs,
+                 or BUILT.match(words[0]) and COMPILERS & programs,
                  f"{where}: '{words[0]}' is not among the commands that documents may use")
-        if "cc" in programs and os.environ.get("VOW_DOCS_CC") == "no":
+        if COMPILERS & programs and os.environ.get("VOW_DOCS_CC") == "no":
             return
-        status, stdout, _ = self.in_box(["sh", "-ec", block.body] if "cc" in programs else
+        status, stdout, _ = self.in_box(["sh", "-ec", block.body] if COMPILERS & programs else
                                         ["sh", "-c", block.body], filled=block.info != "empty")
         if block.output:
             compare(where, block.output, stdout)
@@ -306,6 +307,7 @@ def simple_commands(line):
     """The words of each simple command of a shell line."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.commenters = "#"
+    lexer.wordchars += "+"
     words = []
     for word in lexer:
         if set(word) <= set("|;&"):
@@ -406,6 +408,18 @@ def check_metrics(document, vow):
                           stdout=subprocess.PIPE, check=True, timeout=SECONDS).stdout.decode()
     names = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
     shown = set(re.findall(r"\bvow_\w+", "\n".join(document.section("### Metrics"))))
+    need(shown == names, f"{document.name}: metrics: only in the document: {sorted(shown - names)}, "
+                         f"only in the program: {sorted(names - shown)}")
+
+
+def check_task_metrics(document, vow):
+    """Those of a pool, in its table."""
+    text = subprocess.run([vow, "task", "run", "--metrics", "/dev/stdout",
+                           "js:examples/providers.js:near", "--arg", "{}"],
+                          cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+                          stdout=subprocess.PIPE, check=True, timeout=SECONDS).stdout.decode()
+    names = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    shown = {row[0] for row in rows(document.section("## Audit and metrics")) if row[0] != "metric"}
     need(shown == names, f"{document.name}: metrics: only in the document: {sorted(shown - names)}, "
                          f"only in the program: {sorted(names - shown)}")
 
@@ -511,6 +525,7 @@ def checks(documents, vow, repo, runner):
     yield lambda: check_operations(documents, vow)
     yield lambda: check_kinds(line, repo)
     yield lambda: check_metrics(line, vow)
+    yield lambda: check_task_metrics(documents["docs/task.md"], vow)
     yield lambda: check_host(documents["docs/host.md"], vow)
     for space in ("notes", "kv"):
         yield lambda space=space: check_bounds(documents["docs/guest-api.md"], repo, space)

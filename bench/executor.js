@@ -1,0 +1,2 @@
+// An empty function, for bench_executor.
+function nothing() {}
