@@ -67,9 +67,12 @@ enum {
 };
 
 /* Another attempt when one failed. A time limit or a cancel is the end, and no attempt
- * begins that could not end in the time left, judged by the last one. */
+ * begins that could not end in the time left, judged by the last one. A call has returned
+ * before it is tried again; in a group that is tried again a callback may be called while an
+ * earlier call of it, which was cancelled, goes on with the same argument. */
 typedef struct vow_task_retry {
-  uint32_t attempts;       /* at most, with the first one; 0 and 1: no other */
+  uint32_t attempts;       /* at most, with the first one; 0 and 1: no other; never more than
+                              65535 */
   uint64_t delay_ms;       /* before the second one */
   uint32_t backoff;        /* the delay is multiplied by it each time; 0: 1 */
   uint64_t delay_max_ms;   /* 0: no such bound */
@@ -79,10 +82,12 @@ typedef struct vow_task_retry {
 
 typedef enum vow_task_form {
   VOW_TASK_CALL,     /* calls `callback` */
-  VOW_TASK_PARALLEL, /* every member; succeeds when all do, its value is their list (CBOR; raw
-                        bytes as a byte string, no value as undefined) */
+  VOW_TASK_PARALLEL, /* every member; succeeds when all do, its value is their list (CBOR; what
+                        is not one CBOR item as a byte string, no value as undefined). Else it
+                        fails as the first in order does that did not succeed */
   VOW_TASK_RACE      /* every member at once; the first success is its own, the others are
-                        cancelled; fails when all have failed */
+                        cancelled. Fails when all have failed: as its only member, or with an
+                        AggregateError that names each */
 } vow_task_form;
 
 /* Set it up with vow_task_call_spec() or vow_task_group_spec(). What it points to is copied when
@@ -100,20 +105,22 @@ typedef struct vow_task_spec {
   vow_task_callback *callback;
   void *argument;
   /* Called exactly once for a task that was started, when the callback does not need the
-   * argument any more: after its last return, or when it will not be called. On any
-   * thread. NULL: nothing is to be freed. */
+   * argument any more: after its last return, or when it will not be called. While a group that it
+   * is in may be tried again, it may. On any thread. NULL: nothing is to be freed. */
   void (*argument_free)(void *argument);
   const void *value; /* bytes for the callback, beside `argument`; CBOR where types are given */
   size_t value_len;
   /* Checked before the callback is called, and after it succeeded: any of VOW_TYPE_*; 0: not
    * checked. A task whose value does not fit fails (TypeError, with the type that was
-   * expected and the one that came). */
+   * expected and the one that came); for its argument it is not tried again. */
   uint32_t takes, gives;
 
-  /* VOW_TASK_PARALLEL, VOW_TASK_RACE */
+  /* VOW_TASK_PARALLEL, VOW_TASK_RACE. Groups in groups, at most 16 deep, with at most 65535
+   * members in all. A group takes no thread; it is started with all that is in it, or not at
+   * all. When it is tried again and queue_max has no room for that, it fails as before. */
   const struct vow_task_spec *const *members;
   size_t member_count;
-  bool fail_fast; /* VOW_TASK_PARALLEL: the first failure cancels the others */
+  bool fail_fast; /* VOW_TASK_PARALLEL: the first failure is its own, and cancels the others */
 
   /* Not part of the task whose callback starts it. Without that its time is part of that
    * one's, and a cancel of that one cancels it. */

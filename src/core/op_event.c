@@ -23,9 +23,9 @@ void op_event_withdraw(op_rec *rec, unsigned events) {
   }
 }
 
-static op_event event_of(const op_rec *rec, op_event_kind kind) {
+static void tell(op_event *event, const op_rec *rec, op_event_kind kind) {
   const op_scope *scope = rec->scope;
-  return (op_event){
+  *event = (op_event){
       .kind = kind,
       .state = (op_state)rec->state,
       .id = rec->kind == REC_WALL ? 0 : op_rec_id(rec),
@@ -58,7 +58,7 @@ static void count_batched(op_rec *rec, bool more) {
   table->counts.batched++;
 }
 
-static op_event take_start(op_rec *rec) {
+static void take_start(op_rec *rec, op_event *event) {
   assert(rec->run == RUN_STARTING && rec->state == OP_PENDING);
   bool more = batch_goes_on(rec);
   count_batched(rec, more);
@@ -69,26 +69,23 @@ static op_event take_start(op_rec *rec) {
   rec->attempt_ns = rec->scope->table->now;
   count_running(&rec->scope->counts);
   count_running(&rec->scope->table->counts);
-  op_event event = event_of(rec, OP_EVENT_START);
-  event.batch_more = more;
-  return event;
+  tell(event, rec, OP_EVENT_START);
+  event->batch_more = more;
 }
 
-static op_event take_fired(op_rec *rec) {
+static void take_fired(op_rec *rec, op_event *event) {
   bool timer = rec->kind == REC_TIMER;
-  op_event event = event_of(rec, timer ? OP_EVENT_TIMER : OP_EVENT_WALL);
+  tell(event, rec, timer ? OP_EVENT_TIMER : OP_EVENT_WALL);
   op_event_withdraw(rec, EVENT_FIRED);
   if (timer)
     op_timer_drop(rec);
-  return event;
 }
 
-static op_event take_end(op_rec *rec) {
+static void take_end(op_rec *rec, op_event *event) {
   bool settled = rec->events & EVENT_SETTLED;
-  op_event event = event_of(rec, settled ? OP_EVENT_SETTLED : OP_EVENT_STOP);
+  tell(event, rec, settled ? OP_EVENT_SETTLED : OP_EVENT_STOP);
   op_event_withdraw(rec, settled ? EVENT_SETTLED : EVENT_STOP);
   op_reap(rec);
-  return event;
 }
 
 bool op_next_event(op_table *table, op_event *event) {
@@ -98,10 +95,10 @@ bool op_next_event(op_table *table, op_event *event) {
   if (!rec)
     return false;
   if (rec->kind != REC_OPERATION)
-    *event = take_fired(rec);
+    take_fired(rec, event);
   else if (rec->events & EVENT_START)
-    *event = take_start(rec);
+    take_start(rec, event);
   else
-    *event = take_end(rec);
+    take_end(rec, event);
   return true;
 }

@@ -197,6 +197,14 @@ static void native_stop(engine_instance *instance) {
 
 /* ---- the guest's platform ---- */
 
+/* What the host does not want any more of, it has not taken to the end. */
+static void tell(native_guest *native, const uint8_t *messages, size_t len) {
+  if (native->base.drain(native->base.user, messages, len))
+    return;
+  value_release(messages, len);
+  fail(native, ENGINE_FAULT_STOPPED);
+}
+
 static void drain(native_guest *native) {
   guest *g = &native->guest;
   uint32_t from = native->drained, end = g->shared.outbox_len, heard = end;
@@ -207,8 +215,8 @@ static void drain(native_guest *native) {
     heard = from;
   if (heard < end)
     value_release(g->outbox + heard, end - heard);
-  if (heard > from && !native->base.drain(native->base.user, g->outbox + from, heard - from))
-    fail(native, ENGINE_FAULT_STOPPED);
+  if (heard > from)
+    tell(native, g->outbox + from, heard - from);
 }
 
 void platform_flush(guest *g) {
@@ -233,8 +241,7 @@ void platform_send(guest *g, const wire_header *header, const void *bytes) {
   }
   memcpy(message, header, sizeof *header);
   memcpy(message + sizeof *header, bytes, header->len);
-  if (!native->base.drain(native->base.user, message, len))
-    fail(native, ENGINE_FAULT_STOPPED);
+  tell(native, message, len);
   mem_free(native->base.engine->allocator, message);
 }
 

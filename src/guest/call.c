@@ -64,7 +64,7 @@ static guest_call *call_new(guest *g, JSValue promise) {
 }
 
 /* Frees the slot and hands its promise to the caller. */
-JSValue call_end(guest *g, guest_call *call) {
+static JSValue end_call(guest *g, guest_call *call) {
   JSContext *ctx = g->ctx;
   JSValue promise = call->promise, signal = call->signal, watch = call->watch;
 #ifndef __wasm__
@@ -92,21 +92,27 @@ JSValue call_end(guest *g, guest_call *call) {
   return promise;
 }
 
-#ifndef __wasm__
-void call_give_up(guest *g, uint64_t id, JSValueConst reason) {
-  JSValue promise = call_end(g, call_find(g, id));
-  outbox_put(g, WIRE_CANCEL, id, NULL, 0);
-  engine_promise_settle(g->ctx, promise, reason, true);
+/* The end of a call that is live. Takes `outcome`. */
+static void settle(guest *g, uint64_t id, JSValue outcome, bool rejected) {
+  JSValue promise = end_call(g, call_find(g, id));
+  engine_promise_settle(g->ctx, promise, outcome, rejected);
+  JS_FreeValue(g->ctx, outcome);
   JS_FreeValue(g->ctx, promise);
 }
 
+void call_give_up(guest *g, uint64_t id, JSValueConst reason) {
+  outbox_put(g, WIRE_CANCEL, id, NULL, 0);
+  settle(g, id, JS_DupValue(g->ctx, reason), true);
+}
+
+#ifndef __wasm__
 void call_drop_all(guest *g) {
   for (uint32_t i = 0; i < g->calls_size && g->calls_live; i++) {
     uint64_t id = call_id(g, &g->calls[i]);
     if (!call_find(g, id))
       continue;
     outbox_put(g, WIRE_CANCEL, id, NULL, 0);
-    JS_FreeValue(g->ctx, call_end(g, &g->calls[i]));
+    JS_FreeValue(g->ctx, end_call(g, &g->calls[i]));
   }
 }
 
@@ -114,12 +120,7 @@ void call_reject_value(guest *g, uint64_t id, cbor_in *value) {
   if (!call_find(g, id))
     return;
   JSValue thrown = value_decode(g, value);
-  if (JS_IsException(thrown))
-    thrown = JS_GetException(g->ctx);
-  JSValue promise = call_end(g, call_find(g, id));
-  engine_promise_settle(g->ctx, promise, thrown, true);
-  JS_FreeValue(g->ctx, thrown);
-  JS_FreeValue(g->ctx, promise);
+  settle(g, id, JS_IsException(thrown) ? JS_GetException(g->ctx) : thrown, true);
 }
 #endif
 
@@ -206,10 +207,7 @@ static JSValue on_abort(JSContext *ctx, JSValueConst this_value, int argc, JSVal
     return JS_UNDEFINED;
   JS_FreeValue(ctx, call->watch);
   call->watch = JS_UNDEFINED; /* the signal lets go of us by itself */
-  JSValue promise = call_end(g, call);
-  outbox_put(g, WIRE_CANCEL, wire, NULL, 0);
-  engine_promise_settle(ctx, promise, argc > 0 ? argv[0] : JS_UNDEFINED, true);
-  JS_FreeValue(ctx, promise);
+  call_give_up(g, wire, argc > 0 ? argv[0] : JS_UNDEFINED);
   return JS_UNDEFINED;
 }
 
@@ -308,7 +306,7 @@ JSValue call_submit(guest *g, const cbor_out *message, JSValueConst signal, JSVa
     outbox_put(g, WIRE_CALL, id, message->data, message->len);
     return promise;
   }
-  JS_FreeValue(g->ctx, call_end(g, call_find(g, id)));
+  JS_FreeValue(g->ctx, end_call(g, call_find(g, id)));
   JS_FreeValue(g->ctx, promise);
   return watching < 0 ? JS_EXCEPTION : JS_Throw(g->ctx, call_abort_reason(g, signal));
 }
@@ -350,17 +348,11 @@ static JSValue call_host(JSContext *ctx, JSValueConst this_value, int argc, JSVa
 /* ---- answers ---- */
 
 void call_fulfil(guest *g, uint64_t id, cbor_in *value) {
-  guest_call *call = call_find(g, id);
-  if (!call)
+  if (!call_find(g, id))
     return;
   JSValue decoded = value_decode(g, value);
   bool failed = JS_IsException(decoded);
-  if (failed)
-    decoded = JS_GetException(g->ctx);
-  JSValue promise = call_end(g, call_find(g, id));
-  engine_promise_settle(g->ctx, promise, decoded, failed);
-  JS_FreeValue(g->ctx, decoded);
-  JS_FreeValue(g->ctx, promise);
+  settle(g, id, failed ? JS_GetException(g->ctx) : decoded, failed);
 }
 
 /* name, message, code, transient, operation id, operation name, attempts, and
@@ -402,12 +394,7 @@ void call_reject(guest *g, uint64_t id, cbor_in *fields) {
   if (!call)
     return;
   JSValue error = make_error(g, call, fields);
-  if (JS_IsException(error))
-    error = JS_GetException(g->ctx);
-  JSValue promise = call_end(g, call_find(g, id));
-  engine_promise_settle(g->ctx, promise, error, true);
-  JS_FreeValue(g->ctx, error);
-  JS_FreeValue(g->ctx, promise);
+  settle(g, id, JS_IsException(error) ? JS_GetException(g->ctx) : error, true);
 }
 
 /* ---- definition ---- */

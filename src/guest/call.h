@@ -33,13 +33,10 @@ JSValue call_rejected(guest *g, JSValue promise);
 
 /* NULL: it has an end already. */
 guest_call *call_find(guest *g, uint64_t id);
-/* Frees the slot and hands its promise to the caller. */
-JSValue call_end(guest *g, guest_call *call);
-
-#ifndef __wasm__
 /* The caller wants no answer any more: rejects with `reason` now and tells the host.
  * The call must be pending. */
 void call_give_up(guest *g, uint64_t id, JSValueConst reason);
+#ifndef __wasm__
 /* Drops all pending calls: their promises are never settled, the host is told. */
 void call_drop_all(guest *g);
 #endif

@@ -103,7 +103,7 @@ static JSValue process_write(JSContext *ctx, JSValueConst this_value, int argc, 
   return ok ? JS_TRUE : JS_ThrowRangeError(ctx, "more than 64 MiB in one write()");
 }
 
-static JSValue no_require(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv) {
+JSValue process_require(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv) {
   (void)this_value;
   const char *name = argc > 0 && JS_IsString(argv[0]) ? JS_ToCString(ctx, argv[0]) : NULL;
   JS_ThrowTypeError(ctx,
@@ -153,7 +153,10 @@ static bool fill(guest *g, JSValueConst process, cbor_in *fields) {
       !put(ctx, process, "argv", value_decode(g, fields)))
     return false;
   JSValue env = value_decode(g, fields);
-  if (JS_IsException(env) || JS_FreezeObject(ctx, env) < 0 || !put(ctx, process, "env", env))
+  if (JS_IsException(env))
+    return false;
+  bool frozen = JS_FreezeObject(ctx, env) >= 0;
+  if (!put(ctx, process, "env", env) || !frozen)
     return false;
   JSValue cwd = value_decode(g, fields);
   if (JS_IsException(cwd))
@@ -177,7 +180,7 @@ void process_open(guest *g, cbor_in *fields) {
       put(ctx, process, "stderr", new_stream(ctx, err_members)) &&
       JS_DefinePropertyValueStr(ctx, global, "process", JS_DupValue(ctx, process), flags) >= 0 &&
       JS_DefinePropertyValueStr(ctx, global, "require",
-                                JS_NewCFunction(ctx, no_require, "require", 1), flags) >= 0;
+                                JS_NewCFunction(ctx, process_require, "require", 1), flags) >= 0;
   JS_FreeValue(ctx, process);
   JS_FreeValue(ctx, global);
   if (!ok)

@@ -15,14 +15,16 @@ void modules_open(guest *g);
  * exception. */
 bool modules_set_meta(guest *g, JSModuleDef *definition);
 
+/* Says of the pending exception, which has no trace where an export is missing, that it
+ * came of linking `definition`. */
+void modules_tell_linking(guest *g, JSModuleDef *definition);
+
 /* ---- process.c ---- */
 
 /* WIRE_PROCESS: what comes is a program. */
 void process_open(guest *g, cbor_in *fields);
-
-/* Says of the pending exception, which has no trace where an export is missing, that it
- * came of linking `definition`. */
-void modules_tell_linking(guest *g, JSModuleDef *definition);
+/* The global `require`, where there are no CommonJS modules: says what there is. */
+JSValue process_require(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv);
 
 #else
 

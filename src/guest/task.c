@@ -6,6 +6,7 @@
 #include "guest/deferred.h"
 #include "guest/engine_function.h"
 #include "guest/engine_object.h"
+#include "guest/program.h"
 #include "guest/shared.h"
 
 #define BUCKETS 64u
@@ -80,18 +81,12 @@ static bool read_function(guest *g, const uint8_t *bytes, size_t len, task_funct
   return !JS_IsException(function->function);
 }
 
-/* Where there are no CommonJS modules, say what there is. */
-static JSValue no_require(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv) {
-  (void)this_value, (void)argc, (void)argv;
-  return JS_ThrowTypeError(ctx, "require is not available here; use await import('./file.js')");
-}
-
 /* What tasks need, made for the first. */
 static bool make_task(guest *g) {
   if (g->task)
     return true;
   JSValue global = JS_GetGlobalObject(g->ctx);
-  JSValue require = JS_NewCFunction(g->ctx, no_require, "require", 1);
+  JSValue require = JS_NewCFunction(g->ctx, process_require, "require", 1);
   bool ok = !JS_IsException(require) &&
             JS_DefinePropertyValueStr(g->ctx, global, "require", require,
                                       JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE) >= 0;

@@ -250,7 +250,15 @@ static void hear_parallel(vow_task *member, uint64_t now, task_after *after) {
   }
 }
 
+/* The table may have settled it already, by an event that is still to be taken. */
+static bool is_open(const vow_task *group, uint64_t now) {
+  op_info info;
+  return op_find(group->pool->table, group->id, &info, now) == OP_OK && info.state <= OP_RUNNING;
+}
+
 void task_group_hear(vow_task *member, uint64_t now, task_after *after) {
+  if (!is_open(member->group, now))
+    return;
   member->group->members->settled++;
   if (member->group->form == VOW_TASK_RACE)
     hear_race(member, now, after);

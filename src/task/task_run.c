@@ -271,8 +271,8 @@ static void say_misfit(task_runner *runner, const char *message) {
 
 static void call(task_runner *runner, vow_task *task) {
   char message[512];
-  if (!task_value_fits(task->takes, task->value, task->value_len, "argument", task->name, message,
-                       sizeof message)) {
+  if (task->takes && !task_value_fits(task->takes, task->value, task->value_len, "argument",
+                                      task->name, message, sizeof message)) {
     runner->misfit = true;
     say_misfit(runner, message);
     return;
@@ -280,8 +280,8 @@ static void call(task_runner *runner, vow_task *task) {
   task->callback(runner, task->argument);
   if (runner->said == SAID_ERROR)
     return;
-  if (!task_value_fits(task->gives, runner->said_block, runner->said_len, "result", task->name,
-                       message, sizeof message))
+  if (task->gives && !task_value_fits(task->gives, runner->said_block, runner->said_len, "result",
+                                      task->name, message, sizeof message))
     say_misfit(runner, message);
   else if (task->node && runner->said_block)
     runner->said_cbor = task_value_is_cbor(runner->said_block, runner->said_len);

@@ -167,6 +167,11 @@ static inline void gives(snakes *s, vow_function function, const char *json) {
   vow_task_release(task);
 }
 
+static inline void contains(const char *text, const char *part) {
+  if (!text || !strstr(text, part))
+    fail_msg("'%s' is not in '%s'", part, text ? text : "");
+}
+
 /* It fails so; `message` and `detail` are parts of what it says, NULL for no detail. */
 static inline void fails(snakes *s, vow_function function, const char *type, const char *message,
                          const char *detail) {
@@ -174,14 +179,11 @@ static inline void fails(snakes *s, vow_function function, const char *type, con
   const vow_task_result *result = vow_task_result_of(task);
   assert_int_equal(result->state, VOW_REJECTED);
   assert_string_equal(result->error_type, type);
-  const char *said = result->error_detail ? result->error_detail : "";
-  const char *text = result->error_message ? result->error_message : "";
-  if (!strstr(text, message))
-    fail_msg("'%.100s' is not its message", text);
-  if (!detail)
+  contains(result->error_message, message);
+  if (detail)
+    contains(result->error_detail, detail);
+  else
     assert_null(result->error_detail);
-  else if (!strstr(said, detail))
-    fail_msg("'%.1000s' is not its detail", said);
   vow_task_release(task);
 }
 

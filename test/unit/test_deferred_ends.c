@@ -96,6 +96,31 @@ static void answers_nobody_reads(void **state) {
   assert_int_equal(shared_in_flight(), 0);
 }
 
+/* Nor do calls that the run does not come to make, one message each or all in one. */
+static void calls_nobody_takes(void **state) {
+  (void)state;
+  static const char *const scripts[] = {
+      "for (let i = 0; i < 4; i++) new Deferred((m) => m, new SharedArrayBuffer(8));"
+      "await sleep(9)",
+      "for (let i = 0; i < 4; i++) new Deferred((m) => 1, new SharedArrayBuffer(8),"
+      " 'x'.repeat(300000)); await sleep(9)",
+  };
+  deferred_fixture f;
+  deferred_fixture_open(&f, 1, 0);
+  for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
+    subject s;
+    subject_init(&s, &f.run);
+    s.limits.concurrent_max = 0;
+    s.limits.operations_max = 1;
+    assert_true(deferred_try_run(&f, &s, scripts[i]));
+    until_done(&s);
+    assert_int_equal(s.kind, RUN_KIND_OPERATIONS);
+    subject_close(&s);
+  }
+  deferred_fixture_close(&f, false);
+  assert_int_equal(shared_in_flight(), 0);
+}
+
 static void until_idle(deferred_fixture *f) {
   while (deferred_counts_of(f->deferred).running > 0)
     turn_without_waiting(&f->run);
@@ -261,6 +286,7 @@ int main(void) {
       cmocka_unit_test(its_owner_has_ended),
       cmocka_unit_test(an_answer_crosses_a_cancel),
       cmocka_unit_test(answers_nobody_reads),
+      cmocka_unit_test(calls_nobody_takes),
       cmocka_unit_test(cancel_is_told_at_once),
       cmocka_unit_test(a_cancel_harms_nobody_else),
       cmocka_unit_test(jobs_of_the_stopped_are_gone),

