@@ -441,8 +441,8 @@ void run_on_wall(run *run) {
 /* ---- looking ---- */
 
 bool run_is_quiet(const run *run) {
-  return !run->scope || (!run->first && !op_scope_has_live(run->scope) &&
-                         op_scope_counts(run->scope).timers == 0);
+  return !run->scope ||
+         (!run->first && !op_scope_has_live(run->scope) && op_scope_counts(run->scope).timers == 0);
 }
 
 bool run_alive(const run *run) {

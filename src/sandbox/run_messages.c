@@ -244,7 +244,8 @@ static void on_error(run *run, const cbor_in *body) {
   if (run->failure.kind != RUN_KIND_NONE)
     return;
   run_failure *failure = &run->failure;
-  if (run_error_kind(body) == RUN_KIND_RESULT && !cbor_find(body, WIRE_ERROR_MESSAGE, &(cbor_in){0})) {
+  if (run_error_kind(body) == RUN_KIND_RESULT &&
+      !cbor_find(body, WIRE_ERROR_MESSAGE, &(cbor_in){0})) {
     fail_result(run); /* the guest does not know what the limit is called */
     return;
   }
