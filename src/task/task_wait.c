@@ -97,15 +97,22 @@ static vow_task *enclosing(const vow_task *task) {
   return found == OP_OK ? (vow_task *)(uintptr_t)info.tag : NULL;
 }
 
+static bool encloses(const vow_task *target, const vow_task *task) {
+  const vow_task *at = task;
+  while (at && at != target)
+    at = enclosing(at);
+  return at;
+}
+
 /* Whether `target` waits for `task`, or for one that does. What waits for a task: those whose
- * callbacks do, and what encloses it. */
+ * callbacks do, and the group that it is a member of. */
 static bool waits_for(const vow_task *target, vow_task *task) {
-  walk walk = {NULL};
+  walk walk = {.first = NULL};
   walk_add(&walk, task);
   bool found = false;
   for (vow_task *at = walk.first; at && !found; at = walk_after(at)) {
     found = at == target;
-    walk_add(&walk, enclosing(at));
+    walk_add(&walk, at->group);
     for (const task_waiter *waiter = at->waiters; waiter; waiter = waiter->next)
       walk_add(&walk, waiter->by);
   }
@@ -128,7 +135,7 @@ static vow_status look(const vow_task *task, const task_runner *self) {
     return VOW_OK;
   if (self && atomic_load_explicit(&self->cancelled, memory_order_relaxed))
     return VOW_E_CANCELLED;
-  if (self && waits_for(task, self->task))
+  if (self && (encloses(task, self->task) || waits_for(task, self->task)))
     return VOW_E_DEADLOCK;
   return VOW_E_TIME;
 }

@@ -516,6 +516,7 @@ static void a_guard_does_not_wait_for_ever(void **state) {
   stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = 20});
   {
     VOW_TASK_GUARD(task) = start(&s, stubborn, &p);
+    (void)task;
     await_count(&p.begun, 1);
   }
   assert_int_equal(p.returned, 0);
