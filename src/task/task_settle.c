@@ -47,7 +47,8 @@ void task_settle(vow_task *task, vow_state state, uint64_t now, task_after *afte
   result->age_ns = now - task->started_ns;
   if (task->place == TASK_RUNNING) {
     result->run_ns += now - task->runner->began_ns;
-    /* Before the state is seen. Where it is by result the callback has returned. */
+    /* Before the state is seen, which is before STOP is taken. Where it is by result the
+     * callback has returned. */
     atomic_store_explicit(&task->runner->cancelled, true, memory_order_relaxed);
   }
   if (state == VOW_TIMED_OUT)
@@ -99,9 +100,6 @@ static vow_state state_of(op_state state) {
 
 /* One that is ready, and a group, has STOP still to come; one that runs ends with its runner. */
 static void on_settled(vow_task *task, op_state state, uint64_t now, task_after *after) {
-  /* Its callback may see the settlement before STOP is taken. */
-  if (task->place == TASK_RUNNING)
-    atomic_store_explicit(&task->runner->cancelled, true, memory_order_relaxed);
   task_settle(task, state_of(state), now, after);
   if (task->place == TASK_AWAY)
     task_end(task, after);
