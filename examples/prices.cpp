@@ -45,16 +45,16 @@ int main() {
   options.concurrent_max = 3;
   vow::task_pool pool(options);
 
-  vow::task_options again{"market", 2s};
+  vow::task_options again{"market", 10s};
   again.retry.attempts = 5;
   again.retry.delay = 5ms;
   again.retry.backoff = 2;
   again.retry.errors = "shop::busy"; // and no other
 
-  auto all = pool.submit(vow::parallel(vow::jobs(vow::call(at_the_corner, {"corner", 1s}),
+  auto all = pool.submit(vow::parallel(vow::jobs(vow::call(at_the_corner, {"corner", 10s}),
                                                  vow::call(at_the_market, again),
-                                                 vow::call(at_the_station, {"station", 1s})),
-                                       {"prices", 5s}));
+                                                 vow::call(at_the_station, {"station", 10s})),
+                                       {"prices", 20s}));
   for (const auto &result : all.results()) {
     if (result.success())
       std::cout << result.value->shop << ": " << result.value->cents << " cents, attempt "
@@ -64,7 +64,7 @@ int main() {
   }
 
   try {
-    pool.submit(at_the_station, {"station", 1s}).get();
+    pool.submit(at_the_station, {"station", 10s}).get();
   } catch (const shop::sold_out &e) { // as if it had been called here
     std::cout << "sold out: " << e.what() << "\n";
   }

@@ -18,7 +18,7 @@ static void count(vow_task_context *context, void *argument) {
 static void run(vow_task_pool *pool, unsigned to) {
   VOW_TASK_GUARD(task) = NULL; /* at the end of this scope the callback has returned */
   vow_task_spec spec = vow_task_call_spec("count", count, &to);
-  spec.timeout_ms = 200;
+  spec.timeout_ms = 500;
   if (vow_task_run(pool, &spec, &task) != VOW_OK) {
     printf("%s\n", vow_task_pool_message(pool));
     return;

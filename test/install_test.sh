@@ -34,6 +34,10 @@ mv prefix moved
 # ---- the command ----
 result=$(echo '[1, 2].map((n) => n * 2)' | moved/bin/vow eval -)
 [ "$result" = '[2,4]' ] || fail "the installed vow printed: $result"
+if [ -e "$build/guest/vow-python.so" ]; then
+  result=$(moved/bin/vow task run py:json:dumps --arg '[1]')
+  [ "$result" = '"[1]"' ] || fail "the installed vow printed: $result"
+fi
 
 # ---- the compiled guest asks for no more than the first x86-64 had ----
 # (what lies between functions is no code, and a few bytes of it may look like any)

@@ -13,8 +13,13 @@ foreach(name test_task_value test_task_retry test_task_audit test_task_group tes
 endforeach()
 vow_test(test_task_record THREADS SOURCES ${runs}/test_task_record.c LIBRARIES vow_task
   ARGUMENTS $<TARGET_FILE:vow>)
+if(VOW_SANITIZE)
+  set(task_seeds 2000)
+else()
+  set(task_seeds 10000)
+endif()
 vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
-  ARGUMENTS --seeds 10000)
+  ARGUMENTS --seeds ${task_seeds} SECONDS 300)
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
   ARGUMENTS --seeds 10000)
 # They fail threads.

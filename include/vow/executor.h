@@ -26,7 +26,14 @@ typedef enum vow_language {
    * with libvow.so. */
   VOW_SHARED_OBJECT,
   /* In this process: one interpreter, for all executors, from the first use to the end of the
-   * process. A coroutine is awaited. A module is executed once. */
+   * process, which neither ends it nor flushes its files. Environment variables mean nothing
+   * to it, and text is UTF-8. It handles no signals, and expects SIGPIPE to be ignored. A
+   * coroutine is awaited, on an asyncio loop of the call. A module or file is executed once,
+   * source text each time. A file is found as it is by `python FILE`: its folder is the first
+   * of sys.path; a module as by `python -m`, but the current folder is the last.
+   * A time limit or a cancel throws an exception into Python code that `except Exception` does
+   * not catch, again after 250 ms if it goes on, and cancels a coroutine before that. It does
+   * not end what waits in C (time.sleep(), a lock): that thread is given up. */
   VOW_PYTHON,
   /* On the native engine, in an instance for each call that runs at once. A file is executed
    * once in each: as a module if it ends in .mjs or has a top-level import or export, and then

@@ -106,7 +106,8 @@ typedef struct vow_task_spec {
   void *argument;
   /* Called exactly once for a task that was started, when the callback does not need the
    * argument any more: after its last return, or when it will not be called. While a group that it
-   * is in may be tried again, it may. On any thread. NULL: nothing is to be freed. */
+   * is in may be tried again, it may. On any thread, also the one that minds the time limits:
+   * it must not block. NULL: nothing is to be freed. */
   void (*argument_free)(void *argument);
   const void *value; /* bytes for the callback, beside `argument`; CBOR where types are given */
   size_t value_len;
@@ -123,7 +124,8 @@ typedef struct vow_task_spec {
   bool fail_fast; /* VOW_TASK_PARALLEL: the first failure is its own, and cancels the others */
 
   /* Not part of the task whose callback starts it. Without that its time is part of that
-   * one's, and a cancel of that one cancels it. */
+   * one's, and a cancel of that one cancels it. When that one ends with what its callback said,
+   * it goes on, as part of what that one was part of. */
   bool detached;
 } vow_task_spec;
 
@@ -191,9 +193,11 @@ typedef enum vow_task_close {
  * up to the pool's patience, and gives up the threads of those that still run, `retired_max` or
  * not. So it takes `limit_ms` and the patience at most, and what on_done and argument_free
  * callbacks take. Tasks that are held stay valid, the pool for callbacks in threads given up
- * too. NULL is fine. Not on a thread of the pool (VOW_E_DEADLOCK), and once (VOW_E_STATE).
+ * too; no other call with the pool may be under way when this returns. NULL is fine.
+ *
  * VOW_OK; VOW_E_TIME: threads were given up, which go on until their callbacks return;
- * VOW_E_LOST: lines of the audit are not in its file. The pool is closed in these three. */
+ * VOW_E_LOST: lines of the audit are not in its file. The pool is closed in these three.
+ * VOW_E_DEADLOCK: on a thread of the pool; VOW_E_STATE: it is closed, or closing, already. */
 vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_t limit_ms);
 
 /* Cancels every task that is live. */
@@ -204,8 +208,8 @@ vow_status vow_task_pool_wait(vow_task_pool *pool, uint64_t limit_ms);
 
 typedef struct vow_task_counts {
   size_t size;      /* sizeof(vow_task_counts); set by the caller */
-  uint64_t created; /* tasks, groups and their members too; and, rejected at once, those that a
-                       full queue refused */
+  uint64_t created; /* tasks, groups and their members too; and, rejected at once, calls that a
+                       full queue refused (not groups) */
   uint64_t fulfilled, rejected, timed_out, cancelled, live; /* their sum is `created` */
   uint64_t queued;                                          /* live, waiting for a thread */
   uint64_t active;       /* callbacks that run, those of settled tasks too, without those whose
@@ -248,8 +252,9 @@ vow_status vow_task_run(vow_task_pool *pool, const vow_task_spec *spec, vow_task
  * place is another's meanwhile, so that tasks which wait for tasks cannot stop the pool; and
  * it returns when that callback's own task is settled from outside (VOW_E_CANCELLED).
  * VOW_OK; VOW_E_TIME: it is live still; VOW_E_DEADLOCK, at once and whatever the limit: the
- * task is the caller's own or encloses it, it waits for the caller or for one that does, or
- * `waiting_max` callbacks wait already. */
+ * task is the caller's own or encloses it, it waits for the caller or for one that does,
+ * `waiting_max` callbacks wait already, or no thread can be had in the caller's place. Waits of
+ * callbacks for tasks of other pools are not known, and not ended with the callback's task. */
 vow_status vow_task_wait(vow_task *task, uint64_t limit_ms);
 
 /* VOW_PENDING, VOW_RUNNING (an attempt has begun), or how it has settled. */

@@ -85,13 +85,16 @@ static const python_module *open_module(char *why, size_t size) {
 
 /* Under the lock. */
 static const python_module *start_module(char *why, size_t size) {
-  const python_module *found = NULL;
-  if (!start_failure[0]) {
-    found = open_module(why, size);
-    if (!found || found->start(start_failure, sizeof start_failure))
-      return found;
+  bool again = false;
+  if (start_failure[0]) {
+    snprintf(why, size, "%s", start_failure);
+    return NULL;
   }
-  snprintf(why, size, "%s", start_failure);
+  const python_module *found = open_module(why, size);
+  if (!found || found->start(why, size, &again))
+    return found;
+  if (!again)
+    snprintf(start_failure, sizeof start_failure, "%.511s", why);
   return NULL;
 }
 

@@ -3,7 +3,7 @@
  *
  * The interpreter is in a shared module beside the compiled guest (engine/guest_file.h),
  * which the first call opens; nothing of Python is loaded before. Environment variables and
- * the process's signal handlers mean nothing to it.
+ * the process's signal handlers mean nothing to it; the process must ignore SIGPIPE.
  *
  *   python_call call;
  *   python_call_init(&call);

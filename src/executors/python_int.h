@@ -34,7 +34,8 @@ typedef struct python_names {
 } python_names;
 extern python_names python;
 
-bool python_start(char *why, size_t why_size); /* without the GIL */
+/* As python_module.start; without the GIL. */
+bool python_start(char *why, size_t why_size, bool *again);
 
 /* ---- python_stop.c: calls that run, and their interruption ---- */
 
@@ -44,7 +45,8 @@ bool python_prepare_interrupts(void);
  * without the GIL, which it takes when there is something to interrupt. */
 void python_interrupt_loop(PyThreadState *state);
 
-void python_attach(void);             /* by each thread that calls, before PyGILState_Ensure() */
+/* By each thread that calls, before PyGILState_Ensure(); false: memory is short. */
+bool python_attach(void);
 void python_stop(python_call *call);  /* any thread, without the GIL, under any lock */
 void python_enter(python_call *call); /* from here it can be interrupted, by its own thread */
 /* To here: no exception comes out of the blue any more. */

@@ -10,8 +10,9 @@
 typedef struct python_module {
   const char *version; /* VOW_VERSION: both files are of one build */
   size_t call_size, request_size, result_size;
-  /* Starts the interpreter, once; false, with one line in `why`, when it cannot be. */
-  bool (*start)(char *why, size_t why_size);
+  /* Starts the interpreter, once. False, with one line in `why`: it does not start, and can
+   * be tried again only when that is said. */
+  bool (*start)(char *why, size_t why_size, bool *again);
   void (*run)(python_call *call, const python_request *request, python_result *result);
   void (*stop)(python_call *call);
 } python_module;

@@ -1,4 +1,4 @@
-/* CBOR as Python objects; docs/task.md has the table. */
+/* CBOR as Python objects; docs/values.md has the table. */
 #include <math.h>
 #include <string.h>
 

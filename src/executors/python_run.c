@@ -171,7 +171,10 @@ static void run_entered(python_call *call, const python_request *request, python
 }
 
 void python_run(python_call *call, const python_request *request, python_result *result) {
-  python_attach();
+  if (!python_attach()) {
+    fail(result, "MemoryError", "no memory for a thread of Python");
+    return;
+  }
   PyGILState_STATE gil = PyGILState_Ensure();
   call->request = request;
   python_enter(call);

@@ -184,17 +184,19 @@ static bool start_thread(starting *start) {
   return true;
 }
 
-bool python_start(char *why, size_t why_size) {
+bool python_start(char *why, size_t why_size, bool *again) {
   starting start = {.lock = PTHREAD_MUTEX_INITIALIZER,
                     .done = PTHREAD_COND_INITIALIZER,
                     .why = why,
                     .why_size = why_size};
+  *again = true;
   if (!python_prepare_interrupts()) {
     snprintf(why, why_size, "the system has no more of what threads need");
     return false;
   }
   if (!start_thread(&start))
     return false;
+  *again = false;
   pthread_mutex_lock(&start.lock);
   while (!start.over)
     pthread_cond_wait(&start.done, &start.lock);

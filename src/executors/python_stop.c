@@ -80,16 +80,18 @@ static void free_ended(void) {
   }
 }
 
-void python_attach(void) {
+bool python_attach(void) {
   if (pthread_getspecific(thread_key))
-    return;
+    return true;
   thread_state *state = PyMem_RawCalloc(1, sizeof *state);
-  if (!state || pthread_setspecific(thread_key, state) != 0) {
-    PyMem_RawFree(state);
-    return;
+  if (state && pthread_setspecific(thread_key, state) == 0) {
+    state->python = PyThreadState_New(PyInterpreterState_Main());
+    if (state->python)
+      return true;
+    pthread_setspecific(thread_key, NULL);
   }
-  PyGILState_Ensure(); /* not released: this keeps the state */
-  state->python = PyEval_SaveThread();
+  PyMem_RawFree(state);
+  return false;
 }
 
 /* ---- calls ---- */
@@ -219,7 +221,10 @@ static void wait_for_work(void) {
 }
 
 bool python_prepare_interrupts(void) {
+  static bool prepared;
   pthread_condattr_t monotonic;
+  if (prepared)
+    return true;
   if (pthread_key_create(&thread_key, end_thread) != 0)
     return false;
   bool made = pthread_condattr_init(&monotonic) == 0;
@@ -230,6 +235,7 @@ bool python_prepare_interrupts(void) {
   }
   if (!made)
     pthread_key_delete(thread_key);
+  prepared = made;
   return made;
 }
 

@@ -1,4 +1,4 @@
-/* Python objects as CBOR; docs/task.md has the table. The walk may run code of the caller
+/* Python objects as CBOR; docs/values.md has the table. The walk may run code of the caller
  * (a time zone's, say), which may change what is walked: it holds what it looks at, and a
  * container that has another size than its head says is refused. */
 #include <string.h>

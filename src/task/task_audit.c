@@ -192,7 +192,7 @@ static void put_taken(task_audit *audit) {
   audit->taken.len = 0;
   if (audit->taken.room > BUFFER_ROOM_KEPT) {
     mem_free(audit->allocator, audit->taken.bytes);
-    audit->taken = (notes){NULL};
+    audit->taken = (notes){.bytes = NULL};
   }
 }
 

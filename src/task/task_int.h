@@ -222,6 +222,8 @@ bool task_copy_options(void *to, size_t size, const void *from);
 /* Takes the table's events: tasks become ready, are settled, are told to stop. Whatever may
  * have raised some is followed by this before the lock is given back. */
 void task_take_events(vow_task_pool *pool, uint64_t now, task_after *after);
+/* Wakes those who wait for no task to be live, or for no runner to be there, if that is so. */
+void task_wake_pool_waiters(vow_task_pool *pool, task_after *after);
 /* Sees to it that what is ready has runners, gives the lock back, and does what is to be done
  * then. */
 void task_unlock(vow_task_pool *pool, task_after *after);

@@ -69,6 +69,7 @@ static void keep(void *user) {
     task_take_events(pool, now, &after);
     retire_overdue(pool, now, &after);
     task_take_events(pool, now, &after);
+    task_wake_pool_waiters(pool, &after);
     if (has_work(&after) || task_is_short(pool)) {
       task_unlock(pool, &after);
       uv_mutex_lock(&pool->lock);

@@ -251,15 +251,30 @@ static void wait_quiet(vow_task_pool *pool) {
   uv_mutex_unlock(&pool->lock);
 }
 
+/* Takes back the runners that wait for a thread: without one for them they would keep others
+ * from being given up. False: one is still on its way to them, or from there. */
+static bool withdraw_runners(vow_task_pool *pool) {
+  uv_mutex_lock(&pool->lock);
+  for (task_runner *runner = pool->all; runner; runner = runner->all_next)
+    if (!runner->task && pool_withdraw(pool->threads, &runner->work))
+      pool->coming--;
+  bool none = pool->coming == 0;
+  uv_mutex_unlock(&pool->lock);
+  return none;
+}
+
+/* Whoever hires uses the threads without the lock. Nobody begins to any more, and no callback
+ * of the program is called on the way: so this is short, and rare. */
+static void await_hired(vow_task_pool *pool) {
+  while (!withdraw_runners(pool))
+    uv_sleep(1);
+}
+
 /* Gives up the threads of all callbacks that run. False: there was one. */
 static bool retire_all(vow_task_pool *pool) {
   task_after after = {.ended = NULL};
   uint64_t now = loop_now();
   uv_mutex_lock(&pool->lock);
-  /* Without threads for them they would keep others from being given up. */
-  for (task_runner *runner = pool->all; runner; runner = runner->all_next)
-    if (!runner->task && pool_withdraw(pool->threads, &runner->work))
-      pool->coming--;
   for (task_runner *runner = pool->all; runner; runner = runner->all_next)
     if (runner->task && !runner->retired)
       task_retire(runner, now, &after);
@@ -314,6 +329,7 @@ vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_
     vow_task_pool_wait(pool, limit_ms);
   stop_all(pool);
   wait_quiet(pool);
+  await_hired(pool);
   bool all_ended = retire_all(pool);
   bool whole = close_all(pool);
   if (!all_ended)

@@ -271,6 +271,8 @@ static void say_misfit(task_runner *runner, const char *message) {
 
 static void call(task_runner *runner, vow_task *task) {
   char message[512];
+  if (vow_task_cancelled(runner))
+    return; /* while this thread ended the one before */
   if (task->takes && !task_value_fits(task->takes, task->value, task->value_len, "argument",
                                       task->name, message, sizeof message)) {
     runner->misfit = true;

@@ -45,8 +45,12 @@ void task_settle(vow_task *task, vow_state state, uint64_t now, task_after *afte
   vow_task_result *result = &task->result;
   result->state = state;
   result->age_ns = now - task->started_ns;
-  if (task->place == TASK_RUNNING)
+  if (task->place == TASK_RUNNING) {
     result->run_ns += now - task->runner->began_ns;
+    /* Before the state is seen, which is before STOP is taken. Where it is by result the
+     * callback has returned. */
+    atomic_store_explicit(&task->runner->cancelled, true, memory_order_relaxed);
+  }
   if (state == VOW_TIMED_OUT)
     set_error(result, "TimeoutError", "its time limit is over");
   else if (state == VOW_OP_CANCELLED)
@@ -151,7 +155,7 @@ static void tell_all(task_done *done) {
   }
 }
 
-static void wake_pool_waiters(vow_task_pool *pool, task_after *after) {
+void task_wake_pool_waiters(vow_task_pool *pool, task_after *after) {
   if (pool->idle_waiters && !op_scope_has_live(pool->scope))
     task_wake_all(&pool->idle_waiters, VOW_OK, after);
   if (pool->quiet_waiters && pool->coming + pool->working + pool->parked == 0)
@@ -167,7 +171,7 @@ void task_unlock(vow_task_pool *pool, task_after *after) {
     if (poke)
       pool->keeper_due = 0;
   }
-  wake_pool_waiters(pool, after);
+  task_wake_pool_waiters(pool, after);
   uv_mutex_unlock(&pool->lock);
   if (after->asleep)
     sleeper_rouse(after->asleep);

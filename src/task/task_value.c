@@ -24,7 +24,7 @@ typedef struct sort {
 static const sort nothing = {"null", VOW_TYPE_NONE};
 static const sort integer = {"integer", VOW_TYPE_INTEGER | VOW_TYPE_NUMBER};
 static const sort number = {"number", VOW_TYPE_NUMBER};
-static const sort text = {"text", VOW_TYPE_TEXT};
+static const sort string = {"text", VOW_TYPE_TEXT};
 static const sort octets = {"bytes", VOW_TYPE_BYTES};
 static const sort list = {"list", VOW_TYPE_LIST};
 static const sort map = {"map", VOW_TYPE_MAP};
@@ -47,7 +47,7 @@ static bool sort_of_tag(uint64_t tag, sort *is) {
     *is = (sort){"error", 0};
     return true;
   case CBOR_TAG_WTF8:
-    *is = text;
+    *is = string;
     return true;
   case CBOR_TAG_MAP:
     *is = map;
@@ -70,7 +70,7 @@ static sort sort_of_plain(const cbor_item *item) {
   case CBOR_BYTES:
     return octets;
   case CBOR_TEXT:
-    return text;
+    return string;
   case CBOR_ARRAY:
     return list;
   case CBOR_MAP:

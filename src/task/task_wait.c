@@ -97,15 +97,22 @@ static vow_task *enclosing(const vow_task *task) {
   return found == OP_OK ? (vow_task *)(uintptr_t)info.tag : NULL;
 }
 
+static bool encloses(const vow_task *target, const vow_task *task) {
+  const vow_task *at = task;
+  while (at && at != target)
+    at = enclosing(at);
+  return at;
+}
+
 /* Whether `target` waits for `task`, or for one that does. What waits for a task: those whose
- * callbacks do, and what encloses it. */
+ * callbacks do, and the group that it is a member of. */
 static bool waits_for(const vow_task *target, vow_task *task) {
-  walk walk = {NULL};
+  walk walk = {.first = NULL};
   walk_add(&walk, task);
   bool found = false;
   for (vow_task *at = walk.first; at && !found; at = walk_after(at)) {
     found = at == target;
-    walk_add(&walk, enclosing(at));
+    walk_add(&walk, at->group);
     for (const task_waiter *waiter = at->waiters; waiter; waiter = waiter->next)
       walk_add(&walk, waiter->by);
   }
@@ -128,7 +135,7 @@ static vow_status look(const vow_task *task, const task_runner *self) {
     return VOW_OK;
   if (self && atomic_load_explicit(&self->cancelled, memory_order_relaxed))
     return VOW_E_CANCELLED;
-  if (self && waits_for(task, self->task))
+  if (self && (encloses(task, self->task) || waits_for(task, self->task)))
     return VOW_E_DEADLOCK;
   return VOW_E_TIME;
 }
@@ -216,15 +223,23 @@ static void wait_returned(vow_task *task, uint64_t until) {
     wait_on(pool, &waiter, until);
 }
 
+/* Members whose time is over with that of their group may still be live for a moment. */
+static void cancel_all(vow_task *task) {
+  vow_task_cancel(task);
+  for (uint32_t i = 0; task->members && i < task->members->count; i++)
+    cancel_all(task->members->tasks[i]);
+}
+
 void vow_task_guard_end(vow_task **guard) {
   vow_task *task = *guard;
   if (!task)
     return;
   *guard = NULL;
   vow_task_pool *pool = task->pool;
-  vow_task_cancel(task);
-  if (!task_pool_lost(pool))
+  if (!task_pool_lost(pool)) {
+    cancel_all(task);
     wait_returned(task, task_until(loop_now(), pool->patience_ms));
+  }
   vow_task_release(task);
 }
 

@@ -3,14 +3,16 @@
 
 #include "vow/vow_int.h"
 
-/* Until it is told. It is in the gate's list from vow_task_on_done() until the callback is
- * called; if the runtime's end does that before the task settles, it waits for that alone. */
+/* It is in the gate's list from vow_task_on_done() until the callback is called. It ends when
+ * that is done and the task has settled: if the runtime's end calls before, with the latter. */
 typedef struct lib_done {
   task_done done;       /* must stay first */
   loop_message message; /* on its way to the loop */
   vow_task *task;       /* held */
   lib_gate *gate;       /* held; NULL: no runtime */
-  bool called;          /* under the gate's lock */
+  /* Under the gate's lock: */
+  bool called;
+  bool told; /* it has settled, and nothing is on its way to the loop: that is closed */
   struct lib_done *next, *previous;
   vow_task_done_callback *callback;
   void *user;
@@ -64,18 +66,19 @@ static void deliver(loop_message *message) {
 static void tell(task_done *told, vow_task *task) {
   lib_done *done = (lib_done *)told;
   lib_gate *gate = done->gate;
-  bool mine = !gate;
-  bool posted = false;
-  if (gate) {
-    pthread_mutex_lock(&gate->lock);
-    posted = !done->called;
-    if (posted)
-      loop_post(gate->loop, &done->message);
-    pthread_mutex_unlock(&gate->lock);
-  }
-  if (mine)
+  if (!gate) {
     done->callback(task, done->user);
-  if (!posted)
+    free_done(done);
+    return;
+  }
+  pthread_mutex_lock(&gate->lock);
+  bool called = done->called;
+  if (!called && gate->loop)
+    loop_post(gate->loop, &done->message);
+  else if (!called)
+    done->told = true; /* lib_tasks_close() comes to it */
+  pthread_mutex_unlock(&gate->lock);
+  if (called)
     free_done(done);
 }
 
@@ -85,6 +88,7 @@ void lib_tasks_close(vow_runtime *runtime) {
   for (;;) {
     pthread_mutex_lock(&gate->lock);
     lib_done *done = gate->dones;
+    bool told = done && done->told;
     vow_task *task = done ? vow_task_retain(done->task) : NULL;
     vow_task_done_callback *callback = done ? done->callback : NULL;
     void *user = done ? done->user : NULL;
@@ -93,7 +97,9 @@ void lib_tasks_close(vow_runtime *runtime) {
     pthread_mutex_unlock(&gate->lock);
     if (!done)
       break;
-    callback(task, user); /* who settles it may have freed `done` */
+    callback(task, user); /* who settles it now may have freed `done` */
+    if (told)
+      free_done(done);
     vow_task_release(task);
   }
   lib_gate_drop(gate);

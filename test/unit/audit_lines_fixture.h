@@ -48,31 +48,32 @@ static inline void audit_line_of(const char *text, unsigned line, char *to, size
   snprintf(to, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-/* Behind the next `part` of the `*len` bytes of `text`; NULL: it is not there any more. strstr()
- * would look for the end of the text each time under a sanitizer. */
-static inline const char *audit_behind(const char *text, size_t *len, const char *part) {
-  const char *found = memmem(text, *len, part, strlen(part));
-  if (!found)
-    return NULL;
-  found += strlen(part);
-  *len -= (size_t)(found - text);
-  return found;
+/* Behind the first `part` in the line at `*text`, which moves to the next line; NULL: it is not
+ * there. Line by line: under sanitizers each search looks at all the bytes it is given. */
+static inline const char *audit_behind(const char **text, size_t *len, const char *part) {
+  const char *end = memchr(*text, '\n', *len);
+  size_t line = end ? (size_t)(end - *text) + 1 : *len;
+  const char *found = memmem(*text, line, part, strlen(part));
+  *text += line;
+  *len -= line;
+  return found ? found + strlen(part) : NULL;
 }
 
+/* Lines that have `part`. */
 static inline uint64_t audit_count_lines(const char *text, const char *part) {
   uint64_t count = 0;
-  size_t len = strlen(text);
-  for (; (text = audit_behind(text, &len, part)); count++)
-    ;
+  for (size_t len = strlen(text); len > 0;)
+    count += audit_behind(&text, &len, part) != NULL;
   return count;
 }
 
 /* Events that lines tell of as lost. */
 static inline uint64_t audit_told_dropped(const char *text) {
   uint64_t count = 0;
-  size_t len = strlen(text);
-  while ((text = audit_behind(text, &len, "\"event\":\"dropped\",\"count\":")))
-    count += strtoull(text, NULL, 10);
+  for (size_t len = strlen(text); len > 0;) {
+    const char *number = audit_behind(&text, &len, "\"event\":\"dropped\",\"count\":");
+    count += number ? strtoull(number, NULL, 10) : 0;
+  }
   return count;
 }
 

@@ -187,4 +187,17 @@ static inline void fails(snakes *s, vow_function function, const char *type, con
   vow_task_release(task);
 }
 
+/* Loads the function and does not call it, which fails so; NULL: succeeds. */
+static inline void load(snakes *s, vow_function function, const char *type) {
+  vow_task_spec spec;
+  vow_task *task;
+  assert_int_equal(vow_executor_load(s->executor, &function, &spec), VOW_OK);
+  assert_int_equal(vow_task_run(s->stage.pool, &spec, &task), VOW_OK);
+  const vow_task_result *result = vow_task_result_of(task);
+  assert_int_equal(result->state, type ? VOW_REJECTED : VOW_FULFILLED);
+  if (type)
+    assert_string_equal(result->error_type, type);
+  vow_task_release(task);
+}
+
 #endif

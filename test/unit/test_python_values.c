@@ -2,6 +2,8 @@
  * repr(), what it gave by the bytes. */
 #include "unit/python_fixture.h"
 
+#include <sys/wait.h>
+
 #include "executors/python.h"
 #include "unit/hex.h"
 
@@ -146,38 +148,57 @@ static void each_kind_leaves(void **state) {
   }
 }
 
+static const char *const unchanged[] = {
+    "f6",
+    "f4",
+    "00",
+    "1b001fffffffffffff",
+    "c2 47 20000000000000",
+    "c3 49 ffffffffffffffffff",
+    "f93e00",
+    "fb3ff199999999999a",
+    "60",
+    "d90111 43 eda080",
+    "45 0001020304",
+    "82 01 a1 61 61 f5",
+    "d90103 a1 01 80",
+    "d90102 81 d90102 80",
+    "c1 fb 41d954fc4007e6b8",
+    "d84e 44 01000000",
+    "d855 44 0000c03f",
+    "d81b 82 61 45 a1 67 6d657373616765 60",
+};
+
 static void the_bytes_come_back(void **state) {
   (void)state;
-  static const char *const values[] = {
-      "f6",
-      "f4",
-      "00",
-      "1b001fffffffffffff",
-      "c2 47 20000000000000",
-      "c3 49 ffffffffffffffffff",
-      "f93e00",
-      "fb3ff199999999999a",
-      "60",
-      "d90111 43 eda080",
-      "45 0001020304",
-      "82 01 a1 61 61 f5",
-      "d90103 a1 01 80",
-      "d90102 81 d90102 80",
-      "c1 fb 41d954fc4007e6b8",
-      "d84e 44 01000000",
-      "d855 44 0000c03f",
-      "d81b 82 61 45 a1 67 6d657373616765 60",
-  };
-  for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+  for (size_t i = 0; i < sizeof unchanged / sizeof *unchanged; i++) {
     size_t len;
-    uint8_t *bytes = hex_bytes(values[i], &len);
+    uint8_t *bytes = hex_bytes(unchanged[i], &len);
     python_result result = call(FUNCTION("  return a"), bytes, len);
     if (!result.fulfilled)
-      fail_msg("%s: %s: %s", values[i], result.type, result.message);
+      fail_msg("%s: %s: %s", unchanged[i], result.type, result.message);
     if (len != result.value_len || memcmp(result.value, bytes, len) != 0) {
       char *got = hex_text(result.value, result.value_len);
-      fail_msg("%s became %s", values[i], got);
+      fail_msg("%s became %s", unchanged[i], got);
     }
+    python_result_free(&result);
+    free(bytes);
+  }
+}
+
+/* Bytes that were changed here and there are a value or an error, and never more. */
+static void hostile_bytes_do_no_harm(void **state) {
+  (void)state;
+  uint64_t seed = 7;
+  for (unsigned round = 0; round < 4000; round++) {
+    size_t len;
+    uint8_t *bytes = hex_bytes(unchanged[round % (sizeof unchanged / sizeof *unchanged)], &len);
+    for (int change = 0; change < 3; change++) {
+      seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+      bytes[(seed >> 33) % len] = (uint8_t)(seed >> 56);
+    }
+    python_result result = call(FUNCTION("  return a"), bytes, len);
+    assert_true(result.fulfilled ? result.value_len > 0 : result.type[0] != 0);
     python_result_free(&result);
     free(bytes);
   }
@@ -318,16 +339,34 @@ static void a_stop_before_the_call_is_one(void **state) {
   python_result_free(&result);
 }
 
+static void a_fork_has_no_interpreter(void **state) {
+  (void)state;
+  int status;
+  python_result result = call("1", NULL, 0);
+  assert_true(result.fulfilled);
+  python_result_free(&result);
+  pid_t child = fork();
+  if (child == 0) {
+    result = call("1", NULL, 0);
+    _exit(!result.fulfilled && strcmp(result.type, "NotFoundError") == 0 ? 0 : 1);
+  }
+  assert_true(child > 0);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+}
+
 int main(void) {
   setenv("TZ", "Asia/Kathmandu", 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_kind_arrives),
       cmocka_unit_test(each_kind_leaves),
       cmocka_unit_test(the_bytes_come_back),
+      cmocka_unit_test(hostile_bytes_do_no_harm),
       cmocka_unit_test(what_cannot_cross_is_named_by_its_path),
       cmocka_unit_test(a_value_that_changes_meanwhile_is_refused),
       cmocka_unit_test(short_memory_is_a_failure),
       cmocka_unit_test(a_stop_before_the_call_is_one),
+      cmocka_unit_test(a_fork_has_no_interpreter),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,35 @@ static void cancelled_before_it_begins(void **state) {
   assert_int_equal(second.begun, 0);
 }
 
+typedef struct first_of_two {
+  probe p; /* must stay first */
+  vow_task *second;
+} first_of_two;
+
+static void cancel_second(void *argument) {
+  assert_int_equal(vow_task_cancel(((first_of_two *)argument)->second), VOW_OK);
+  free_probe(argument);
+}
+
+/* The runner has taken it, and ends the one before it first. */
+static void cancelled_by_the_end_of_the_one_before(void **state) {
+  (void)state;
+  stage s;
+  first_of_two first = {.p = {0}};
+  probe second = {0};
+  stage_open(&s, 1);
+  vow_task_spec spec = probe_spec(stubborn, &first.p);
+  spec.argument_free = cancel_second;
+  vow_task *before = start_spec(&s, &spec);
+  first.second = start(&s, nothing, &second);
+  atomic_store(&first.p.go, true);
+  expect_end(before, VOW_FULFILLED);
+  expect_end(first.second, VOW_OP_CANCELLED);
+  stage_close(&s);
+  assert_int_equal(second.begun, 0);
+  assert_int_equal(second.freed, 1);
+}
+
 static void many_tasks_end(void **state) {
   (void)state;
   static vow_task *tasks[1000];
@@ -487,6 +516,7 @@ static void a_guard_does_not_wait_for_ever(void **state) {
   stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = 20});
   {
     VOW_TASK_GUARD(task) = start(&s, stubborn, &p);
+    (void)task;
     await_count(&p.begun, 1);
   }
   assert_int_equal(p.returned, 0);
@@ -504,6 +534,7 @@ int main(void) {
       cmocka_unit_test(a_time_limit_ends_it),
       cmocka_unit_test(cancelled_while_it_runs),
       cmocka_unit_test(cancelled_before_it_begins),
+      cmocka_unit_test(cancelled_by_the_end_of_the_one_before),
       cmocka_unit_test(many_tasks_end),
       cmocka_unit_test(a_callback_sees_its_task),
       cmocka_unit_test(without_a_limit_or_a_value),

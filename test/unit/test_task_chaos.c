@@ -206,6 +206,7 @@ static void nest(const act *a, uint64_t *random) {
     return;
   if (seeds_pick(random, 4) == 0) {
     VOW_TASK_GUARD(guarded) = vow_task_retain(task);
+    (void)guarded;
   }
   meddle(task, random, true);
   share(w, task, random);

@@ -201,6 +201,22 @@ static void a_graceful_close_has_a_limit(void **state) {
   assert_int_equal(s.memory.blocks, 0);
 }
 
+/* No task is live any more: that its callback goes on does not matter. */
+static void waiting_for_all_ends_with_a_time_limit(void **state) {
+  (void)state;
+  stage s;
+  probe p = {0};
+  stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = CLOSE_MS});
+  vow_task_spec spec = probe_spec(stubborn, &p);
+  spec.timeout_ms = 50;
+  vow_task *task = start_spec(&s, &spec);
+  assert_int_equal(vow_task_pool_wait(s.pool, CLOSE_MS / 4), VOW_OK);
+  assert_int_equal(p.returned, 0);
+  atomic_store(&p.go, true);
+  expect_end(task, VOW_TIMED_OUT);
+  stage_close(&s);
+}
+
 /* What does not return holds nobody up, and its argument is freed when it has. */
 static void closing_gives_up_what_does_not_return(void **state) {
   (void)state;
@@ -220,6 +236,68 @@ static void closing_gives_up_what_does_not_return(void **state) {
   stage_no_memory(&s);
   assert_int_equal(p.returned, 3);
   assert_int_equal(p.freed, 3);
+}
+
+/* Memory that a thread has to wait for: in vow_task_start(), behind the lock, for a runner. */
+typedef struct gate {
+  counting_alloc memory;
+  vow_task_pool *pool;
+  vow_task *task;
+  atomic_bool arrived, open, closed;
+} gate;
+
+static _Thread_local unsigned allocations_to_gate;
+
+static void *gate_alloc(void *user, void *block, size_t size) {
+  gate *g = user;
+  if (size > 0 && allocations_to_gate > 0 && --allocations_to_gate == 0) {
+    atomic_store(&g->arrived, true);
+    while (!atomic_load(&g->open))
+      uv_sleep(1);
+  }
+  return counting_alloc_call(&g->memory, block, size);
+}
+
+static void start_at_gate(void *user) {
+  gate *g = user;
+  vow_task_spec spec = probe_spec(nothing, NULL);
+  allocations_to_gate = 2; /* the task, the runner */
+  assert_int_equal(vow_task_start(g->pool, &spec, &g->task), VOW_OK);
+}
+
+static void close_at_gate(void *user) {
+  gate *g = user;
+  assert_int_equal(vow_task_pool_close(g->pool, VOW_TASK_IMMEDIATE, 0), VOW_E_TIME);
+  atomic_store(&g->closed, true);
+}
+
+/* A thread that is about to hire is waited for, though patience is over: it uses the pool. */
+static void closing_waits_for_who_hires(void **state) {
+  (void)state;
+  gate g = {.memory = {0}};
+  probe p = {0};
+  uv_thread_t starter, closer;
+  vow_allocator allocator = {gate_alloc, &g};
+  vow_task_pool_options options = {
+      .size = sizeof options, .allocator = &allocator, .concurrent_max = 2, .patience_ms = 1};
+  assert_int_equal(vow_task_pool_open(&options, &g.pool), VOW_OK);
+  stage s = {.pool = g.pool};
+  vow_task *task = start(&s, stubborn, &p);
+  await_count(&p.begun, 1);
+  assert_int_equal(uv_thread_create(&starter, start_at_gate, &g), 0);
+  while (!atomic_load(&g.arrived))
+    uv_sleep(1);
+  assert_int_equal(uv_thread_create(&closer, close_at_gate, &g), 0);
+  expect_end(task, VOW_OP_CANCELLED);
+  uv_sleep(100); /* long after its patience */
+  assert_false(atomic_load(&g.closed));
+  atomic_store(&g.open, true);
+  uv_thread_join(&starter);
+  uv_thread_join(&closer);
+  expect_end(g.task, VOW_OP_CANCELLED);
+  atomic_store(&p.go, true);
+  while (__atomic_load_n(&g.memory.blocks, __ATOMIC_ACQUIRE) != 0)
+    uv_sleep(1);
 }
 
 typedef struct late_start {
@@ -368,11 +446,13 @@ int main(void) {
       cmocka_unit_test(a_full_queue_refuses),
       cmocka_unit_test(all_are_cancelled),
       cmocka_unit_test(waiting_for_all),
+      cmocka_unit_test(waiting_for_all_ends_with_a_time_limit),
       cmocka_unit_test(a_callback_cannot_wait_for_its_pool),
       cmocka_unit_test(a_graceful_close_does_what_was_started),
       cmocka_unit_test(an_immediate_close_cancels),
       cmocka_unit_test(a_graceful_close_has_a_limit),
       cmocka_unit_test(closing_gives_up_what_does_not_return),
+      cmocka_unit_test(closing_waits_for_who_hires),
       cmocka_unit_test(in_a_graceful_close_callbacks_may_start),
       cmocka_unit_test(options_are_checked),
       cmocka_unit_test(everything_is_counted),

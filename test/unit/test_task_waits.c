@@ -247,6 +247,59 @@ static void nobody_waits_for_what_encloses_him(void **state) {
   stage_close(&s);
 }
 
+typedef struct bystanders {
+  vow_task *parent, *other, *child;
+  atomic_bool go, known;
+  atomic_int waited;
+} bystanders;
+
+static void until_known(const bystanders *b) {
+  while (!atomic_load(&b->known))
+    uv_sleep(1);
+}
+
+static void wait_for_the_other(vow_task_context *context, void *argument) {
+  bystanders *b = argument;
+  (void)context;
+  until_known(b);
+  atomic_store(&b->go, true);
+  b->waited = vow_task_wait(b->other, VOW_FOREVER);
+}
+
+static void start_and_go_on(vow_task_context *context, void *argument) {
+  bystanders *b = argument;
+  vow_task_spec spec = vow_task_call_spec("child", wait_for_the_other, b);
+  assert_int_equal(vow_task_start(vow_task_pool_of(context), &spec, &b->child), VOW_OK);
+  while (!atomic_load(&b->go))
+    uv_sleep(1);
+}
+
+static void wait_for_the_parent(vow_task_context *context, void *argument) {
+  bystanders *b = argument;
+  (void)context;
+  until_known(b);
+  assert_int_equal(vow_task_wait(b->parent, VOW_FOREVER), VOW_OK);
+}
+
+/* The other waits for the parent, which encloses the child and does not wait for it. */
+static void who_only_encloses_does_not_wait(void **state) {
+  (void)state;
+  for (unsigned round = 0; round < 50; round++) {
+    stage s;
+    bystanders b = {.waited = -100};
+    stage_open(&s, 3);
+    b.parent = start_with(&s, start_and_go_on, &b);
+    b.other = start_with(&s, wait_for_the_parent, &b);
+    atomic_store(&b.known, true);
+    assert_int_equal(vow_task_wait(b.other, VOW_FOREVER), VOW_OK);
+    expect_end(b.parent, VOW_FULFILLED);
+    expect_end(b.child, VOW_FULFILLED);
+    vow_task_release(b.other);
+    assert_int_equal(b.waited, VOW_OK);
+    stage_close(&s);
+  }
+}
+
 static void wait_for_another(vow_task_context *context, void *argument) {
   (void)context;
   assert_int_equal(vow_task_wait(argument, VOW_FOREVER), VOW_E_CANCELLED);
@@ -396,6 +449,7 @@ int main(void) {
       cmocka_unit_test(a_ring_of_waits_is_found),
       cmocka_unit_test(nobody_waits_for_himself),
       cmocka_unit_test(nobody_waits_for_what_encloses_him),
+      cmocka_unit_test(who_only_encloses_does_not_wait),
       cmocka_unit_test(who_is_cancelled_stops_waiting),
       cmocka_unit_test(callbacks_use_other_pools),
       cmocka_unit_test(a_stuck_thread_is_replaced),

@@ -150,6 +150,34 @@ static void the_end_of_the_runtime_calls_the_rest(void **state) {
   desk_close(&d);
 }
 
+typedef struct pair {
+  desk *desk;
+  vow_task *tasks[2];
+} pair;
+
+static void on_told_cancel_both(vow_task *task, void *user) {
+  pair *p = user;
+  on_told_anywhere(task, p->desk);
+  for (size_t i = 0; i < 2; i++)
+    vow_task_cancel(p->tasks[i]);
+}
+
+/* While the runtime is closing and calls for one, the other settles. */
+static void one_settles_while_the_runtime_ends(void **state) {
+  (void)state;
+  desk d;
+  desk_open(&d);
+  pair p = {&d, {start(&d, until_go), start(&d, until_go)}};
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(vow_task_on_done(p.tasks[i], d.f.rt, on_told_cancel_both, &p), VOW_OK);
+  assert_int_equal(fixture_leave(&d.f, 0), VOW_OK);
+  d.f.rt = NULL;
+  assert_int_equal(d.told, 2);
+  for (size_t i = 0; i < 2; i++)
+    vow_task_release(p.tasks[i]);
+  desk_close(&d);
+}
+
 static void the_pool_may_end_first(void **state) {
   (void)state;
   desk d;
@@ -224,6 +252,7 @@ int main(void) {
       cmocka_unit_test(one_that_has_settled_is_told_in_a_turn),
       cmocka_unit_test(without_a_runtime_it_comes_where_it_settles),
       cmocka_unit_test(the_end_of_the_runtime_calls_the_rest),
+      cmocka_unit_test(one_settles_while_the_runtime_ends),
       cmocka_unit_test(the_pool_may_end_first),
       cmocka_unit_test(no_memory_to_tell),
       cmocka_unit_test(ends_from_many_threads),
