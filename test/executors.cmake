@@ -27,5 +27,6 @@ if(NOT VOW_PYTHON_OFF)
     list(APPEND python_tests ${name})
   endforeach()
 endif()
-set_tests_properties(${python_tests} PROPERTIES ENVIRONMENT
+set(python_leaks
   "LSAN_OPTIONS=suppressions=${CMAKE_CURRENT_LIST_DIR}/python.lsan:print_suppressions=0")
+set_tests_properties(${python_tests} PROPERTIES ENVIRONMENT "${python_leaks}")
