@@ -534,7 +534,9 @@ static void race_is_won_by_the_first_success(void **) {
                         vow::call([] { return 3; }));
   assert_int_equal(s.pool.submit(vow::race(std::move(jobs))).get(), 3);
   assert_true(s.pool.wait_for(1h));
-  assert_int_equal(s.pool.counts().cancelled, 1);
+  const auto counts = s.pool.counts();
+  assert_int_equal(counts.cancelled + counts.rejected, 2);
+  assert_true(counts.cancelled >= 1); /* the second may have lost before it threw */
 }
 
 static void race_has_a_deadline(void **) {
