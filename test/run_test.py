@@ -245,6 +245,8 @@ class Signals(Base):
         self.interrupted("console.log('ready'); for (;;) try { for (;;); } catch {} finally {}",
                          signal.SIGINT)
 
+    @unittest.skipIf("TSAN_OPTIONS" in os.environ,
+                     "ThreadSanitizer runs no handler in a thread that only computes")
     def test_told_to_another_thread(self):
         child = self.ready("const d = new Deferred(() => { Deferred.progress(1); for (;;); });"
                            "d.onprogress = () => console.log('ready'); await d")
