@@ -124,6 +124,12 @@ void engine_stop(engine_instance *instance) {
     instance->fault = ENGINE_FAULT_TIME;
 }
 
+/* Nobody sets it: all is on one thread. */
+void engine_set_stop(engine_instance *instance, const atomic_bool *stop) {
+  (void)instance;
+  demand(!stop || !atomic_load(stop));
+}
+
 engine_fault engine_fault_of(const engine_instance *instance) {
   return instance->fault;
 }
