@@ -51,7 +51,7 @@ static inline void await_output(snakes *s, const char *text, unsigned times) {
 
 static inline void snakes_open_with(snakes *s, vow_task_pool_options options) {
   memset(s, 0, sizeof *s);
-  strcpy(s->folder, "/tmp/vow-python-XXXXXX");
+  snprintf(s->folder, sizeof s->folder, "/tmp/vow-python-XXXXXX");
   assert_non_null(mkdtemp(s->folder));
   assert_int_equal(uv_mutex_init(&s->lock), 0);
   assert_int_equal(uv_cond_init(&s->printed), 0);
