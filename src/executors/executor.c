@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "core/sized.h"
 #include "executors/function.h"
 #include "executors/javascript.h"
 #include "executors/python.h"
@@ -70,18 +71,6 @@ static vow_status refuse(const vow_executor_options *options, vow_status status,
   return status;
 }
 
-/* False: the size is not set, or what this version does not know is. */
-static bool copy_options(const vow_executor_options *given, vow_executor_options *options) {
-  const char *bytes = (const char *)given;
-  if (given->size < sizeof given->size)
-    return false;
-  for (size_t i = sizeof *options; i < given->size; i++)
-    if (bytes[i] != 0)
-      return false;
-  memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-  return true;
-}
-
 static bool open_parts(vow_executor *executor) {
   const javascript_options options = {.allocator = executor->options.allocator,
                                       .memory_bytes = executor->options.memory_bytes,
@@ -101,7 +90,7 @@ vow_status vow_executor_open(const vow_executor_options *given, vow_executor **o
   if (!opened)
     return VOW_E_INVALID;
   *opened = NULL;
-  if (given && !copy_options(given, &options))
+  if (given && !sized_copy(&options, sizeof options, given))
     return VOW_E_INVALID;
   if (options.memory_bytes == 0)
     options.memory_bytes = MEMORY_DEFAULT;

@@ -193,7 +193,7 @@ vow_status vow_task_start(vow_task_pool *pool, const vow_task_spec *given, vow_t
   if (task_pool_lost(pool))
     return VOW_E_STATE;
   if (!given || given->size != sizeof copy) {
-    if (!given || !task_copy_options(&copy, sizeof copy, given))
+    if (!given || !sized_copy(&copy, sizeof copy, given))
       return task_refuse(pool, "size: it is not set, or the spec is of a newer version");
     spec = &copy;
   }

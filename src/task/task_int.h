@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 
 #include "core/op.h"
+#include "core/sized.h"
 #include "loop/sleeper.h"
 #include "task/pool.h"
 #include "task/task.h"
@@ -212,10 +213,6 @@ void task_pool_drop(vow_task_pool *pool);
 __attribute__((format(printf, 2, 3))) vow_status task_refuse(const vow_task_pool *pool,
                                                              const char *format, ...);
 void task_no_message(void);
-
-/* Copies an options struct that may be shorter (the rest is zero) or longer (then with zeros
- * only) than `size`. */
-bool task_copy_options(void *to, size_t size, const void *from);
 
 /* ---- task_settle.c ---- */
 

@@ -90,7 +90,7 @@ static bool measure_member(measure *m, const vow_task_spec *given, const place *
   vow_task_spec spec;
   if (!given)
     return refuse(m, at, "the spec is NULL");
-  if (!task_copy_options(&spec, sizeof spec, given))
+  if (!sized_copy(&spec, sizeof spec, given))
     return refuse(m, at, "size: it is not set, or the spec is of a newer version");
   const char *fault = task_spec_fault(&spec);
   if (fault)
@@ -161,7 +161,7 @@ static void copy_members(cursor *to, task_node *node, const vow_task_spec *const
   for (size_t i = 0; i < count; i++) {
     vow_task_spec spec = {.form = VOW_TASK_CALL};
     task_node *member = &node->members[i];
-    task_copy_options(&spec, sizeof spec, members[i]);
+    sized_copy(&spec, sizeof spec, members[i]);
     copy_spec(to, member, &spec, kept);
     if (spec.form != VOW_TASK_CALL)
       copy_members(to, member, spec.members);

@@ -44,19 +44,6 @@ const char *vow_task_pool_message(const vow_task_pool *pool) {
 
 /* ---- opening ---- */
 
-bool task_copy_options(void *to, size_t size, const void *from) {
-  size_t given = *(const size_t *)from;
-  const uint8_t *bytes = from;
-  if (given < sizeof(size_t))
-    return false;
-  for (size_t i = size; i < given; i++)
-    if (bytes[i] != 0)
-      return false;
-  memset(to, 0, size);
-  memcpy(to, from, given < size ? given : size);
-  return true;
-}
-
 static uint32_t or_default(uint32_t given, uint32_t other) {
   return given ? given : other;
 }
@@ -178,7 +165,7 @@ static const char *fault_of(const vow_task_pool_options *options) {
 vow_status vow_task_pool_open(const vow_task_pool_options *given, vow_task_pool **opened) {
   vow_task_pool_options options = {0};
   *opened = NULL;
-  if (given && !task_copy_options(&options, sizeof options, given))
+  if (given && !sized_copy(&options, sizeof options, given))
     return VOW_E_INVALID;
   tell(&options, "");
   const char *fault = fault_of(&options);

@@ -169,9 +169,8 @@ static size_t room_for(const char *text) {
 
 vow_status vow_op_reject(vow_op *op, const vow_error *given) {
   vow_error error = {0};
-  if ((given && !lib_options_copy(&error, sizeof error, given)) ||
-      !is_text(error.name, WORD_BYTES_MAX) || !is_text(error.code, WORD_BYTES_MAX) ||
-      !is_text(error.message, TEXT_BYTES_MAX))
+  if ((given && !sized_copy(&error, sizeof error, given)) || !is_text(error.name, WORD_BYTES_MAX) ||
+      !is_text(error.code, WORD_BYTES_MAX) || !is_text(error.message, TEXT_BYTES_MAX))
     return VOW_E_INVALID;
   lib_answer answer = {.transient = error.transient,
                        .len =

@@ -118,7 +118,7 @@ vow_status lib_request_read(vow_runtime *runtime, const vow_request *given, vow_
   static const run_limit_names names = {"cpu_ms",       "wall_ms",   "memory_bytes",
                                         "result_bytes", "log_bytes", "operations_max"};
   *read = (lib_request){.options.limit_names = &names};
-  if (!given || !lib_options_copy(request, sizeof *request, given))
+  if (!given || !sized_copy(request, sizeof *request, given))
     return lib_fail(runtime, VOW_E_INVALID,
                     "request: its size is not set, or it is of a newer version");
   vow_status status = read_limits(runtime, request, &read->options.limits);

@@ -13,19 +13,6 @@
 
 /* ---- arguments and messages ---- */
 
-bool lib_options_copy(void *to, size_t size, const void *from) {
-  size_t given = *(const size_t *)from;
-  const uint8_t *bytes = from;
-  if (given < sizeof(size_t))
-    return false;
-  for (size_t i = size; i < given; i++)
-    if (bytes[i] != 0)
-      return false;
-  memset(to, 0, size);
-  memcpy(to, from, given < size ? given : size);
-  return true;
-}
-
 vow_status lib_fail(vow_runtime *runtime, vow_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -177,7 +164,7 @@ vow_status vow_runtime_open(const vow_runtime_options *given, vow_runtime **open
                                  "before opening any, or exec";
   vow_runtime_options options = {0};
   *opened = NULL;
-  if (given && !lib_options_copy(&options, sizeof options, given))
+  if (given && !sized_copy(&options, sizeof options, given))
     return VOW_E_INVALID;
   tell(&options, "");
   vow_status status = lib_process_enter();
@@ -330,7 +317,7 @@ vow_status vow_register(vow_runtime *runtime, const char *name, vow_handler *han
   if (!lib_gate_is_here(runtime->gate))
     return VOW_E_THREAD;
   runtime->message[0] = 0;
-  if (given && !lib_options_copy(&policy, sizeof policy, given))
+  if (given && !sized_copy(&policy, sizeof policy, given))
     return lib_fail(runtime, VOW_E_INVALID,
                     "policy: its size is not set, or it is of a newer version");
   if ((policy.batch ? policy.batch_max > OP_BATCH_MAX || handler != NULL

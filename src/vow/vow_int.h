@@ -17,6 +17,7 @@
 #include "api/db.h"
 #include "api/host.h"
 #include "api/registry.h"
+#include "core/sized.h"
 #include "loop/loop.h"
 #include "sandbox/recorder.h"
 #include "sandbox/run.h"
@@ -267,9 +268,6 @@ struct vow_runtime {
   char message[LIB_MESSAGE_MAX];
 };
 
-/* Copies an options struct of `size` bytes that may be shorter (the rest is zero)
- * or longer (then with zeros only: what is not known here cannot be done). */
-bool lib_options_copy(void *to, size_t size, const void *from);
 __attribute__((format(printf, 3, 4))) vow_status lib_fail(vow_runtime *runtime, vow_status status,
                                                           const char *format, ...);
 
