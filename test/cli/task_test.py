@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 ARGUMENTS = None
 FILES = {
@@ -603,6 +604,24 @@ class Python(Case):
         os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
+
+    def test_tried_again(self):
+        """The module is executed once, so it can count."""
+        self.write("flaky.py", """
+tries = 0
+def f(value):
+    global tries
+    tries += 1
+    if tries < 3: raise ValueError('not yet')
+    return tries
+""")
+        self.gives("3", "retry", "py:flaky.py:f", "--delay-ms", 1)
+
+    def test_environment_changes_nothing(self):
+        variables = {"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere", "PYTHONSTARTUP": "/nowhere",
+                     "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+        with unittest.mock.patch.dict(os.environ, variables):
+            self.gives('"\u00e9"', "run", "py:p.py:same", "--arg", '"\u00e9"')
 
     def test_only_the_value_on_standard_output(self):
         """Not what is printed past the executor, by a thread, a descriptor, another program."""
