@@ -343,6 +343,18 @@ static void in_a_graceful_close_callbacks_may_start(void **state) {
   assert_int_equal(s.memory.blocks, 0);
 }
 
+static void threads_that_have_nothing_to_do_end(void **state) {
+  (void)state;
+  stage s;
+  stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 2, .idle_ms = 1});
+  for (int i = 0; i < 2; i++) { /* and there are new ones when they are needed */
+    expect_end(start_with(&s, nothing, NULL), VOW_FULFILLED);
+    while (counts_of(&s).threads > 0)
+      uv_sleep(1);
+  }
+  stage_close(&s);
+}
+
 /* ---- options, counts ---- */
 
 static void options_are_checked(void **state) {
@@ -454,6 +466,7 @@ int main(void) {
       cmocka_unit_test(closing_gives_up_what_does_not_return),
       cmocka_unit_test(closing_waits_for_who_hires),
       cmocka_unit_test(in_a_graceful_close_callbacks_may_start),
+      cmocka_unit_test(threads_that_have_nothing_to_do_end),
       cmocka_unit_test(options_are_checked),
       cmocka_unit_test(everything_is_counted),
       cmocka_unit_test(a_forked_child_is_refused),
