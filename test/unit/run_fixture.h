@@ -20,6 +20,9 @@
 #include "unit/counting_alloc.h"
 #include "unit/keep_traps.h"
 
+/* A time limit that a call or a run must not come to before it has begun, on a machine that is
+ * busy elsewhere for a moment either. */
+#define BEGUN_MS 500u
 #define HELD_MAX 1024u
 
 enum {

@@ -362,7 +362,7 @@ static void the_wall_ends_the_wait_after_the_value(void **state) {
   fixture_open(&f, state);
   subject_init(&s, &f);
   s.leaks = "test.hold";
-  s.limits.wall_ms = 10;
+  s.limits.wall_ms = BEGUN_MS;
   subject_open(&s, "test.hold(1); 'value'");
   ends_with_value(&s, "\"value\"");
   assert_int_equal(s.report.operations.cancelled, 1);

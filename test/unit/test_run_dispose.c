@@ -121,7 +121,7 @@ static void cancel_in_stop(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  s.limits.op_timeout_ms = 2;
+  s.limits.op_timeout_ms = BEGUN_MS;
   f.in_stop = cancel_user_run;
   f.user = &s;
   subject_open(&s, "try { await test.hold(1) } catch {} await test.hold(2)");
@@ -263,7 +263,7 @@ static void dispose_in_stop(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  s.limits.op_timeout_ms = 2;
+  s.limits.op_timeout_ms = BEGUN_MS;
   f.in_stop = dispose_user_run;
   f.user = &s;
   subject_open(&s, two_holds);
@@ -321,13 +321,13 @@ static void wall_beside_timeouts(void **state) {
   fixture_open(&f, state);
   for (int i = 0; i < 2; i++) {
     subject_init(&s, &f);
-    s.limits.wall_ms = s.limits.op_timeout_ms = 100;
+    s.limits.wall_ms = s.limits.op_timeout_ms = BEGUN_MS;
     s.limits.concurrent_max = 1;
     s.dispose_when_done = i == 1;
     subject_open(&s, two_holds);
     until_started(&f, (unsigned)i + 1);
     run_set_wall(s.run, 1);
-    let_pass(110);
+    let_pass(BEGUN_MS + 10);
     until_done(&s);
     assert_int_equal(s.kind, RUN_KIND_TIMEOUT);
     subject_close(&s);
@@ -349,12 +349,12 @@ static void answer_another_in_stop(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  s.limits.op_timeout_ms = 20;
+  s.limits.op_timeout_ms = BEGUN_MS;
   f.in_stop = answer_the_other;
   subject_open(&s, "const done = await Promise.allSettled([test.hold(1), test.hold(2)]);"
                    "done.map(d => d.reason.name).join()");
   until_started(&f, 2);
-  let_pass(25);
+  let_pass(BEGUN_MS + 5);
   ends_with_value(&s, "\"TimeoutError,TimeoutError\"");
   assert_int_equal(s.report.operations.timed_out, 2);
   assert_int_equal(s.report.operations.late, 1);

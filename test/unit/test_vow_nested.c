@@ -453,7 +453,7 @@ static void leaks_are_named(void **state) {
   fixture_open(&f, state);
   subject_init(&s, &f, "function lose() { return test.hold(1) }\nawait lose()");
   s.request.debug = true;
-  s.request.wall_ms = 30;
+  s.request.wall_ms = BEGUN_MS;
   assert_int_equal(subject_try(&s), VOW_OK);
   ends_with_kind(&s, "timeout");
   const vow_report *report = vow_run_report(s.run);

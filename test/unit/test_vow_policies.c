@@ -25,7 +25,7 @@ static void policies_hold(void **state) {
                              .idempotent = true,
                              .cache_ms = 60000,
                              .cache_bytes = 1000};
-  const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = 20};
+  const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = BEGUN_MS};
   fixture_open(&f, state);
   assert_int_equal(vow_register(f.rt, "test.flaky", on_flaky, &policy, &flaky), VOW_OK);
   assert_int_equal(vow_register(f.rt, "test.single", on_hold, &single, &f), VOW_OK);
@@ -41,7 +41,7 @@ static void policies_hold(void **state) {
                "(await Promise.allSettled([test.single(1), test.single(2)]))"
                ".map((end) => end.reason.name)");
   until_held(&f, 1);
-  assert_true(vow_op_remaining_ms(f.held[0]) <= 20);
+  assert_true(vow_op_remaining_ms(f.held[0]) <= BEGUN_MS);
   ends_with_value(&s, "[\"TimeoutError\",\"TimeoutError\"]");
   assert_int_equal(f.held_count, 1); /* the second one never began */
   release_all_held(&f);

@@ -19,6 +19,11 @@
 #include "vow/vow.h"
 
 #define HELD_MAX 256
+/* A time limit, in JavaScript, of a call that must have begun before it is over, on a machine
+ * that is busy elsewhere for a moment either. */
+#define BEGUN_MS 500
+#define IN_TEXT(number) #number
+#define TEXT_OF(number) IN_TEXT(number)
 
 typedef struct fixture {
   atomic_size_t blocks, calls;
