@@ -418,6 +418,13 @@ static inline void until_started(run_fixture *f, unsigned count) {
     shard_turn(f->shard);
 }
 
+/* Turns until the script has made so many calls: it may be interrupted between two of them, and
+ * what is answered meanwhile makes another order. */
+static inline void until_created(subject *s, unsigned count) {
+  while (s->events[RUN_EVENT_CREATED] < count)
+    shard_turn(s->f->shard);
+}
+
 /* Lets deadlines pass that are at most `ms` away, without looking at them. */
 static inline void let_pass(unsigned ms) {
   uint64_t until = loop_now() + (uint64_t)ms * 1000000;

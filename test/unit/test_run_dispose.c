@@ -103,14 +103,15 @@ static void cancel_in_start(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  s.leaks = "test.hold test.hold";
+  s.leaks = ANY_LEAKS;
   f.in_start = cancel_user_run;
   f.user = &s;
   subject_open(&s, two_holds);
   until_done(&s);
   assert_int_equal(s.kind, RUN_KIND_CANCELLED);
-  assert_int_equal(f.started, 1); /* the other one never began */
-  assert_int_equal(s.report.operations.cancelled, 2);
+  assert_int_equal(f.started, 1); /* the other one never began, when there was one already */
+  assert_in_range(s.report.operations.cancelled, 1, 2);
+  assert_int_equal(s.report.operations.cancelled, s.report.operations.created);
   subject_close(&s);
   answer_all_held(&f);
   fixture_close(&f);
@@ -175,6 +176,7 @@ static void dispose_while_waiting(void **state) {
   s.limits.concurrent_max = 1; /* one handler runs, one call waits for its slot */
   subject_open(&s, "setTimeout(() => {}, 5); await Promise.all([test.hold(1), test.hold(2)])");
   until_started(&f, 1);
+  until_created(&s, 2);
   subject_close(&s);
   assert_int_equal(s.done, 0);
   assert_int_equal(f.stopped, 1);
@@ -250,6 +252,7 @@ static void dispose_in_start_of_a_queued_call(void **state) {
   f.user = &s;
   subject_open(&s, two_holds);
   until_started(&f, 1);
+  until_created(&s, 2);
   f.in_start = dispose_user_run;
   answer_held(&f, 0);
   assert_int_equal(f.started, 2);

@@ -280,6 +280,13 @@ static inline void until_held(fixture *f, size_t count) {
     assert_int_equal(vow_loop_run(f->rt, VOW_LOOP_ONCE), VOW_OK);
 }
 
+/* The script may be interrupted between two of its calls: what is answered, or asked by others,
+ * meanwhile makes another order. */
+static inline void until_created(subject *s, unsigned count) {
+  while (s->events[VOW_EVENT_CREATED] < count)
+    assert_int_equal(vow_loop_run(s->f->rt, VOW_LOOP_ONCE), VOW_OK);
+}
+
 static inline void subject_close(subject *s) {
   assert_int_equal(vow_run_dispose(s->run), VOW_OK);
   s->run = NULL;
