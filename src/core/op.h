@@ -376,6 +376,8 @@ typedef struct op_counts {
 
 op_counts op_scope_counts(const op_scope *scope);
 op_counts op_table_counts(const op_table *table);
+/* `live` of them. */
+uint64_t op_table_live(const op_table *table);
 /* Nothing live: no operation and no timer, and no event waiting. */
 bool op_scope_idle(const op_scope *scope);
 /* True while at least one operation of the scope is live. */

@@ -189,6 +189,10 @@ uint64_t op_next_deadline(const op_table *table) {
   return first ? first->at : OP_NEVER;
 }
 
+uint64_t op_table_live(const op_table *table) {
+  return table->counts.live;
+}
+
 op_counts op_table_counts(const op_table *table) {
   return table->counts;
 }

@@ -122,11 +122,23 @@ op_status task_submit(vow_task *task, const vow_task_spec *spec, const vow_task 
     return status;
   pool->holders++;
   task->started_ns = now;
+  if (task_until(now, spec->timeout_ms) < pool->keeper_due && spec->timeout_ms > 0)
+    pool->sooner = true;
   task->number = ++pool->numbers;
   task->parent_number = parent ? parent->number : 0;
   if (task_is_recorded(task))
     task_record(task, (task_event){.kind = TASK_EVENT_CREATED, .now_ns = now});
   return OP_OK;
+}
+
+static vow_status submit_group(vow_task *group, const vow_task_spec *spec, const vow_task *parent,
+                               uint64_t now) {
+  vow_status status = task_group_room(group->pool, group->node);
+  if (status == VOW_OK)
+    status = status_of(task_submit(group, spec, parent, now));
+  if (status == VOW_OK)
+    task_group_submit(group, now);
+  return status;
 }
 
 /* Under the lock. */
@@ -140,11 +152,29 @@ static vow_status submit(vow_task *task, const vow_task_spec *spec, uint64_t now
   const bool nested = self && !spec->detached;
   if (nested && self->retired)
     return VOW_E_STATE;
-  vow_status status = task->node ? task_group_room(pool, task->node) : VOW_OK;
+  if (task->node)
+    return submit_group(task, spec, nested ? self->task : NULL, now);
+  task_inbox_keep_room(pool);
+  vow_status status = status_of(task_submit(task, spec, nested ? self->task : NULL, now));
   if (status == VOW_OK)
-    status = status_of(task_submit(task, spec, nested ? self->task : NULL, now));
-  if (status == VOW_OK && task->node)
-    task_group_submit(task, now);
+    task_inbox_lend(pool);
+  return status;
+}
+
+/* Waits for nobody who has the lock, if there is a credit. */
+static vow_status enter(vow_task *task, const vow_task_spec *spec, uint64_t now) {
+  vow_task_pool *pool = task->pool;
+  task_after after = {.ended = NULL};
+  bool nested = !spec->detached && task_self_in(pool);
+  if (!task_try_lock(pool)) {
+    if (!task->node && !nested && task_inbox_put(task, spec, now))
+      return VOW_OK;
+    task_lock(pool, &after);
+  }
+  vow_status status = submit(task, spec, now);
+  if (!pool->closed) /* a callback in a thread that was given up may ask */
+    task_take_events(pool, now, &after);
+  task_unlock(pool, &after);
   return status;
 }
 
@@ -155,7 +185,6 @@ static vow_status make_plan(vow_task_pool *pool, const vow_task_spec *spec, task
 }
 
 static vow_status start(vow_task_pool *pool, const vow_task_spec *spec, vow_task **started) {
-  task_after after = {.ended = NULL};
   task_node *node = NULL;
   vow_status status = spec->form == VOW_TASK_CALL ? VOW_OK : make_plan(pool, spec, &node);
   if (status != VOW_OK)
@@ -166,12 +195,7 @@ static vow_status start(vow_task_pool *pool, const vow_task_spec *spec, vow_task
     uint64_t now = loop_now();
     if (started)
       *started = task;
-    uv_mutex_lock(&pool->lock);
-    status = submit(task, spec, now);
-    after.sooner = status == VOW_OK;
-    if (status == VOW_OK)
-      task_take_events(pool, now, &after);
-    task_unlock(pool, &after);
+    status = enter(task, spec, now);
   }
   if (status == VOW_OK)
     return VOW_OK;
@@ -245,7 +269,7 @@ vow_status vow_task_cancel(vow_task *task) {
   if (task_pool_lost(pool))
     return VOW_E_STATE;
   uint64_t now = loop_now();
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   bool live = vow_task_state(task) < VOW_FULFILLED;
   if (live)
     op_cancel(pool->table, task->id, now);
@@ -267,12 +291,13 @@ void task_unclaim(vow_task *task) {
 
 void task_tell(vow_task *task, task_done *done) {
   vow_task_pool *pool = task->pool;
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   bool settled = vow_task_state(task) >= VOW_FULFILLED;
   done->task = task;
   if (!settled)
     task->done = done;
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   if (settled)
     done->tell(done, task);
 }

@@ -11,13 +11,14 @@ bool vow_task_cancelled(const vow_task_context *context) {
 
 uint64_t vow_task_remaining_ms(const vow_task_context *context) {
   vow_task_pool *pool = context->pool;
+  task_after after = {.ended = NULL};
   op_info info;
   uint64_t now = loop_now(), left = 0;
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   if (!vow_task_cancelled(context) &&
       op_find(pool->table, context->task->id, &info, now) == OP_OK && info.deadline > now)
     left = info.deadline == OP_NEVER ? UINT64_MAX : (info.deadline - now) / TASK_MS;
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   return left;
 }
 
@@ -49,13 +50,14 @@ vow_task_pool *vow_task_pool_of(vow_task_context *context) {
 
 void vow_task_on_stop(vow_task_context *context, vow_task_stop_callback *callback, void *user) {
   vow_task_pool *pool = context->pool;
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   bool stopped = vow_task_cancelled(context);
   context->on_stop = stopped ? NULL : callback;
   context->on_stop_user = user;
   if (stopped && callback)
     callback(user);
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
 }
 
 /* ---- saying ---- */

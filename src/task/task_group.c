@@ -58,6 +58,8 @@ void task_members_free(task_members *members, const vow_allocator *allocator) {
 }
 
 vow_status task_group_room(vow_task_pool *pool, const task_node *node) {
+  if (pool->lent > 0)
+    task_inbox_revoke(pool);
   op_kind_counts used = op_kind_look(pool->kind);
   uint64_t places = (uint64_t)pool->concurrent_max + pool->parked, room = 0;
   if (used.queued < pool->queue_max)
@@ -213,7 +215,7 @@ static void fail_for_good(vow_task *group, uint64_t now, task_after *after) {
 
 static void fail(vow_task *group, uint64_t now, task_after *after) {
   const vow_task *member = failed_member(group);
-  if (task_again(group, member ? member->result.error_type : "AggregateError", now, after))
+  if (task_again(group, member ? member->result.error_type : "AggregateError", now))
     task_group_leave(group);
   else
     fail_for_good(group, now, after);
@@ -302,12 +304,13 @@ vow_task *vow_task_member(vow_task *task, size_t index) {
   vow_task *member = NULL;
   if (task->form == VOW_TASK_CALL || task_pool_lost(task->pool))
     return NULL;
-  uv_mutex_lock(&task->pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(task->pool, &after);
   if (index < task->members->count) {
     task->members->lent = true;
     member = task->members->tasks[index];
   }
-  uv_mutex_unlock(&task->pool->lock);
+  task_unlock(task->pool, &after);
   return member;
 }
 

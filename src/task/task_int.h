@@ -1,13 +1,15 @@
 /* What the files of tasks share.
  *
  * One lock for each pool. Under it are the operation table, in which every task is an
- * operation, and all that is not said to be otherwise. What must not happen under it (calls of
- * the program, system calls that are long) is collected in a task_after and done by
- * task_unlock(). The lock of the thread pool below may be taken under it, not the reverse.
+ * operation, and all that is not said to be otherwise. It is taken by task_lock(). What must not
+ * happen under it (calls of the program, system calls that are long) is collected in a
+ * task_after and done by task_unlock(). The lock of the thread pool below may be taken under it,
+ * not the reverse.
  *
  * The life of a call:
  *   vow_task_start()  an operation of the pool's kind. Its START event puts it on the list of
  *                     ready ones, and a runner is hired if none is on its way to it
+ *   task_inbox.c      where another thread has the lock, that one makes the operation
  *   task_run.c        a runner takes it, calls the callback, says to the table what it came to,
  *                     and takes the next: one crossing of the lock for each
  *   task_settle.c     every settlement comes to task_settle(), once; when no callback will be
@@ -72,7 +74,8 @@ struct vow_task {
   uint8_t place;        /* task_place */
   atomic_bool has_done; /* task_claim() */
   op_id id;
-  vow_task *next, *previous; /* of the ready ones; once ended `next`: in a task_after */
+  vow_task *next,
+      *previous; /* of the ready ones; `next` of the inbox, of the ended of a task_after */
   task_waiter *waiters;
   vow_task *walk_next; /* while a chain of waits is walked */
   task_runner *runner; /* TASK_RUNNING */
@@ -91,6 +94,8 @@ struct vow_task {
   _Atomic(char *) json;           /* of the value */
   uint64_t number, parent_number; /* in the records of the pool */
   uint64_t started_ns;
+  uint64_t timeout_ms; /* in the inbox; and its priority */
+  uint8_t priority;
   uint8_t *said;     /* what the value, or the texts of the error, are in; NULL: none */
   const void *value; /* of the spec; NULL: none */
   size_t value_len;
@@ -137,7 +142,6 @@ typedef struct task_after {
   const sleeper *asleep; /* woken, and to be roused */
   bool hires;            /* a runner: */
   task_runner *runner;   /* NULL: one that is to be made */
-  bool sooner;           /* something may be due sooner than the keeper wakes */
   bool no_hire;          /* no thread can be had now */
 } task_after;
 
@@ -160,8 +164,8 @@ struct vow_task_pool {
   /* Runners on their way to what is ready; those that have a task and a place; those that are
    * parked. While anything is ready one of the first two is not 0. */
   uint32_t coming, working, parked;
-  bool lingers;                        /* one of those that come looks for a while before it goes */
-  task_runner *all;                    /* of them, ever made */
+  atomic_bool lingers; /* one of those that come looks for a while before it goes; under the lock */
+  task_runner *all;    /* of them, ever made */
   _Atomic(task_runner *) free;         /* put without the lock, taken under it */
   task_runner *stop_first, *stop_last; /* told to stop, by time */
   uint64_t retire_not_before;
@@ -172,15 +176,20 @@ struct vow_task_pool {
   bool stopped;               /* nobody may */
   bool closed;                /* there is no table any more, and no thread but those given up */
   op_counts last;             /* once closed */
+  uint32_t lent;              /* task_inbox.c */
   /* The keeper. */
   bool has_keeper, keeper_ends;
+  bool sooner; /* something may be due sooner than it wakes */
   uv_thread_t keeper;
-  uv_cond_t keeper_wake;
+  sleeper keeper_sleeps;
   uint64_t keeper_due; /* it sleeps until then; 0: it is awake */
   /* Whose memory it is: tasks and threads given up, ever, and the pool until it is closed.
    * Each takes one from `balance`, and closing adds their number. */
   uint64_t holders;
   _Alignas(64) atomic_llong balance;
+  /* Changed without the lock; the last put comes first. */
+  _Alignas(64) _Atomic(vow_task *) inbox;
+  atomic_uint credits;
 };
 
 /* ---- task.c ---- */
@@ -219,8 +228,10 @@ void task_no_message(void);
 /* Takes the table's events: tasks become ready, are settled, are told to stop. Whatever may
  * have raised some is followed by this before the lock is given back. */
 void task_take_events(vow_task_pool *pool, uint64_t now, task_after *after);
-/* Wakes those who wait for no task to be live, or for no runner to be there, if that is so. */
-void task_wake_pool_waiters(vow_task_pool *pool, task_after *after);
+/* Takes the lock. All that was started before is an operation then. */
+void task_lock(vow_task_pool *pool, task_after *after);
+/* If nobody has it, and nobody is about to take it for what is in the inbox. */
+bool task_try_lock(vow_task_pool *pool);
 /* Sees to it that what is ready has runners, gives the lock back, and does what is to be done
  * then. */
 void task_unlock(vow_task_pool *pool, task_after *after);
@@ -235,7 +246,29 @@ void task_reject(vow_task *task, const char *type, const char *message, uint64_t
 void task_unready(vow_task *task);
 
 /* A failed attempt is followed by another one, after a delay: it is away until that. */
-bool task_again(vow_task *task, const char *error, uint64_t now, task_after *after);
+bool task_again(vow_task *task, const char *error, uint64_t now);
+
+/* ---- task_inbox.c ---- */
+
+/* Under the lock: gives credits, if there is room and there are none. */
+void task_inbox_lend(vow_task_pool *pool);
+/* Under the lock: takes them back. Whoever calls it takes the table's events. */
+void task_inbox_revoke(vow_task_pool *pool);
+/* Under the lock: that many are lent that one more can be submitted. Events likewise. */
+void task_inbox_keep_room(vow_task_pool *pool);
+/* Not under it: starts the task, a call that is nested in nothing. False: there is no credit. */
+bool task_inbox_put(vow_task *task, const vow_task_spec *spec, uint64_t now);
+static inline bool task_inbox_waits(const vow_task_pool *pool) {
+  return atomic_load_explicit(&pool->inbox, memory_order_relaxed);
+}
+/* Whether a runner looks into it, which takes the lock before it goes. */
+static inline bool task_inbox_is_watched(const vow_task_pool *pool) {
+  return atomic_load_explicit(&pool->lingers, memory_order_relaxed);
+}
+/* Under the lock: submits what is there. Events likewise. */
+void task_inbox_take(vow_task_pool *pool);
+/* Not under it: takes what is there, unless somebody has the lock, who will. */
+void task_inbox_help(vow_task_pool *pool);
 
 /* ---- task_group.c ---- */
 
@@ -287,8 +320,10 @@ static inline bool task_is_short(const vow_task_pool *pool) {
 }
 /* Before the lock is given back: takes a runner for it. */
 void task_hire(vow_task_pool *pool, task_after *after);
-/* After it: sends that; NULL: one has to be made. */
-void task_send(vow_task_pool *pool, task_runner *runner);
+/* After it: sends that; NULL: one has to be made. False: no thread can be had for it, */
+bool task_send(vow_task_pool *pool, task_runner *runner);
+/* and under the lock what is ready fails, if nobody is there who would take it. */
+void task_hire_failed(vow_task_pool *pool, task_after *after);
 /* The callback goes on though its task has settled: it is told. */
 void task_stop(task_runner *runner, uint64_t now, task_after *after);
 void task_unstop(task_runner *runner);

@@ -41,43 +41,27 @@ static void retire_overdue(vow_task_pool *pool, uint64_t now, task_after *after)
       pool->retire_not_before = now + RETIRE_AGAIN_NS;
 }
 
-static bool has_work(const task_after *after) {
-  return after->ended || after->unused || after->dropped || after->tells || after->asleep;
-}
-
-/* Under the lock, also at the end. */
-static void sleep_until_due(vow_task_pool *pool) {
-  uint64_t due = task_keeper_next(pool), now = loop_now();
-  if (due <= now || pool->keeper_ends)
-    return;
+/* What is due. Then until what, which is when it sleeps to; 0: it ends. */
+static uint64_t keep_once(vow_task_pool *pool) {
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
+  uint64_t now = loop_now();
+  op_expire(pool->table, now, EXPIRE_MAX);
+  task_take_events(pool, now, &after);
+  retire_overdue(pool, now, &after);
+  task_take_events(pool, now, &after);
+  uint64_t due = pool->keeper_ends ? 0 : task_keeper_next(pool);
   pool->keeper_due = due;
-  if (due == UINT64_MAX)
-    uv_cond_wait(&pool->keeper_wake, &pool->lock);
-  else
-    uv_cond_timedwait(&pool->keeper_wake, &pool->lock, due - now);
-  pool->keeper_due = 0;
+  atomic_store_explicit(&pool->keeper_sleeps.state, SLEEPER_WAITS, memory_order_relaxed);
+  task_unlock(pool, &after);
+  return due;
 }
 
 static void keep(void *user) {
   vow_task_pool *pool = user;
   task_thread_pool = pool;
-  uv_mutex_lock(&pool->lock);
-  while (!pool->keeper_ends) {
-    task_after after = {.ended = NULL};
-    uint64_t now = loop_now();
-    op_expire(pool->table, now, EXPIRE_MAX);
-    task_take_events(pool, now, &after);
-    retire_overdue(pool, now, &after);
-    task_take_events(pool, now, &after);
-    task_wake_pool_waiters(pool, &after);
-    if (has_work(&after) || task_is_short(pool)) {
-      task_unlock(pool, &after);
-      uv_mutex_lock(&pool->lock);
-    } else {
-      sleep_until_due(pool);
-    }
-  }
-  uv_mutex_unlock(&pool->lock);
+  for (uint64_t due; (due = keep_once(pool)) > 0;)
+    sleeper_wait(&pool->keeper_sleeps, NULL, due);
 }
 
 bool task_keeper_start(vow_task_pool *pool) {
@@ -88,10 +72,13 @@ bool task_keeper_start(vow_task_pool *pool) {
 }
 
 void task_keeper_end(vow_task_pool *pool) {
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   pool->keeper_ends = true;
-  uv_cond_signal(&pool->keeper_wake);
-  uv_mutex_unlock(&pool->lock);
+  bool asleep = sleeper_wake(&pool->keeper_sleeps);
+  task_unlock(pool, &after);
+  if (asleep)
+    sleeper_rouse(&pool->keeper_sleeps);
   if (pool->has_keeper)
     uv_thread_join(&pool->keeper);
 }

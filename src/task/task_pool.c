@@ -96,12 +96,7 @@ static bool open_threads(vow_task_pool *pool, const vow_task_pool_options *optio
 }
 
 static bool open_lock(vow_task_pool *pool) {
-  if (spin_mutex_init(&pool->lock) != 0)
-    return false;
-  if (uv_cond_init(&pool->keeper_wake) == 0)
-    return true;
-  uv_mutex_destroy(&pool->lock);
-  return false;
+  return spin_mutex_init(&pool->lock) == 0;
 }
 
 static void tell(const vow_task_pool_options *options, const char *message) {
@@ -126,7 +121,6 @@ static void close_parts(vow_task_pool *pool) {
   close_table(pool, loop_now());
   pool_close(pool->threads);
   metrics_close(pool->metrics);
-  uv_cond_destroy(&pool->keeper_wake);
   uv_mutex_destroy(&pool->lock);
   mem_free(pool->allocator, pool);
 }
@@ -193,7 +187,6 @@ static void free_pool(vow_task_pool *pool) {
     pool->all = runner->all_next;
     mem_free(pool->allocator, runner);
   }
-  uv_cond_destroy(&pool->keeper_wake);
   uv_mutex_destroy(&pool->lock);
   mem_free(pool->allocator, pool);
 }
@@ -213,7 +206,7 @@ vow_status vow_task_pool_cancel(vow_task_pool *pool) {
   if (task_pool_lost(pool))
     return VOW_E_STATE;
   uint64_t now = loop_now();
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   if (!pool->closed) { /* a callback in a thread that was given up may ask */
     op_scope_cancel_all(pool->scope, now);
     task_take_events(pool, now, &after);
@@ -225,28 +218,30 @@ vow_status vow_task_pool_cancel(vow_task_pool *pool) {
 /* Waits until no runner is there, at most the pool's patience. */
 static void wait_quiet(vow_task_pool *pool) {
   task_waiter waiter = {.by = NULL};
+  task_after after = {.ended = NULL};
   uint64_t until = task_until(loop_now(), pool->patience_ms);
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   bool quiet = pool->coming + pool->working + pool->parked == 0;
   if (!quiet)
     task_waiter_add(&pool->quiet_waiters, &waiter);
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   if (quiet || sleeper_wait(&waiter.sleeper, NULL, until))
     return;
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   task_waiter_remove(&waiter);
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
 }
 
 /* Takes back the runners that wait for a thread: without one for them they would keep others
  * from being given up. False: one is still on its way to them, or from there. */
 static bool withdraw_runners(vow_task_pool *pool) {
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   for (task_runner *runner = pool->all; runner; runner = runner->all_next)
     if (!runner->task && pool_withdraw(pool->threads, &runner->work))
       pool->coming--;
   bool none = pool->coming == 0;
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   return none;
 }
 
@@ -261,7 +256,7 @@ static void await_hired(vow_task_pool *pool) {
 static bool retire_all(vow_task_pool *pool) {
   task_after after = {.ended = NULL};
   uint64_t now = loop_now();
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   for (task_runner *runner = pool->all; runner; runner = runner->all_next)
     if (runner->task && !runner->retired)
       task_retire(runner, now, &after);
@@ -273,9 +268,10 @@ static bool retire_all(vow_task_pool *pool) {
 
 /* Nothing may be started any more, and what is live is cancelled. */
 static void stop_all(vow_task_pool *pool) {
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   pool->stopped = true;
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   vow_task_pool_cancel(pool);
 }
 
@@ -283,7 +279,8 @@ static void stop_all(vow_task_pool *pool) {
 static bool close_all(vow_task_pool *pool) {
   task_keeper_end(pool);
   pool_close_now(pool->threads);
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   pool->last = op_table_counts(pool->table);
   close_table(pool, loop_now());
   pool->closed = true;
@@ -292,7 +289,7 @@ static bool close_all(vow_task_pool *pool) {
   metrics *metrics = pool->metrics;
   pool->audit = NULL;
   pool->metrics = NULL;
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   bool whole = task_audit_close(audit);
   metrics_close(metrics);
   add_balance(pool, holders);
@@ -306,10 +303,15 @@ vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_
     return VOW_E_STATE;
   if (task_thread_pool == pool)
     return VOW_E_DEADLOCK;
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   bool closing = pool->closing;
   pool->closing = true;
-  uv_mutex_unlock(&pool->lock);
+  if (!closing) {
+    task_inbox_revoke(pool);
+    task_take_events(pool, loop_now(), &after);
+  }
+  task_unlock(pool, &after);
   if (closing)
     return VOW_E_STATE;
   if (mode == VOW_TASK_GRACEFUL)
@@ -352,9 +354,10 @@ vow_status vow_task_pool_counts(vow_task_pool *pool, vow_task_counts *counts) {
     return VOW_E_STATE;
   if (size < sizeof size)
     return VOW_E_INVALID;
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   vow_task_counts all = look(pool);
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   all.size = size;
   memcpy(counts, &all, size < sizeof all ? size : sizeof all);
   return VOW_OK;
@@ -365,14 +368,15 @@ vow_status vow_task_pool_metrics(vow_task_pool *pool, char **text) {
   *text = NULL;
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   bool counted = pool->metrics;
   if (counted) {
     vow_task_counts counts = look(pool);
     task_metrics_pool(pool->metrics, &counts);
     *text = metrics_text(pool->metrics, &len);
   }
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   if (!counted)
     return VOW_E_STATE;
   return *text ? VOW_OK : VOW_E_NOMEM;

@@ -43,39 +43,35 @@ static task_runner *make_runner(vow_task_pool *pool) {
   runner->work.run = run;
   runner->work.done = ran;
   runner->work.lost = lost;
-  uv_mutex_lock(&pool->lock);
+  task_after after = {.ended = NULL};
+  task_lock(pool, &after);
   runner->all_next = pool->all;
   pool->all = runner;
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   return runner;
 }
 
-/* Nobody will come for what is ready, if nobody is there: that fails. */
-static void hire_failed(vow_task_pool *pool) {
-  task_after after = {.no_hire = true};
+void task_hire_failed(vow_task_pool *pool, task_after *after) {
   uint64_t now = loop_now();
-  uv_mutex_lock(&pool->lock);
+  after->no_hire = true;
   pool->coming--;
   for (vow_task *task; pool->coming + pool->working == 0 && (task = pool->ready_first);) {
     task_unready(task);
-    task_reject(task, "ResourceError", "no thread can be had for it", now, &after);
+    task_reject(task, "ResourceError", "no thread can be had for it", now, after);
     op_handler_done(pool->table, task->id, now);
-    task_end(task, &after);
-    task_take_events(pool, now, &after);
+    task_end(task, after);
+    task_take_events(pool, now, after);
   }
-  task_unlock(pool, &after);
 }
 
-static void send_runner(vow_task_pool *pool, task_runner *runner) {
+bool task_send(vow_task_pool *pool, task_runner *runner) {
+  if (!runner)
+    runner = make_runner(pool);
   if (runner && pool_submit(pool->threads, NULL, &runner->work) == POOL_OK)
-    return;
+    return true;
   if (runner)
     give_back(runner);
-  hire_failed(pool);
-}
-
-void task_send(vow_task_pool *pool, task_runner *runner) {
-  send_runner(pool, runner ? runner : make_runner(pool));
+  return false;
 }
 
 /* ---- places of those that wait ---- */
@@ -113,7 +109,7 @@ void task_stop(task_runner *runner, uint64_t now, task_after *after) {
   runner->stop_previous = pool->stop_last;
   *(pool->stop_last ? &pool->stop_last->stop_next : &pool->stop_first) = runner;
   pool->stop_last = runner;
-  after->sooner = true;
+  pool->sooner = true;
   if (runner->waiter)
     task_wake(runner->waiter, VOW_E_CANCELLED, after);
   vow_task_stop_callback *on_stop = runner->on_stop;
@@ -191,7 +187,7 @@ static void take_said(vow_task *task, task_runner *runner) {
   }
 }
 
-bool task_again(vow_task *task, const char *error, uint64_t now, task_after *after) {
+bool task_again(vow_task *task, const char *error, uint64_t now) {
   vow_task_pool *pool = task->pool;
   uint32_t attempt = task->result.attempts;
   if (!task->retry || !task_retry_wanted(task->retry, attempt, error))
@@ -202,7 +198,7 @@ bool task_again(vow_task *task, const char *error, uint64_t now, task_after *aft
   uint64_t delay = task_retry_delay_ns(task->retry, attempt, random);
   if (op_retry_after(pool->table, task->id, now, delay) != OP_OK)
     return false;
-  after->sooner = true;
+  pool->sooner = true;
   task->place = TASK_AWAY;
   if (task_is_recorded(task))
     task_record(task,
@@ -212,10 +208,9 @@ bool task_again(vow_task *task, const char *error, uint64_t now, task_after *aft
 }
 
 /* Another attempt of the task that the runner's callback has failed. */
-static bool retry(task_runner *runner, uint64_t now, task_after *after) {
+static bool retry(task_runner *runner, uint64_t now) {
   vow_task *task = runner->task;
-  if (runner->said != SAID_ERROR || runner->misfit ||
-      !task_again(task, runner->said_type, now, after))
+  if (runner->said != SAID_ERROR || runner->misfit || !task_again(task, runner->said_type, now))
     return false;
   task->result.run_ns += now - runner->began_ns;
   task->runner = NULL;
@@ -229,7 +224,7 @@ static void finish(task_runner *runner, uint64_t now, task_after *after) {
   vow_task_pool *pool = runner->pool;
   vow_task *task = runner->task;
   bool failed = runner->said == SAID_ERROR;
-  if (retry(runner, now, after))
+  if (retry(runner, now))
     return;
   op_status settled = op_finish(pool->table, task->id, failed ? OP_REJECTED : OP_FULFILLED, now);
   if (settled == OP_OK) {
@@ -297,20 +292,22 @@ static void call(task_runner *runner, vow_task *task) {
 
 static _Thread_local spin lingering;
 
-static bool is_any_ready(const void *pool) {
-  return atomic_load_explicit(&((const vow_task_pool *)pool)->ready, memory_order_relaxed) > 0;
+static bool is_any_ready(const void *user) {
+  const vow_task_pool *pool = user;
+  return atomic_load_explicit(&pool->ready, memory_order_relaxed) > 0 || task_inbox_waits(pool);
 }
 
 /* Under the lock. One of them is enough, and not when it was for nothing the last times. */
 static bool may_linger(task_runner *runner) {
   vow_task_pool *pool = runner->pool;
-  if (runner->retired || pool->lingers || pool->stopped)
+  if (runner->retired || atomic_load_explicit(&pool->lingers, memory_order_relaxed) ||
+      pool->stopped)
     return false;
   if (lingering.skips > 0) {
     lingering.skips--;
     return false;
   }
-  pool->lingers = true;
+  atomic_store_explicit(&pool->lingers, true, memory_order_relaxed);
   pool->coming++;
   return true;
 }
@@ -320,8 +317,8 @@ static vow_task *linger(task_runner *runner) {
   task_after after = {.ended = NULL};
   spin_for(&lingering, is_any_ready, pool);
   uint64_t now = loop_now();
-  uv_mutex_lock(&pool->lock);
-  pool->lingers = false;
+  task_lock(pool, &after);
+  atomic_store_explicit(&pool->lingers, false, memory_order_relaxed);
   pool->coming--;
   vow_task *task = begin(runner, now);
   task_unlock(pool, &after);
@@ -338,7 +335,7 @@ static vow_task *run_one(task_runner *runner, vow_task *task) {
   call(runner, task);
   task_self = NULL;
   uint64_t now = loop_now();
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   vow_task *next = NULL;
   if (runner->retired) {
     finish_retired(runner, now, &after);
@@ -360,7 +357,7 @@ static void run(pool_work *work, void *state) {
   task_after after = {.ended = NULL};
   uint64_t now = loop_now();
   task_thread_pool = pool;
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   pool->coming--;
   vow_task *task = begin(runner, now);
   task_unlock(pool, &after);
@@ -379,10 +376,10 @@ static void lost(pool_work *work, void *state) {
   task_runner *runner = (task_runner *)work;
   vow_task_pool *pool = runner->pool;
   task_after after = {.ended = NULL};
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   runner->retired = false;
   pool->retired_live--;
-  after.sooner = true;
+  pool->sooner = true;
   task_unlock(pool, &after);
   give_back(runner);
   task_pool_drop(pool);

@@ -155,33 +155,106 @@ static void tell_all(task_done *done) {
   }
 }
 
-void task_wake_pool_waiters(vow_task_pool *pool, task_after *after) {
+static void wake_pool_waiters(vow_task_pool *pool, task_after *after) {
   if (pool->idle_waiters && !op_scope_has_live(pool->scope))
     task_wake_all(&pool->idle_waiters, VOW_OK, after);
   if (pool->quiet_waiters && pool->coming + pool->working + pool->parked == 0)
     task_wake_all(&pool->quiet_waiters, VOW_OK, after);
 }
 
-void task_unlock(vow_task_pool *pool, task_after *after) {
-  bool poke = false;
-  if (!pool->closed) {
-    if (task_is_short(pool) && !after->no_hire)
+/* ---- the lock ---- */
+
+static void take_inbox(vow_task_pool *pool, task_after *after) {
+  if (!task_inbox_waits(pool))
+    return;
+  task_inbox_take(pool);
+  task_take_events(pool, loop_now(), after);
+}
+
+void task_lock(vow_task_pool *pool, task_after *after) {
+  spin_mutex_lock(&pool->lock);
+  take_inbox(pool, after);
+}
+
+bool task_try_lock(vow_task_pool *pool) {
+  return !task_inbox_waits(pool) && !task_inbox_is_watched(pool) &&
+         uv_mutex_trylock(&pool->lock) == 0;
+}
+
+/* The keeper, if it has to be roused. */
+static const sleeper *poke_keeper(vow_task_pool *pool) {
+  bool late = pool->sooner && task_keeper_next(pool) < pool->keeper_due;
+  pool->sooner = false;
+  if (!late)
+    return NULL;
+  pool->keeper_due = 0;
+  return sleeper_wake(&pool->keeper_sleeps) ? &pool->keeper_sleeps : NULL;
+}
+
+/* Where no thread can be had the inbox waits for the next crossing, which tries again. */
+static void leave(vow_task_pool *pool, task_after *after) {
+  const sleeper *keeper = NULL;
+  after->hires = false;
+  if (!pool->closed && !after->no_hire) {
+    take_inbox(pool, after);
+    if (task_is_short(pool))
       task_hire(pool, after);
-    poke = after->sooner && task_keeper_next(pool) < pool->keeper_due;
-    if (poke)
-      pool->keeper_due = 0;
   }
-  task_wake_pool_waiters(pool, after);
+  if (!pool->closed)
+    keeper = poke_keeper(pool);
+  wake_pool_waiters(pool, after);
+  const sleeper *asleep = after->asleep;
+  after->asleep = NULL;
+  after->no_hire = false;
   uv_mutex_unlock(&pool->lock);
-  if (after->asleep)
-    sleeper_rouse(after->asleep);
-  if (poke)
-    uv_cond_signal(&pool->keeper_wake);
-  if (after->hires)
-    task_send(pool, after->runner);
-  tell_all(after->tells);
-  task_nodes_free(after->unused);
-  if (after->dropped)
-    task_members_free(after->dropped, pool->allocator);
-  end_ended(after->ended);
+  if (asleep)
+    sleeper_rouse(asleep);
+  if (keeper)
+    sleeper_rouse(keeper);
+}
+
+/* Between giving the lock back, or putting into the inbox, and a look at the other of them: of
+ * two threads that do so at once, one sees what the other has done. */
+static void fence(vow_task_pool *pool) {
+#ifdef __SANITIZE_THREAD__ /* which does not know fences */
+  atomic_fetch_add(&pool->credits, 0);
+#else
+  (void)pool;
+  atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+static bool lock_to_help(vow_task_pool *pool) {
+  fence(pool);
+  return task_inbox_waits(pool) && uv_mutex_trylock(&pool->lock) == 0;
+}
+
+/* Under the lock. Gives it back, with what the inbox has until then. */
+static void leave_all(vow_task_pool *pool, task_after *after) {
+  do {
+    leave(pool, after);
+    while (after->hires && !task_send(pool, after->runner)) {
+      uv_mutex_lock(&pool->lock);
+      task_hire_failed(pool, after);
+      leave(pool, after);
+    }
+  } while (lock_to_help(pool));
+}
+
+void task_unlock(vow_task_pool *pool, task_after *after) {
+  leave_all(pool, after);
+  const task_after what = *after;
+  *after = (task_after){.ended = NULL};
+  tell_all(what.tells);
+  task_nodes_free(what.unused);
+  if (what.dropped)
+    task_members_free(what.dropped, pool->allocator);
+  end_ended(what.ended);
+}
+
+void task_inbox_help(vow_task_pool *pool) {
+  task_after after = {.ended = NULL};
+  fence(pool);
+  if (!task_inbox_is_watched(pool) && task_inbox_waits(pool) && uv_mutex_trylock(&pool->lock) == 0)
+    task_unlock(pool, &after);
 }

@@ -180,11 +180,23 @@ static const char *next(const char *from, size_t len, size_t *bytes, size_t *ste
   return is.good ? from : replacement;
 }
 
+static size_t ascii_len(const char *text, size_t len) {
+  uint64_t word;
+  size_t used = 0;
+  for (; len - used >= sizeof word; used += sizeof word) {
+    memcpy(&word, text + used, sizeof word);
+    if (word & UINT64_C(0x8080808080808080))
+      break;
+  }
+  while (used < len && (uint8_t)text[used] < 0x80)
+    used++;
+  return used;
+}
+
 /* Copies what fits to `to`, which may be NULL; a sequence of 4 bytes may begin at the last. */
 static size_t fit(char *to, const char *from, size_t max) {
-  size_t len = from ? strnlen(from, max + 4) : 0, used = 0, bytes, step;
-  while (used < len && used < max && (uint8_t)from[used] < 0x80)
-    used++; /* most are no longer */
+  size_t len = from ? strnlen(from, max + 4) : 0, bytes, step;
+  size_t used = ascii_len(from, len < max ? len : max); /* most are no longer */
   if (to && used > 0)
     memcpy(to, from, used);
   for (size_t at = used; at < len; at += step) {

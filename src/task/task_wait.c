@@ -55,13 +55,14 @@ uint64_t task_until(uint64_t now, uint64_t limit_ms) {
 }
 
 /* Waits for who is on a list. */
-static vow_status wait_on(vow_task_pool *pool, task_waiter *waiter, uint64_t until) {
-  if (sleeper_wait(&waiter->sleeper, &waiting, until))
+static vow_status wait_on(vow_task_pool *pool, task_waiter *waiter, spin *spin, uint64_t until) {
+  task_after after = {.ended = NULL};
+  if (sleeper_wait(&waiter->sleeper, spin, until))
     return waiter->status;
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   vow_status status = waiter->woken ? waiter->status : VOW_E_TIME;
   task_waiter_remove(waiter);
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   return status;
 }
 
@@ -140,14 +141,22 @@ static vow_status look(const vow_task *task, const task_runner *self) {
   return VOW_E_TIME;
 }
 
+static bool look_settled(const void *task) {
+  return is_settled(task);
+}
+
+/* Who sees the result without being told does not have to be woken. */
 static vow_status wait_outside(vow_task *task, uint64_t until) {
   task_waiter waiter = {.by = NULL};
-  uv_mutex_lock(&task->pool->lock);
+  task_after after = {.ended = NULL};
+  if (until > 0 && spin_for(&waiting, look_settled, task))
+    return VOW_OK;
+  task_lock(task->pool, &after);
   bool live = !is_settled(task);
   if (live)
     task_waiter_add(&task->waiters, &waiter);
-  uv_mutex_unlock(&task->pool->lock);
-  return live ? wait_on(task->pool, &waiter, until) : VOW_OK;
+  task_unlock(task->pool, &after);
+  return live ? wait_on(task->pool, &waiter, NULL, until) : VOW_OK;
 }
 
 /* In a callback of the pool: parked, so that another one may run. */
@@ -156,7 +165,7 @@ static vow_status wait_inside(vow_task *task, task_runner *self, uint64_t until)
   task_waiter waiter = {.by = self->task};
   task_after after = {.ended = NULL};
   uint64_t now = loop_now();
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   vow_status status = look(task, self);
   bool waits = status == VOW_E_TIME && until > now;
   if (waits && !pool_park(pool->threads)) {
@@ -173,12 +182,12 @@ static vow_status wait_inside(vow_task *task, task_runner *self, uint64_t until)
   if (!waits)
     return status;
   sleeper_wait(&waiter.sleeper, &waiting, until);
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   status = waiter.woken ? waiter.status : VOW_E_TIME;
   task_waiter_remove(&waiter);
   self->waiter = NULL;
   task_unpark(self);
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   pool_unpark(pool->threads);
   return status;
 }
@@ -195,32 +204,34 @@ vow_status vow_task_wait(vow_task *task, uint64_t limit_ms) {
 
 vow_status vow_task_pool_wait(vow_task_pool *pool, uint64_t limit_ms) {
   task_waiter waiter = {.by = NULL};
+  task_after after = {.ended = NULL};
   if (task_pool_lost(pool))
     return VOW_E_STATE;
   if (task_self_in(pool))
     return VOW_E_DEADLOCK;
   uint64_t until = limit_ms == 0 ? 0 : task_until(loop_now(), limit_ms);
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   bool live = !pool->closed && op_scope_has_live(pool->scope);
   if (live)
     task_waiter_add(&pool->idle_waiters, &waiter);
-  uv_mutex_unlock(&pool->lock);
-  return live ? wait_on(pool, &waiter, until) : VOW_OK;
+  task_unlock(pool, &after);
+  return live ? wait_on(pool, &waiter, &waiting, until) : VOW_OK;
 }
 
 /* Of a settled task: until its callback, those of its members have returned. */
 static void wait_returned(vow_task *task, uint64_t until) {
   vow_task_pool *pool = task->pool;
   task_waiter waiter = {.for_return = true};
+  task_after after = {.ended = NULL};
   for (uint32_t i = 0; task->members && i < task->members->count; i++)
     wait_returned(task->members->tasks[i], until);
-  uv_mutex_lock(&pool->lock);
+  task_lock(pool, &after);
   bool runs = task->place == TASK_RUNNING && task->runner != task_self_in(pool);
   if (runs)
     task_waiter_add(&task->waiters, &waiter);
-  uv_mutex_unlock(&pool->lock);
+  task_unlock(pool, &after);
   if (runs)
-    wait_on(pool, &waiter, until);
+    wait_on(pool, &waiter, &waiting, until);
 }
 
 /* Members whose time is over with that of their group may still be live for a moment. */
@@ -248,17 +259,18 @@ void vow_task_guard_end(vow_task **guard) {
 bool vow_task_sleep(vow_task_context *context, uint64_t ms) {
   vow_task_pool *pool = context->pool;
   task_waiter waiter = {.by = NULL};
+  task_after after = {.ended = NULL};
   if (ms > 0 && !vow_task_cancelled(context)) {
     uint64_t until = task_until(loop_now(), ms);
-    uv_mutex_lock(&pool->lock);
+    task_lock(pool, &after);
     bool sleeps = !vow_task_cancelled(context);
     context->waiter = sleeps ? &waiter : NULL;
-    uv_mutex_unlock(&pool->lock);
+    task_unlock(pool, &after);
     if (sleeps) {
       sleeper_wait(&waiter.sleeper, NULL, until);
-      uv_mutex_lock(&pool->lock);
+      task_lock(pool, &after);
       context->waiter = NULL;
-      uv_mutex_unlock(&pool->lock);
+      task_unlock(pool, &after);
     }
   }
   return !vow_task_cancelled(context);
