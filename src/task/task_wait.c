@@ -189,6 +189,8 @@ vow_status vow_task_wait(vow_task *task, uint64_t limit_ms) {
   if (task_pool_lost(task->pool))
     return VOW_E_STATE;
   task_runner *self = task_self_in(task->pool);
+  if (!self && task_thread_pool == task->pool)
+    return VOW_E_DEADLOCK;
   uint64_t until = limit_ms == 0 ? 0 : task_until(loop_now(), limit_ms);
   return self ? wait_inside(task, self, until) : wait_outside(task, until);
 }
@@ -197,7 +199,7 @@ vow_status vow_task_pool_wait(vow_task_pool *pool, uint64_t limit_ms) {
   task_waiter waiter = {.by = NULL};
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  if (task_self_in(pool))
+  if (task_thread_pool == pool)
     return VOW_E_DEADLOCK;
   uint64_t until = limit_ms == 0 ? 0 : task_until(loop_now(), limit_ms);
   uv_mutex_lock(&pool->lock);
