@@ -254,7 +254,8 @@ vow_status vow_task_run(vow_task_pool *pool, const vow_task_spec *spec, vow_task
  * VOW_OK; VOW_E_TIME: it is live still; VOW_E_DEADLOCK, at once and whatever the limit: the
  * task is the caller's own or encloses it, it waits for the caller or for one that does,
  * `waiting_max` callbacks wait already, no thread can be had in the caller's place, or the caller
- * is an on_done or argument_free callback on a thread of the pool. Waits of callbacks for tasks of other pools are not known, and not ended with the callback's task. */
+ * is an on_done or argument_free callback on a thread of the pool. Waits of callbacks for tasks of
+ * other pools are not known, and not ended with the callback's task. */
 vow_status vow_task_wait(vow_task *task, uint64_t limit_ms);
 
 /* VOW_PENDING, VOW_RUNNING (an attempt has begun), or how it has settled. */
