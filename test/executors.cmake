@@ -4,6 +4,17 @@ foreach(name test_javascript test_executor_javascript)
   vow_test(${name} THREADS SOURCES ${units}/${name}.c LIBRARIES vow_executors)
 endforeach()
 
+# Without Python: a build without it, and a program that nothing is beside.
+vow_test(test_no_python THREADS SOURCES ${units}/test_no_python.c ../src/executors/python.c
+  LIBRARIES vow_executors ARGUMENTS "Python is not in this build: nobody asked for it")
+target_compile_definitions(test_no_python PRIVATE "VOW_PYTHON_OFF=\"nobody asked for it\"")
+if(NOT VOW_PYTHON_OFF)
+  vow_test(test_no_python_module THREADS SOURCES ${units}/test_no_python.c LIBRARIES vow_executors
+    ARGUMENTS "Python cannot be used: vow-python.so cannot be found")
+  set_target_properties(test_no_python_module PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/alone)
+endif()
+
 # `vow task`, with a shared object of its own; each class of the test is a test.
 add_library(test_tasks MODULE ${CMAKE_CURRENT_LIST_DIR}/executors/tasks.c)
 target_compile_options(test_tasks PRIVATE ${VOW_WARNINGS})

@@ -369,6 +369,51 @@ class Usage(Case):
         self.assertRegex(ended.stderr, r"^vow task run: 'js-isolated:f.js:same': JavaScript cannot "
                          r"be executed: [^\n]+\n$")
 
+    def without_python(self, said):
+        """`said` is how the reason begins, of a program with `guest/vow-python.so` or without."""
+        for words in (["run", "py:p.py:same"], ["race", "js:f.js:say", "py:json:dumps"],
+                      ["retry", "py:p.py:same", "--times", 3]):
+            ended = subprocess.run([self.path("vow"), "task", *map(str, words)], cwd=self.folder,
+                                   capture_output=True, text=True)
+            lines = [line for line in ended.stderr.split("\n") if line not in ("executed", "")]
+            self.assertEqual((ended.returncode, ended.stdout, len(lines)), (2, "", 1),
+                             ended.stderr)
+            spec = next(word for word in words if word.startswith("py:"))
+            self.assertTrue(lines[0].startswith(f"vow task {words[0]}: '{spec}': {said}"), lines[0])
+
+    def test_without_the_module_of_python(self):
+        shutil.copy(ARGUMENTS.vow, self.path("vow"))
+        if ARGUMENTS.no_python:
+            self.without_python("Python is not in this build: ")
+            return
+        self.without_python("Python cannot be used: vow-python.so cannot be found; it belongs in "
+                            "guest/, vow/ or ../lib/vow/ beside the program or the library")
+        module = self.path("guest/vow-python.so")
+        os.mkdir(self.path("guest"))
+        with open(module, "wb"):
+            pass
+        self.without_python(f"Python cannot be used: {module} cannot be loaded: {module}: file "
+                            "too short")
+        shutil.copy(ARGUMENTS.tasks, module)
+        self.without_python(f"Python cannot be used: {module} cannot be loaded: {module}: "
+                            "undefined symbol: vow_python_module")
+
+    def test_with_the_module_of_another_build(self):
+        if ARGUMENTS.no_python:
+            self.skipTest("Python is not in this build")
+        version = subprocess.run([ARGUMENTS.vow, "version"], capture_output=True, text=True)
+        number = version.stdout.split()[1].encode()
+        shutil.copy(ARGUMENTS.vow, self.path("vow"))
+        os.mkdir(self.path("guest"))
+        with open(os.path.join(os.path.dirname(ARGUMENTS.vow), "guest/vow-python.so"),
+                  "rb") as file:
+            code = file.read()
+        self.assertIn(number + b"\0", code)
+        module = self.path("guest/vow-python.so")
+        with open(module, "wb") as file:
+            file.write(code.replace(number + b"\0", b"9" * len(number) + b"\0"))
+        self.without_python(f"Python cannot be used: {module} is of another build of Vow")
+
     def test_nothing_is_called_before(self):
         ended = self.run_task("parallel", "js:f.js:say", "so:tasks.so:gone")
         self.assertEqual((ended.status, ended.out), (2, ""))
