@@ -23,7 +23,7 @@ set(no_python)
 if(VOW_PYTHON_OFF)
   set(no_python --no-python)
 endif()
-foreach(part Values Failures Groups Usage Told Signals Python)
+foreach(part Values Failures Groups Usage Told Late Signals Python)
   add_test(NAME task.${part} COMMAND Python3::Interpreter
     ${CMAKE_CURRENT_LIST_DIR}/cli/task_test.py --scale ${slow} ${no_python} $<TARGET_FILE:vow>
     $<TARGET_FILE:test_tasks> ${part})

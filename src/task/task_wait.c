@@ -232,16 +232,23 @@ static void cancel_all(vow_task *task) {
     cancel_all(task->members->tasks[i]);
 }
 
+void task_stop_all(vow_task *const *tasks, size_t count, uint64_t limit_ms) {
+  for (size_t i = 0; i < count; i++)
+    if (tasks[i])
+      cancel_all(tasks[i]);
+  uint64_t until = task_until(loop_now(), limit_ms);
+  for (size_t i = 0; i < count; i++)
+    if (tasks[i])
+      wait_returned(tasks[i], until);
+}
+
 void vow_task_guard_end(vow_task **guard) {
   vow_task *task = *guard;
   if (!task)
     return;
   *guard = NULL;
-  vow_task_pool *pool = task->pool;
-  if (!task_pool_lost(pool)) {
-    cancel_all(task);
-    wait_returned(task, task_until(loop_now(), pool->patience_ms));
-  }
+  if (!task_pool_lost(task->pool))
+    task_stop_all(&task, 1, task->pool->patience_ms);
   vow_task_release(task);
 }
 

@@ -41,6 +41,9 @@ function odd() { return { bytes: new Uint8Array([0, 1]), date: new Date(0), big:
 function missing() { const e = new Error('thrown'); e.name = 'NotFoundError'; throw e; }
 const value = 1;
 """,
+    # Each addition writes 286,273 digits, and nothing can interrupt that.
+    "ignore.js": "function ignore() {\n  console.log('ignores');\n"
+                 "  const big = 3n ** 600000n;\n  return ''" + " + big" * 60 + ";\n}\n",
     "m.mjs": """
 import { part } from './part.mjs';
 export async function main(x) { return part + x; }
@@ -71,6 +74,11 @@ def spin(value):
     print('spins', flush=True)
     while True: pass
 def block(value): time.sleep(30)
+def ignore(value):
+    print('ignores', flush=True)
+    while True:
+        try: time.sleep(30)
+        except BaseException: pass
 """,
 }
 
@@ -78,6 +86,12 @@ def block(value): time.sleep(30)
 class Ended:
     def __init__(self, process, out, err, seconds):
         self.status, self.out, self.err, self.seconds = process.returncode, out, err, seconds
+
+
+def ignoring():
+    """Functions that say so, and then go on whatever they are told."""
+    return (["so:tasks.so:say_and_ignore", "js:ignore.js:ignore"] +
+            ([] if ARGUMENTS.no_python else ["py:p.py:ignore"]))
 
 
 def command(*words):
@@ -292,6 +306,17 @@ class Groups(Case):
                    "--delay-ms", 0)
         self.fails(1, "vow task retry: RangeError: try 1", "retry", "js:f.js:always", "--times", 1)
         self.fails(1, "vow task retry: RangeError: try 3", "retry", "js:f.js:always")
+
+    def test_retry_of_a_shared_object(self):
+        self.gives("3", "retry", "so:tasks.so:third", "--delay-ms", 1)
+        self.fails(1, "vow task retry: CError: try 2", "retry", "so:tasks.so:third", "--times", 2,
+                   "--delay-ms", 1)
+        report = self.report(0, "retry", "so:tasks.so:third", "--delay-ms", 1)
+        self.assertEqual((report["tasks"][0]["attempts"], report["counts"]["retries"],
+                          report["value"]), (3, 2, 3))
+        begun = time.monotonic()
+        self.gives("3", "retry", "so:tasks.so:third")
+        self.assertGreaterEqual(time.monotonic() - begun, 0.2, "it waits between tries")
 
     def test_retry_begins_nothing_that_cannot_end(self):
         ended, _ = self.fails(1, "vow task retry: RangeError: try 1", "retry", "js:f.js:always",
@@ -564,18 +589,65 @@ class Told(Case):
                       "device", ended.err)
 
 
-class Signals(Case):
-    def stop(self, number, said, *words, again=False):
+class Late(Case):
+    """Functions that ignore the end: how late the command ends, and what it says."""
+
+    def ends_in_time(self, limit_ms, *commands):
+        """All at once, each the time limit and the patience after it began."""
         begun = time.monotonic()
-        process = self.start(*words)
+        running = [(words, self.start(*words, "--timeout-ms", limit_ms)) for words in commands]
+        for words, process in running:
+            ended = self.end(process, begun)
+            latest = limit_ms / 1000 + 1 + 2 * ARGUMENTS.scale
+            self.assertTrue(limit_ms / 1000 + 0.9 <= ended.seconds < latest,
+                            f"{words}: {ended.seconds} s")
+            yield words, ended
+
+    def test_each_language(self):
+        commands = [[name, spec] for name in ("run", "retry") for spec in ignoring()]
+        commands += [[name, *ignoring()] for name in ("race", "parallel")]
+        for words, ended in self.ends_in_time(500, *commands):
+            with self.subTest(words):
+                lines = [line for line in ended.err.split("\n") if line not in ("ignores", "")]
+                self.assertEqual((ended.status, ended.out, lines),
+                                 (3, "", [f"vow task {words[0]}: TimeoutError: it took longer "
+                                          "than --timeout-ms 500"]))
+
+    def test_reports(self):
+        commands = [["run", spec, "--report", "-"] for spec in ignoring()]
+        commands.append(["parallel", *ignoring(), "--report", "-"])
+        for words, ended in self.ends_in_time(500, *commands):
+            with self.subTest(words):
+                self.assertEqual((ended.status, ended.out.count("\n")), (3, 1), ended.err)
+                report = json.loads(ended.out)
+                self.assertEqual((report["outcome"], report["error"]["kind"],
+                                  report["error"]["name"]), ("limit", "timeout", "TimeoutError"))
+                counts = report["counts"]
+                self.assertEqual((counts["retired"], counts["active"], counts["live"]),
+                                 (len(words) - 3, 0, 0))
+
+    def test_many(self):
+        """They are waited for together, not one after the other."""
+        for _, ended in self.ends_in_time(500, ["parallel", *["so:tasks.so:ignore_stop"] * 24]):
+            self.assertEqual((ended.status, ended.out), (3, ""), ended.err)
+
+
+class Signals(Case):
+    def read_until(self, process, parts):
         err = ""
-        while not all(part in err for part in said.split()):
+        while not all(part in err for part in parts):
             line = process.stderr.readline()
             self.assertTrue(line, f"ended before: {err}")
             err += line
+        return err
+
+    def stop(self, number, said, *words, again=False):
+        begun = time.monotonic()
+        process = self.start(*words)
+        err = self.read_until(process, said.split())
         process.send_signal(number)
         if again:
-            time.sleep(0.2)
+            err += self.read_until(process, ["interrupted by a signal\n"])
             process.send_signal(number)
         ended = self.end(process, begun)
         ended.err = err + ended.err
@@ -607,9 +679,12 @@ class Signals(Case):
                          (130, "cancelled", "cancelled"))
 
     def test_a_second_one_ends_at_once(self):
-        ended = self.stop(signal.SIGINT, "ignores", "run", "so:tasks.so:say_and_ignore",
-                          again=True)
-        self.assertEqual(ended.status, -signal.SIGINT)
+        """Within the second that the command waits for functions that ignore the first."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for spec in ignoring():
+                with self.subTest((number, spec)):
+                    ended = self.stop(number, "ignores", "run", spec, again=True)
+                    self.assertEqual((ended.status, ended.out), (-number, ""), ended.err)
 
     def test_who_ignores_it_is_not_waited_for(self):
         ended = self.stop(signal.SIGINT, "ignores", "run", "so:tasks.so:say_and_ignore")
