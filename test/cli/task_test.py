@@ -597,9 +597,9 @@ class Late(Case):
         enough for all that is called to begin."""
         limit_ms = int(1500 * min(ARGUMENTS.scale, 4))
         begun = time.monotonic()
-        running = [(words, self.start(*words, "--timeout-ms", limit_ms)) for words in commands]
-        for words, process in running:
-            ended = self.end(process, begun)
+        running = [self.start(*words, "--timeout-ms", limit_ms) for words in commands]
+        all_ended = [self.end(process, begun) for process in running]
+        for words, ended in zip(commands, all_ended):
             latest = limit_ms / 1000 + 1 + 2 * ARGUMENTS.scale
             with self.subTest(words):
                 self.assertTrue(limit_ms / 1000 + 0.9 <= ended.seconds < latest, ended.seconds)
@@ -608,7 +608,7 @@ class Late(Case):
                         if line not in ("ignores", "executed", "")]
                 self.assertEqual(said, [f"vow task {words[0]}: TimeoutError: it took longer than "
                                         f"--timeout-ms {limit_ms}"])
-                yield words, ended
+        return zip(commands, all_ended)
 
     def test_each_language(self):
         commands = [[name, spec] for name in ("run", "retry") for spec in ignoring()]
