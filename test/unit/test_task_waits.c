@@ -349,7 +349,7 @@ static void a_stuck_thread_is_replaced(void **state) {
   probe p = {0};
   stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = 5});
   vow_task_spec spec = probe_spec(stubborn, &p);
-  spec.timeout_ms = 5;
+  spec.timeout_ms = 100; /* it has begun by then */
   vow_task *stuck = start_spec(&s, &spec);
   await_count(&p.begun, 1);
   vow_task *next = start(&s, nothing, NULL); /* there is one thread for both */
