@@ -27,7 +27,7 @@ foreach(part Values Failures Groups Usage Told Late Signals Python)
   add_test(NAME task.${part} COMMAND Python3::Interpreter
     ${CMAKE_CURRENT_LIST_DIR}/cli/task_test.py --scale ${slow} ${no_python} $<TARGET_FILE:vow>
     $<TARGET_FILE:test_tasks> ${part})
-  math(EXPR seconds "120 * ${slow}")
+  math(EXPR seconds "300 * ${slow}")
   set_tests_properties(task.${part} PROPERTIES TIMEOUT ${seconds} LABELS threads)
 endforeach()
 set(python_tests task.Late task.Signals task.Python)

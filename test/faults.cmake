@@ -6,7 +6,7 @@ else()
 endif()
 add_test(NAME faults.kill COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/faults/kill_test.py
   $<TARGET_FILE:vow> --kills ${kills})
-math(EXPR seconds "120 * ${slow}")
+math(EXPR seconds "300 * ${slow}")
 set_tests_properties(faults.kill PROPERTIES TIMEOUT ${seconds})
 
 # Classes of tests, each a test here.
@@ -15,7 +15,7 @@ function(vow_fault_test file)
     string(TOLOWER ${part} name)
     add_test(NAME faults.${name} COMMAND Python3::Interpreter
       ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/faults/${file} $<TARGET_FILE:vow> ${slow} ${part})
-    math(EXPR seconds "60 * ${slow}")
+    math(EXPR seconds "300 * ${slow}")
     set_tests_properties(faults.${name} PROPERTIES TIMEOUT ${seconds} SKIP_RETURN_CODE 77)
   endforeach()
 endfunction()

@@ -155,7 +155,7 @@ class Server:
             setattr(self, name, getattr(self, name) + change)
             self.changed.notify_all()
 
-    def wait_for(self, condition, seconds=10):
+    def wait_for(self, condition, seconds=30):
         with self.changed:
             return self.changed.wait_for(condition, seconds)
 

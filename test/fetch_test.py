@@ -502,7 +502,7 @@ def timeouts(bench):
 
 @test
 def the_wall_names_it(bench):
-    run = bench.end(bench.begin("await fetch(base + '/slow')", "--wall-ms", "150"), leaks=["fetch"])
+    run = bench.end(bench.begin("await fetch(base + '/slow')", "--wall-ms", "1000"), leaks=["fetch"])
     need(run.report["error"]["kind"] == "timeout", f"{run.report}")
     need([entry["name"] for entry in run.report["pending"]] == ["fetch"], f"{run.report}")
     need(run.report["operations"]["cancelled"] == 1, f"{run.report}")
@@ -531,7 +531,8 @@ def aborting_closes_at_once(bench):
       await fetch(base + "/once-waiting");
       controller.abort();
       await promise.catch(() => 0);
-      await fetch(base + "/slow-until-killed").catch((e) => 0);""", "--wall-ms", "8000")
+      await fetch(base + "/slow-until-killed").catch((e) => 0);""", "--wall-ms", "60000",
+      "--op-timeout-ms", "60000")
     need(bench.server.wait_for(lambda: bench.server.waiting == 2), "not both were sent")
     need(bench.server.wait_for(lambda: bench.server.aborted == 1), "the first is left open")
     process.terminate()

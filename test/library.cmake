@@ -13,12 +13,12 @@ target_link_libraries(example_prices PRIVATE vow_shared Threads::Threads)
 target_compile_options(example_leaks PRIVATE -g)
 add_test(NAME example.leaks COMMAND ${CMAKE_CURRENT_LIST_DIR}/leaks_test.sh
   $<TARGET_FILE:example_leaks> ${CMAKE_SOURCE_DIR}/examples/leaks.c)
-set_tests_properties(example.leaks PROPERTIES TIMEOUT 60)
+set_tests_properties(example.leaks PROPERTIES TIMEOUT 180)
 foreach(name hello embed foreign_loop tools task race_providers prices)
   add_test(NAME example.${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/example_test.sh
     $<TARGET_FILE:example_${name}> ${CMAKE_CURRENT_LIST_DIR}/examples/${name}.txt
     ${example_${name}_arguments})
-  set_tests_properties(example.${name} PROPERTIES TIMEOUT 60)
+  set_tests_properties(example.${name} PROPERTIES TIMEOUT 180)
 endforeach()
 
 # Every public header alone, by both languages, and what the libraries export.

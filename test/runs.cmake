@@ -21,7 +21,7 @@ else()
   set(task_seeds 10000)
 endif()
 vow_test(test_task_chaos THREADS SOURCES ${runs}/test_task_chaos.c LIBRARIES vow_embed
-  ARGUMENTS --seeds ${task_seeds} SECONDS 300)
+  ARGUMENTS --seeds ${task_seeds})
 vow_test(test_pool_chaos THREADS SOURCES ${runs}/test_pool_chaos.c LIBRARIES vow_loop
   ARGUMENTS --seeds 10000)
 # They fail threads.
@@ -49,9 +49,9 @@ else()
 endif()
 vow_test(test_deferred_chaos THREADS SOURCES ${runs}/test_deferred_chaos.c LIBRARIES vow_deferred
   ARGUMENTS --seeds ${deferred_seeds} SECONDS 600)
-vow_test(test_run_many THREADS SOURCES ${runs}/test_run_many.c LIBRARIES vow_sandbox SECONDS 120)
+vow_test(test_run_many THREADS SOURCES ${runs}/test_run_many.c LIBRARIES vow_sandbox)
 vow_test(test_run_chaos THREADS SOURCES ${runs}/test_run_chaos.c LIBRARIES vow_sandbox
-  ARGUMENTS --seeds 1000 SECONDS 120)
+  ARGUMENTS --seeds 1000)
 
 # Natively a guest is made from nothing for each run.
 if(VOW_SANITIZE)
@@ -61,7 +61,7 @@ else()
   set(soak_runs 100000)
   set(soak_runs_native 20000)
 endif()
-vow_test(test_soak THREADS SOURCES ${runs}/test_soak.c LIBRARIES vow_sandbox ARGUMENTS ${soak_runs} SECONDS 240)
+vow_test(test_soak THREADS SOURCES ${runs}/test_soak.c LIBRARIES vow_sandbox ARGUMENTS ${soak_runs})
 add_test(NAME test_soak_native COMMAND test_soak ${soak_runs_native} native)
 set_tests_properties(test_soak_native PROPERTIES TIMEOUT 600 LABELS threads)
 vow_test(test_record_faults THREADS SOURCES ${runs}/test_record_faults.c LIBRARIES vow_sandbox)

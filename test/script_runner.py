@@ -25,7 +25,7 @@ is run and what must come of it:
     //                     line must leave standard error empty
     // not: TEXT           appears in no output
     // engines: wasm       the other one cannot, by design
-    // seconds: 2          the whole process ends within (default 5)
+    // seconds: 2          the whole process ends within (default 15)
     // stdin: yes          the script is given as `-`
     // as: NAME            the file name it runs under
     // notes: none         no database is there (default: with --allow notes a
@@ -223,7 +223,7 @@ def signal_when_ready(process, stderr_path, name, deadline):
 
 
 def execute(test, vow, engine, box, side, scale):
-    seconds = float(test.directives.get("seconds", 5)) * scale
+    seconds = float(test.directives.get("seconds", 15)) * scale
     out_path, err_path = os.path.join(side, "out"), os.path.join(side, "err")
     begun = time.monotonic()
     with open(out_path, "wb") as out, open(err_path, "wb") as err, open(test.path, "rb") as script:

@@ -244,19 +244,30 @@ def end_tasks(loop):
 
 
 def complete(awaitable):
+    import _thread
     import asyncio
 
     loop = asyncio.new_event_loop()
+    waking = _thread.allocate_lock()
+
+    def cancel():
+        # Without it the loop's socket may be closed, and its number another file's, before
+        # the byte that wakes the loop is sent.
+        with waking:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(cancel_now, loop, task)
+
     try:
         task = loop.create_task(awaited(awaitable))
-        set_cancel(lambda: loop.call_soon_threadsafe(cancel_now, loop, task))
+        set_cancel(cancel)
         try:
             return loop.run_until_complete(task)
         finally:
             end_tasks(loop)
     finally:
         set_cancel(None)
-        loop.close()
+        with waking:
+            loop.close()
 
 
 # ---- errors ----

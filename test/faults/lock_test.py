@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 
 import common
 from common import FaultTest
@@ -50,10 +51,11 @@ class Locked(FaultTest):
                         ["notes", "put", "--file", "one.jsonl"],
                         ["notes", "delete", "one"]):
             with Lock(self.path("vow.db")) as lock:
+                begun = time.monotonic()
                 lock.release_after(1)
                 result = self.vow(*command)
             self.assertEqual(result.status, 0, result)
-            self.assertGreater(result.seconds, 0.9)
+            self.assertGreaterEqual(time.monotonic() - begun, 1)
         self.assertEqual(self.check_database(), {"two"})
 
     def test_for_good(self):
@@ -79,7 +81,8 @@ class Locked(FaultTest):
             self.assertGreater(write[3], 1900)
             self.assertLess(write[3], 4000 * common.SCALE)
         self.assertNotIn(False, result.value["reads"])
-        self.assertLess(max(result.value["reads"]), 1000 * common.SCALE, result)
+        first = min(write[3] for write in result.value["writes"])
+        self.assertLess(max(result.value["reads"]), first, result)
 
     def test_own_timeout(self):
         source = """
@@ -90,7 +93,7 @@ class Locked(FaultTest):
             result = self.script(source, "--allow", NOTES)
         self.assertEqual(result.value[0], "TimeoutError", result)
         self.assertGreaterEqual(result.value[1], 299)
-        self.assertLess(result.value[1], 1000 * common.SCALE)
+        self.assertLess(result.value[1], 2000, "as long as without one")
         self.assertEqual(self.check_database(), {"one"})
 
     def test_command(self):
@@ -101,7 +104,7 @@ class Locked(FaultTest):
         self.assertEqual(put.err, "vow notes put: the database is busy with another writer; "
                                   "nothing was put\n")
         self.assertEqual(read.status, 0, read)
-        self.assertLess(read.seconds, 1 * common.SCALE)
+        self.assertLess(read.seconds, put.seconds, "which gives up after 2 seconds")
 
     def test_whole_file(self):
         """Somebody lets nobody read either: told before any code runs."""

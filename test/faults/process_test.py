@@ -130,8 +130,7 @@ class Descriptors(FaultOfProcess):
         self.server.held = 8
         self.write("one.jsonl", '{"id":"a","title":"x"}\n')
         self.assertEqual(self.vow("notes", "put", "--file", "one.jsonl").status, 0)
-        result = self.script(source, *self.options, "--op-timeout-ms", "1500",
-                             preexec_fn=self.limit(32))
+        result = self.script(source, *self.options, preexec_fn=self.limit(32))
         self.assertEqual(result.status, 0, result)
         first, _, listed = result.value
         self.assertEqual(listed, "listed")
@@ -255,8 +254,8 @@ class Threads(FaultOfProcess):
         def become():
             resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
             os.setgroups([])
-            os.setgid(54321)
-            os.setuid(54321)
+            os.setgid(54322)  # who runs nothing else, in disk_test.py either
+            os.setuid(54322)
         try:
             result = self.script("1", preexec_fn=become)
         except PermissionError:
@@ -273,7 +272,8 @@ class Clock(FaultOfProcess):
           const now = performance.now(), since = () => Math.round(performance.now() - now);
           const dates = [];
           const tick = setInterval(() => dates.push(Date.now()), 40);
-          const late = sleep(5000, { timeout: 600 }).then(() => 0, () => since());
+          const signal = AbortSignal.timeout(600);
+          const late = sleep(60000, { signal }).then(() => 0, () => since());
           await sleep(450);
           const slept = since();
           const lock = await notes.create({ title: "x" }, { timeout: 700 }).then(
@@ -288,6 +288,7 @@ class Clock(FaultOfProcess):
                     result = self.locked(source, engine, seconds)
                     value = result.value
                     self.assert_close(value["slept"], 450)
+                    self.assert_close(value["late"], 600)
                     self.assertEqual(value["lock"][0], "TimeoutError")
                     self.assert_close(value["lock"][1], 700)
                     dates = value["dates"]
@@ -302,8 +303,9 @@ class Clock(FaultOfProcess):
         return result
 
     def assert_close(self, got_ms, wanted_ms):
+        """As by a clock that nobody sets; by the one that jumps it would be at once, or years."""
         self.assertGreaterEqual(got_ms, wanted_ms - 2)
-        self.assertLess(got_ms, wanted_ms + 300 * common.SCALE)
+        self.assertLess(got_ms, wanted_ms + 5000 * common.SCALE)
 
     def test_limits(self):
         for engine in ("wasm", "native"):

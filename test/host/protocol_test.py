@@ -533,14 +533,17 @@ class Cancel(HostTest):
         peer = self.peer
         peer.register(ECHO)
         for how in ("script", "cancel", "end"):
-            abort = "setTimeout(() => c.abort('no'), 300);" if how == "script" else ""
+            abort = "echo(0).then(() => c.abort('no'));" if how == "script" else ""
             outer = peer.eval(f"const c = new AbortController(); {abort}"
                               "await echo(1, {signal: c.signal}).catch((e) => e)")
+            go = peer.call() if abort else None
             call = peer.call()
             inner = peer.eval("await echo(2)", parent=call["id"], wall_ms=600000)
             second = peer.call()
             self.assertLessEqual(second["params"]["remaining_ms"], 10002)
-            if how == "cancel":
+            if go:
+                peer.fulfil(go, None)
+            elif how == "cancel":
                 peer.ask("cancel", id=outer)
             elif how == "end":
                 peer.fulfil(call, 3)

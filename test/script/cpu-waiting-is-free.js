@@ -1,4 +1,4 @@
-// args: --cpu-ms 100
+// args: --cpu-ms 1000
 // expect: value "slept"
-await sleep(400);
+await sleep(1200);
 "slept";

@@ -20,6 +20,9 @@
 #include "unit/counting_alloc.h"
 #include "unit/keep_traps.h"
 
+/* A time limit that a call or a run must not come to before it has begun, on a machine that is
+ * busy elsewhere for a moment either. */
+#define BEGUN_MS 500u
 #define HELD_MAX 1024u
 
 enum {
@@ -413,6 +416,13 @@ static inline void until_done(subject *s) {
 static inline void until_started(run_fixture *f, unsigned count) {
   while (f->started < count)
     shard_turn(f->shard);
+}
+
+/* Turns until the script has made so many calls: it may be interrupted between two of them, and
+ * what is answered meanwhile makes another order. */
+static inline void until_created(subject *s, unsigned count) {
+  while (s->events[RUN_EVENT_CREATED] < count)
+    shard_turn(s->f->shard);
 }
 
 /* Lets deadlines pass that are at most `ms` away, without looking at them. */

@@ -18,6 +18,9 @@
 #include "vow/task.h"
 
 #define CLOSE_MS 60000u
+/* The time limit of what has to begin before it is over: not so near that a machine which is
+ * busy elsewhere for a moment lets it pass in the queue. */
+#define BEGUN_MS 1000u
 
 typedef struct stage {
   counting_alloc memory;

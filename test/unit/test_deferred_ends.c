@@ -230,14 +230,15 @@ static void many_are_stuck(void **state) {
   deferred_fixture_open(&f, 2, 0);
   deferred_open_run(
       &f, &s,
-      "const m = new Int32Array(new SharedArrayBuffer(4)); const all = [];"
+      "const m = new Int32Array(new SharedArrayBuffer(4)); const all = []; let begun = 0;"
       "for (let i = 0; i < 70; i++) { const d = new Deferred((m) => { Deferred.progress(1);"
-      " Atomics.wait(m, 0, 0); }, m); d.onprogress = () => d.cancel(); all.push(d); }"
+      " Atomics.wait(m, 0, 0); }, m); all.push(d); d.onprogress = () => {"
+      " d.cancel(); if (++begun === 66) test.hold(2); }; }"
       "const settled = Promise.allSettled(all); await test.hold(1);"
       "Atomics.store(m, 0, 1); Atomics.notify(m, 0); const ends = await settled;"
       "[ends.filter((e) => e.status === 'rejected').length >= 66, await new Deferred(() => 'on')]");
   while (deferred_counts_of(f.deferred).retired < 64 ||
-         deferred_counts_of(f.deferred).running < 2 || f.run.held_count == 0)
+         deferred_counts_of(f.deferred).running < 2 || f.run.held_count < 2)
     turn_without_waiting(&f.run);
   let_pass(60); /* longer than the patience with one more */
   for (int i = 0; i < 10; i++)

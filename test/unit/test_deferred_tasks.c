@@ -363,9 +363,9 @@ static void script_is_stopped_within_2_ms(void **state) {
   };
   for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
     uint64_t ns = UINT64_MAX, once;
-    /* What runs beside it on a processor's core makes natives slow: the best of three. */
-    for (unsigned known = 0, tries = 0; known < 3; tries++) {
-      assert_in_range(tries, 0, 100);
+    /* What runs beside it on a processor's core makes natives slow: the best of ten. */
+    for (unsigned known = 0, tries = 0; known < 10; tries++) {
+      assert_in_range(tries, 0, 200);
       if (!stop_in(loops[i], &once))
         continue;
       known++;

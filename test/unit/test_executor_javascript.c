@@ -130,13 +130,13 @@ static void execution(void **state) {
                    "\x82\x01\x63"
                    "abc");
     gives(begin(&f, &spec), "[1,\"abc\"]");
-    spec = spec_of(&f, language, "later", "\x18\x28"); /* 40 ms */
+    spec = spec_of(&f, language, "later", "\x19\x01\xf4"); /* 500 ms */
     task = begin(&f, &spec);
     assert_int_equal(vow_task_wait(task, 1), VOW_E_TIME);
     const vow_task_result *result = await(task);
-    assert_true(result->run_ns >= SECOND / 25 && result->age_ns >= result->run_ns);
+    assert_true(result->run_ns >= SECOND / 2 && result->age_ns >= result->run_ns);
     assert_int_equal(result->attempts, 1);
-    gives(task, "40");
+    gives(task, "500");
   }
   fixture_close(&f);
 }

@@ -56,7 +56,7 @@ static void each_way_to_be_stuck_ends(void **state) {
     snakes_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = 60000});
     const char *file = snakes_file(&s, "stuck.py", stuck);
     load(&s, in_file(file, ways[i]), NULL);
-    vow_task *task = snakes_start(&s, in_file(file, ways[i]), 60);
+    vow_task *task = snakes_start(&s, in_file(file, ways[i]), BEGUN_MS);
     assert_int_equal(vow_task_wait(task, VOW_FOREVER), VOW_OK);
     assert_int_equal(vow_task_result_of(task)->state, VOW_TIMED_OUT);
     vow_task_release(task);

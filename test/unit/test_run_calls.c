@@ -100,7 +100,7 @@ static void answer_after_the_timeout(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  s.limits.op_timeout_ms = 2;
+  s.limits.op_timeout_ms = BEGUN_MS;
   subject_open(&s, "await test.hold(1).catch(e => e.name)");
   ends_with_value(&s, "\"TimeoutError\"");
   assert_int_equal(s.report.operations.timed_out, 1);
@@ -118,7 +118,7 @@ static void answer_after_the_timeout_in_a_live_run(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  s.limits.op_timeout_ms = 2;
+  s.limits.op_timeout_ms = BEGUN_MS;
   subject_open(&s, "let settled = 0;"
                    "const p = test.hold(1); p.then(() => settled++, () => settled++);"
                    "await p.catch(() => {});"
@@ -183,8 +183,7 @@ static void more_than_may_run_wait_in_order(void **state) {
   subject_open(&s, "const a = []; for (let i = 0; i < 20; i++) a.push(test.hold(i));"
                    "(await Promise.all(a)).join()");
   until_started(&f, 3);
-  while (run_counts(s.run).created < 20) /* the script may have been preempted between two */
-    shard_turn(f.shard);
+  until_created(&s, 20);
   assert_int_equal(run_counts(s.run).queued, 17);
   for (unsigned i = 0; i < 20; i++) {
     assert_true(f.held_count <= 3);
@@ -204,7 +203,7 @@ static void a_timed_out_handler_keeps_its_slot(void **state) {
   fixture_open(&f, state);
   subject_init(&s, &f);
   s.limits.concurrent_max = 1;
-  s.limits.op_timeout_ms = 5;
+  s.limits.op_timeout_ms = BEGUN_MS;
   subject_open(&s, "const first = await test.hold(1).catch(e => e.name);"
                    "const second = await test.hold(2).catch(e => e.name);"
                    "first + ' ' + second");
@@ -222,7 +221,7 @@ static void queued_calls_start_when_a_late_handler_ends(void **state) {
   fixture_open(&f, state);
   subject_init(&s, &f);
   s.limits.concurrent_max = 1;
-  subject_open(&s, "const first = await test.hold(1, {timeout: 2}).catch(e => e.name);"
+  subject_open(&s, "const first = await test.hold(1, {timeout: 500}).catch(e => e.name);"
                    "first + ' ' + await test.hold(2)");
   while (f.stopped == 0)
     shard_turn(f.shard);
@@ -290,6 +289,7 @@ static void pending_operations_are_listed(void **state) {
   subject_open(&s, "setTimeout(() => {}, 60000); await Promise.all([test.hold(1), test.hold(2)])");
   assert_int_equal(run_pending(s.run, list, 8), 0);
   until_started(&f, 1);
+  until_created(&s, 2);
   let_pass(1);
   assert_int_equal(run_pending(s.run, list, 8), 3);
   assert_string_equal(list[0].name, "timer");
@@ -362,7 +362,7 @@ static void the_wall_ends_the_wait_after_the_value(void **state) {
   fixture_open(&f, state);
   subject_init(&s, &f);
   s.leaks = "test.hold";
-  s.limits.wall_ms = 10;
+  s.limits.wall_ms = BEGUN_MS;
   subject_open(&s, "test.hold(1); 'value'");
   ends_with_value(&s, "\"value\"");
   assert_int_equal(s.report.operations.cancelled, 1);

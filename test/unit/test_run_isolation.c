@@ -35,7 +35,7 @@ static void only_runs_that_end_well_are_recycled(void **state) {
     if (cases[i].kind == RUN_KIND_CPU)
       s.limits.cpu_ms = 5;
     if (cases[i].kind == RUN_KIND_TIMEOUT)
-      s.limits.wall_ms = 5;
+      s.limits.wall_ms = BEGUN_MS;
     subject_open(&s, cases[i].source);
     ends_with_kind(&s, cases[i].kind);
     subject_close(&s);

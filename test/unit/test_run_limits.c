@@ -10,6 +10,13 @@
 #else
 #define LATE_NS (500 * MS)
 #endif
+/* The machine may be busy elsewhere just then: one of so many must be in time. */
+#define TRIES 3
+
+static bool in_time(uint64_t ns, uint64_t limit_ns) {
+  assert_true(ns >= limit_ns);
+  return ns < limit_ns + LATE_NS;
+}
 
 static void run_leaving(void **state, const run_limits *limits, const char *source, run_kind kind,
                         const char *leaks) {
@@ -32,6 +39,21 @@ static void run_to_kind(void **state, const run_limits *limits, const char *sour
 
 /* ---- clocks ---- */
 
+static bool guest_limit_in_time(run_fixture *f, const char *source) {
+  subject s;
+  subject_init(&s, f);
+  s.leaks = ANY_LEAKS;
+  s.limits.cpu_ms = 20;
+  s.limits.operations_max = 1000000;
+  uint64_t begun = loop_now();
+  subject_open(&s, source);
+  ends_with_kind(&s, RUN_KIND_CPU);
+  assert_int_equal(s.outcome, RUN_LIMIT);
+  bool good = in_time(s.report.guest_ns, 20 * MS) && loop_now() - begun < 20 * MS + 2 * LATE_NS;
+  subject_close(&s);
+  return good;
+}
+
 static void guest_time(void **state) {
   static const char *const sources[] = {
       "for (;;);",
@@ -44,19 +66,9 @@ static void guest_time(void **state) {
   run_fixture f;
   fixture_open(&f, state);
   for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
-    subject s;
-    subject_init(&s, &f);
-    s.leaks = ANY_LEAKS;
-    s.limits.cpu_ms = 20;
-    s.limits.operations_max = 1000000;
-    uint64_t begun = loop_now();
-    subject_open(&s, sources[i]);
-    ends_with_kind(&s, RUN_KIND_CPU);
-    assert_int_equal(s.outcome, RUN_LIMIT);
-    assert_true(s.report.guest_ns >= 20 * MS);
-    assert_true(s.report.guest_ns < 20 * MS + LATE_NS);
-    assert_true(loop_now() - begun < 20 * MS + 2 * LATE_NS);
-    subject_close(&s);
+    unsigned tries = 0;
+    while (!guest_limit_in_time(&f, sources[i]))
+      assert_in_range(++tries, 1, TRIES - 1);
   }
   fixture_close(&f);
 }
@@ -66,31 +78,49 @@ static void waiting_costs_no_guest_time(void **state) {
   subject s;
   fixture_open(&f, state);
   subject_init(&s, &f);
-  s.limits.cpu_ms = 20;
-  subject_open(&s, "await test.later(40)");
-  ends_with_value(&s, "40");
-  assert_true(s.report.guest_ns < 20 * MS);
-  assert_true(s.report.host_wait_ns >= 20 * MS);
+  s.limits.cpu_ms = BEGUN_MS;
+  subject_open(&s, "await test.later(600)"); /* longer than that */
+  ends_with_value(&s, "600");
+  assert_true(s.report.guest_ns < BEGUN_MS * MS);
+  assert_true(s.report.host_wait_ns >= BEGUN_MS * MS);
   subject_close(&s);
   fixture_close(&f);
 }
 
-static void wall_while_waiting(void **state) {
-  run_fixture f;
+static bool waiting_limit_in_time(run_fixture *f) {
   subject s;
-  fixture_open(&f, state);
-  subject_init(&s, &f);
+  subject_init(&s, f);
   s.leaks = "timer test.hold";
-  s.limits.wall_ms = 10;
+  s.limits.wall_ms = BEGUN_MS;
   subject_open(&s, "setTimeout(() => {}, 60000); await test.hold(1)");
   ends_with_kind(&s, RUN_KIND_TIMEOUT);
   assert_int_equal(s.outcome, RUN_LIMIT);
-  assert_true(s.report.wall_ns >= 10 * MS && s.report.wall_ns < 10 * MS + LATE_NS);
+  bool good = in_time(s.report.wall_ns, BEGUN_MS * MS);
   assert_int_equal(s.report.pending_count, 2);
   assert_string_equal(s.pending, "timer");
   subject_close(&s);
-  answer_all_held(&f);
+  answer_all_held(f);
+  return good;
+}
+
+static void wall_while_waiting(void **state) {
+  run_fixture f;
+  unsigned tries = 0;
+  fixture_open(&f, state);
+  while (!waiting_limit_in_time(&f))
+    assert_in_range(++tries, 1, TRIES - 1);
   fixture_close(&f);
+}
+
+static bool wall_limit_in_time(run_fixture *f, const char *source) {
+  subject s;
+  subject_init(&s, f);
+  s.limits.wall_ms = 20;
+  subject_open(&s, source);
+  ends_with_kind(&s, RUN_KIND_TIMEOUT);
+  bool good = in_time(s.report.wall_ns, 20 * MS);
+  subject_close(&s);
+  return good;
 }
 
 static void wall_in_the_middle_of_a_turn(void **state) {
@@ -102,13 +132,9 @@ static void wall_in_the_middle_of_a_turn(void **state) {
   run_fixture f;
   fixture_open(&f, state);
   for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
-    subject s;
-    subject_init(&s, &f);
-    s.limits.wall_ms = 20;
-    subject_open(&s, sources[i]);
-    ends_with_kind(&s, RUN_KIND_TIMEOUT);
-    assert_true(s.report.wall_ns >= 20 * MS && s.report.wall_ns < 20 * MS + LATE_NS);
-    subject_close(&s);
+    unsigned tries = 0;
+    while (!wall_limit_in_time(&f, sources[i]))
+      assert_in_range(++tries, 1, TRIES - 1);
   }
   fixture_close(&f);
 }

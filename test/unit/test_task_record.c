@@ -62,7 +62,7 @@ static void lines_of_calls(void **state) {
   vow_task_spec a = act_spec("flaky", &flaky), b = act_spec("bad", &bad),
                 c = act_spec("slow", &slow);
   a.retry = (vow_task_retry){.attempts = 2};
-  c.timeout_ms = 100; /* it has begun by then */
+  c.timeout_ms = BEGUN_MS;
   run_to(&r.s, &a, VOW_FULFILLED, &task);
   vow_task_release(task);
   run_to(&r.s, &b, VOW_REJECTED, &task);
@@ -145,7 +145,7 @@ static void threads_given_up_are_told(void **state) {
   probe p = {0};
   open_recorded(&r, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = 5});
   vow_task_spec spec = probe_spec(stubborn, &p);
-  spec.timeout_ms = 100; /* it has begun by then */
+  spec.timeout_ms = BEGUN_MS;
   vow_task *task = start_spec(&r.s, &spec);
   while (counts_of(&r.s).retired == 0)
     uv_sleep(1);

@@ -124,7 +124,7 @@ static void a_time_limit_holds_for_what_is_nested(void **state) {
   stage s;
   family f = {.child_limit = 0};
   stage_open(&s, 2);
-  vow_task *parent = start_family(&s, &f, 30);
+  vow_task *parent = start_family(&s, &f, BEGUN_MS);
   expect_end(f.child, VOW_TIMED_OUT);
   expect_end(parent, VOW_TIMED_OUT);
   stage_close(&s);
@@ -349,7 +349,7 @@ static void a_stuck_thread_is_replaced(void **state) {
   probe p = {0};
   stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .patience_ms = 5});
   vow_task_spec spec = probe_spec(stubborn, &p);
-  spec.timeout_ms = 100; /* it has begun by then */
+  spec.timeout_ms = BEGUN_MS;
   vow_task *stuck = start_spec(&s, &spec);
   await_count(&p.begun, 1);
   vow_task *next = start(&s, nothing, NULL); /* there is one thread for both */

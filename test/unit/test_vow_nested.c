@@ -245,31 +245,45 @@ static void a_handler_that_ends_its_run_is_late(void **state) {
   fixture_close(&f);
 }
 
+typedef struct freeing {
+  fixture f;
+  vow_status answered;
+} freeing;
+
 /* test.free(): answers what is held, by an error that may be tried again. */
 static void on_free(vow_op *op, void *user) {
-  fixture *f = user;
+  freeing *g = user;
   const vow_error again = {.size = sizeof again, .transient = true};
-  vow_op *held = take_held(f);
-  assert_int_equal(vow_op_reject(held, &again), VOW_LATE);
+  vow_op *held = take_held(&g->f);
+  g->answered = vow_op_reject(held, &again);
   vow_op_release(held);
   assert_int_equal(vow_op_fulfil(op, NULL, 0), VOW_OK);
+}
+
+/* False: the script was interrupted between the two, and the answer came before. */
+static bool gives_up_before_the_answer(freeing *g) {
+  subject s;
+  subject_open(&s, &g->f,
+               "const c = new AbortController(); const p = test.hold(1, {signal: c.signal});"
+               "await test.echo(1); const q = test.free(); c.abort('enough');"
+               "await q; await p.catch((e) => e.name ?? e)");
+  until_done(&s); /* which tells what `answered` is */
+  ends_with_value(&s, g->answered == VOW_LATE ? "\"enough\"" : "\"ApiError\"");
+  subject_close(&s);
+  return g->answered == VOW_LATE;
 }
 
 /* The call was given up in the turn that began the other one, whose handler comes
  * before the first one's is told. */
 static void an_answer_is_late_before_its_handler_is_told(void **state) {
-  fixture f;
-  subject s;
-  fixture_open(&f, state);
-  assert_int_equal(vow_register(f.rt, "test.free", on_free, NULL, &f), VOW_OK);
-  subject_open(&s, &f,
-               "const c = new AbortController(); const p = test.hold(1, {signal: c.signal});"
-               "await test.echo(1); const q = test.free(); c.abort('enough');"
-               "await q; await p.catch((e) => e)");
-  ends_with_value(&s, "\"enough\"");
-  assert_int_equal(counts_of(&f).late, 1);
-  subject_close(&s);
-  fixture_close(&f);
+  freeing g;
+  unsigned tries = 0;
+  fixture_open(&g.f, state);
+  assert_int_equal(vow_register(g.f.rt, "test.free", on_free, NULL, &g), VOW_OK);
+  while (!gives_up_before_the_answer(&g))
+    assert_in_range(++tries, 1, 100);
+  assert_int_equal(counts_of(&g.f).late, 1);
+  fixture_close(&g.f);
 }
 
 /* ---- batches ---- */
@@ -340,11 +354,16 @@ static void batches_are_checked(void **state) {
   assert_int_equal(vow_register(f.rt, "test.a", on_echo, &policy, &c), VOW_E_INVALID);
   policy = (vow_policy){.size = sizeof policy, .batch = a_batch_is_cut_by_the_end};
   assert_int_equal(vow_register(f.rt, "test.a", NULL, &policy, &c), VOW_OK);
-  subject_open(&s, &f, "await Promise.all([test.a(), test.a(), test.a()])");
-  assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
-  assert_int_equal(c.calls, 3);
-  assert_int_equal(s.done, 0);
-  assert_int_equal(counts_of(&f).late, 3);
+  size_t before, tries = 0;
+  do { /* until it was not interrupted between its calls */
+    before = c.calls;
+    subject_open(&s, &f, "await Promise.all([test.a(), test.a(), test.a()])");
+    assert_int_equal(vow_loop_run(f.rt, VOW_LOOP_DONE), VOW_OK);
+    assert_int_equal(s.done, 0);
+    assert_in_range(++tries, 1, 100);
+  } while (c.calls - before < 3);
+  assert_int_equal(c.calls - before, 3);
+  assert_int_equal(counts_of(&f).late, c.calls);
   fixture_close(&f);
 }
 
@@ -453,7 +472,7 @@ static void leaks_are_named(void **state) {
   fixture_open(&f, state);
   subject_init(&s, &f, "function lose() { return test.hold(1) }\nawait lose()");
   s.request.debug = true;
-  s.request.wall_ms = 30;
+  s.request.wall_ms = BEGUN_MS;
   assert_int_equal(subject_try(&s), VOW_OK);
   ends_with_kind(&s, "timeout");
   const vow_report *report = vow_run_report(s.run);

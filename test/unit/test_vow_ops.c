@@ -136,7 +136,7 @@ static void a_time_limit_tells_the_handler(void **state) {
   fixture f;
   subject s;
   fixture_open(&f, state);
-  subject_open(&s, &f, "await test.hold(1, {timeout: 5}).catch((e) => e.name)");
+  subject_open(&s, &f, "await test.hold(1, {timeout: " TEXT_OF(BEGUN_MS) "}).catch((e) => e.name)");
   until_held(&f, 1);
   vow_op *op = take_held(&f);
   assert_int_equal(vow_op_on_cancel(op, release_on_cancel, &f), VOW_OK);

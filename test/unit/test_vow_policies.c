@@ -25,7 +25,7 @@ static void policies_hold(void **state) {
                              .idempotent = true,
                              .cache_ms = 60000,
                              .cache_bytes = 1000};
-  const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = 20};
+  const vow_policy single = {.size = sizeof single, .concurrent_max = 1, .timeout_ms = BEGUN_MS};
   fixture_open(&f, state);
   assert_int_equal(vow_register(f.rt, "test.flaky", on_flaky, &policy, &flaky), VOW_OK);
   assert_int_equal(vow_register(f.rt, "test.single", on_hold, &single, &f), VOW_OK);
@@ -41,7 +41,7 @@ static void policies_hold(void **state) {
                "(await Promise.allSettled([test.single(1), test.single(2)]))"
                ".map((end) => end.reason.name)");
   until_held(&f, 1);
-  assert_true(vow_op_remaining_ms(f.held[0]) <= 20);
+  assert_true(vow_op_remaining_ms(f.held[0]) <= BEGUN_MS);
   ends_with_value(&s, "[\"TimeoutError\",\"TimeoutError\"]");
   assert_int_equal(f.held_count, 1); /* the second one never began */
   release_all_held(&f);
@@ -167,6 +167,7 @@ static void the_queue_of_a_run_is_bounded(void **state) {
   assert_non_null(strstr(vow_runtime_message(f.rt), "queue_max is 1000001: must be"));
   s.request.queue_max = 1;
   assert_int_equal(subject_try(&s), VOW_OK);
+  until_created(&s, 3);
   for (int i = 0; i < 2; i++)
     fulfil_held(&f);
   ends_with_value(&s, "[\"ApiError\",\"RUN_QUEUE_FULL\",true,\"test.hold\",[7,7]]");
@@ -182,7 +183,7 @@ static void the_queue_of_a_runtime_is_bounded(void **state) {
       .engine = *(const vow_engine *)*state, .concurrent_max = 1, .queue_max = 1};
   assert_int_equal(fixture_try(&f, &options), VOW_OK);
   subject_open(&s, &f, refused);
-  until_held(&f, 1);
+  until_created(&s, 3);
   subject_open(&t, &f, "await test.echo(1).catch((e) => [e.name, e.code, e.transient])");
   ends_with_value(&t, "[\"ApiError\",\"RUNTIME_QUEUE_FULL\",true]");
   for (int i = 0; i < 2; i++)

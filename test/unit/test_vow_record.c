@@ -223,8 +223,10 @@ static void a_late_answer_is_told_after_the_end(void **state) {
   record_close(&r);
   assert_string_equal(events_of(&r, "acme", 1), "created started cancelled late");
   assert_string_equal(events_of(&r, "acme", 2), "created started cancelled late");
-  assert_string_equal(events_of(&r, "acme", 0),
-                      "opened created created started started cancelled cancelled ended late late");
+  const char *all = events_of(&r, "acme", 0); /* the script may be interrupted between the two */
+  if (!strstr(all, "opened created started created started "))
+    assert_non_null(strstr(all, "opened created created started started "));
+  assert_non_null(strstr(all, " started cancelled cancelled ended late late"));
   assert_string_equal(events_of(&r, "other", 0), "opened created started cancelled ended late");
   const char *late = strstr(r.text, "\"event\":\"late\"");
   const char *end = strchr(late, '\n');
@@ -264,6 +266,7 @@ static void an_attempt_that_waits_is_told(void **state) {
   record_open(&r, state);
   assert_int_equal(vow_register(r.f.rt, "test.single", on_hold, &policy, &r.f), VOW_OK);
   subject_begin(&s, &r, "await Promise.all([test.single(1), test.single(2)])", "acme");
+  until_created(&s, 2);
   answer_next(&r.f, true);
   until_held(&r.f, 1); /* the second call */
   while (s.events[VOW_EVENT_QUEUED] < 2)

@@ -106,7 +106,7 @@ static void live(vow_engine engine, const char *source, bool looks_up, const cha
 static void a_lookup_outlives_the_library(void **state) {
   vow_engine engine = *(const vow_engine *)*state;
   live(engine, "40 + 2", false, "42");
-  unsigned before = threads_now();
+  unsigned before = threads_at_rest();
   hold_answers(true);
   live(engine, "await fetch('http://slow.test/')", true, "cancelled");
   assert_int_equal(waiting_for_answers(), 1);

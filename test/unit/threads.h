@@ -21,6 +21,18 @@ static inline unsigned threads_now(void) {
   return count;
 }
 
+/* The same at rest: a thread that was joined may still be listed for a moment. */
+static inline unsigned threads_at_rest(void) {
+  const struct timespec pause = {0, 1000000};
+  unsigned least = threads_now();
+  for (unsigned i = 0; i < 50; i++) {
+    nanosleep(&pause, NULL);
+    unsigned now = threads_now();
+    least = now < least ? now : least;
+  }
+  return least;
+}
+
 /* A thread that nobody can join is gone when the system says so. */
 static inline void until_threads(unsigned wanted) {
   const struct timespec pause = {0, 1000000};

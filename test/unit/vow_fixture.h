@@ -19,6 +19,11 @@
 #include "vow/vow.h"
 
 #define HELD_MAX 256
+/* A time limit, in JavaScript, of a call that must have begun before it is over, on a machine
+ * that is busy elsewhere for a moment either. */
+#define BEGUN_MS 500
+#define IN_TEXT(number) #number
+#define TEXT_OF(number) IN_TEXT(number)
 
 typedef struct fixture {
   atomic_size_t blocks, calls;
@@ -273,6 +278,13 @@ static inline void until_done(subject *s) {
 static inline void until_held(fixture *f, size_t count) {
   while (f->held_count < count)
     assert_int_equal(vow_loop_run(f->rt, VOW_LOOP_ONCE), VOW_OK);
+}
+
+/* The script may be interrupted between two of its calls: what is answered, or asked by others,
+ * meanwhile makes another order. */
+static inline void until_created(subject *s, unsigned count) {
+  while (s->events[VOW_EVENT_CREATED] < count)
+    assert_int_equal(vow_loop_run(s->f->rt, VOW_LOOP_ONCE), VOW_OK);
 }
 
 static inline void subject_close(subject *s) {

@@ -137,23 +137,30 @@ withHost("many at once", async (host) => {
 
 withHost("progress, metrics and nested runs", async (host) => {
   const told = [];
-  let nested;
+  let nested, runs;
+  const running = new Promise((resolve) => (runs = resolve));
   host.tool("slow", {}, (call) => {
     call.progress({ half: new Uint8Array([0]) });
     return call.callsLeft;
   });
   host.tool("nest", {}, async (call) => {
-    nested = host.eval("await sleep(60000)", { parent: call });
+    nested = host.eval("console.log('runs'); await sleep(60000)", { parent: call, onLog: runs });
     await nested;
   });
+  host.tool("untilRunning", {}, () => running);
   const { value } = await host.eval("await slow()", { maxOps: 7, onProgress: (progress) => told.push(progress) });
   assert.equal(value, 6);
   assert.deepEqual(told.map(({ event }) => event), ["created", "started", "progress", "settled"]);
   assert.deepEqual(told[2].value, { half: new Uint8Array([0]) });
   assert.equal(told[3].state, "fulfilled");
   assert.match(await host.metrics(), /vow_operations_total\{kind="slow",state="fulfilled"\} 1\n/);
-  const late = await host.eval("await nest({ timeout: 200 }).catch((e) => e.name)");
-  assert.equal(late.value, "TimeoutError");
+  const given = await host.eval(`
+    const controller = new AbortController();
+    const name = nest({ signal: controller.signal }).catch((e) => e.name);
+    await untilRunning();
+    controller.abort();
+    await name`);
+  assert.equal(given.value, "AbortError");
   await assert.rejects(nested, vow.RunCancelled);
   while ((await host.counts()).calls > 0);
 });

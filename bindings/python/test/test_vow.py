@@ -395,11 +395,12 @@ class Running(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((await self.host.eval("2")).value, 2)
 
     async def test_nested(self):
-        inner = []
+        inner, running = [], asyncio.Event()
 
         async def nest(call: vow.Call) -> int:
             try:
-                await self.host.eval("await sleep(60000)", parent=call)
+                await self.host.eval("console.log('runs'); await sleep(60000)", parent=call,
+                                     on_log=lambda _: running.set())
             except vow.RunCancelled as error:
                 inner.append(error.kind)
             return 1
@@ -408,10 +409,19 @@ class Running(unittest.IsolatedAsyncioTestCase):
             loop = self.loop
             return asyncio.run_coroutine_threadsafe(nest(call), loop).result()
 
+        async def until_running() -> None:
+            await running.wait()
+
         self.loop = asyncio.get_running_loop()
         self.host.tool(nest_in_thread)
-        result = await self.host.eval("await nest_in_thread({timeout: 200}).catch((e) => e.name)")
-        self.assertEqual(result.value, "TimeoutError")
+        self.host.tool(until_running)
+        result = await self.host.eval("""
+          const controller = new AbortController();
+          const name = nest_in_thread({ signal: controller.signal }).catch((e) => e.name);
+          await until_running();
+          controller.abort();
+          await name""")
+        self.assertEqual(result.value, "AbortError")
         while not inner:
             await asyncio.sleep(0.01)
         self.assertEqual(inner, ["cancelled"])
