@@ -4,6 +4,17 @@ foreach(name test_javascript test_executor_javascript)
   vow_test(${name} THREADS SOURCES ${units}/${name}.c LIBRARIES vow_executors)
 endforeach()
 
+# Without Python: a build without it, and a program that nothing is beside.
+vow_test(test_no_python THREADS SOURCES ${units}/test_no_python.c ../src/executors/python.c
+  LIBRARIES vow_executors ARGUMENTS "Python is not in this build: nobody asked for it")
+target_compile_definitions(test_no_python PRIVATE "VOW_PYTHON_OFF=\"nobody asked for it\"")
+if(NOT VOW_PYTHON_OFF)
+  vow_test(test_no_python_module THREADS SOURCES ${units}/test_no_python.c LIBRARIES vow_executors
+    ARGUMENTS "Python cannot be used: vow-python.so cannot be found")
+  set_target_properties(test_no_python_module PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/alone)
+endif()
+
 # `vow task`, with a shared object of its own; each class of the test is a test.
 add_library(test_tasks MODULE ${CMAKE_CURRENT_LIST_DIR}/executors/tasks.c)
 target_compile_options(test_tasks PRIVATE ${VOW_WARNINGS})
@@ -12,14 +23,14 @@ set(no_python)
 if(VOW_PYTHON_OFF)
   set(no_python --no-python)
 endif()
-foreach(part Values Failures Groups Usage Told Signals Python)
+foreach(part Values Failures Groups Usage Told Late Signals Python)
   add_test(NAME task.${part} COMMAND Python3::Interpreter
     ${CMAKE_CURRENT_LIST_DIR}/cli/task_test.py --scale ${slow} ${no_python} $<TARGET_FILE:vow>
     $<TARGET_FILE:test_tasks> ${part})
   math(EXPR seconds "300 * ${slow}")
   set_tests_properties(task.${part} PROPERTIES TIMEOUT ${seconds} LABELS threads)
 endforeach()
-set(python_tests task.Python)
+set(python_tests task.Late task.Signals task.Python)
 if(NOT VOW_PYTHON_OFF)
   foreach(name test_executor_python test_python_ends test_python_values)
     vow_test(${name} THREADS SOURCES ${units}/${name}.c LIBRARIES vow_executors)

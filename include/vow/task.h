@@ -203,7 +203,7 @@ vow_status vow_task_pool_close(vow_task_pool *pool, vow_task_close mode, uint64_
 /* Cancels every task that is live. */
 vow_status vow_task_pool_cancel(vow_task_pool *pool);
 /* Waits until no task is live, at most `limit_ms` (VOW_FOREVER: without a limit).
- * VOW_E_TIME; VOW_E_DEADLOCK: from a callback of the pool, which is live itself. */
+ * VOW_E_TIME; VOW_E_DEADLOCK: on a thread of the pool, which may be what they wait for. */
 vow_status vow_task_pool_wait(vow_task_pool *pool, uint64_t limit_ms);
 
 typedef struct vow_task_counts {
@@ -253,8 +253,9 @@ vow_status vow_task_run(vow_task_pool *pool, const vow_task_spec *spec, vow_task
  * it returns when that callback's own task is settled from outside (VOW_E_CANCELLED).
  * VOW_OK; VOW_E_TIME: it is live still; VOW_E_DEADLOCK, at once and whatever the limit: the
  * task is the caller's own or encloses it, it waits for the caller or for one that does,
- * `waiting_max` callbacks wait already, or no thread can be had in the caller's place. Waits of
- * callbacks for tasks of other pools are not known, and not ended with the callback's task. */
+ * `waiting_max` callbacks wait already, no thread can be had in the caller's place, or the caller
+ * is an on_done or argument_free callback on a thread of the pool. Waits of callbacks for tasks of
+ * other pools are not known, and not ended with the callback's task. */
 vow_status vow_task_wait(vow_task *task, uint64_t limit_ms);
 
 /* VOW_PENDING, VOW_RUNNING (an attempt has begun), or how it has settled. */

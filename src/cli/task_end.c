@@ -5,6 +5,7 @@
 #include "cli/task_int.h"
 #include "cli/task_report.h"
 #include "loop/loop.h"
+#include "task/task.h"
 
 /* ---- the end ---- */
 
@@ -130,15 +131,6 @@ static bool end_output(const tasks *t, output *output) {
                                          output->path, strerror(error));
 }
 
-/* Callbacks that were told to end do so, or their threads are given up, so that what is said
- * of them is the last of it. */
-static void await_callbacks(const tasks *t, const concluded *c) {
-  for (size_t i = 0; i < t->count; i++) {
-    VOW_TASK_GUARD(task) = c->tasks[i] ? vow_task_retain(c->tasks[i]) : NULL;
-    (void)task;
-  }
-}
-
 /* Everything that is said of what has settled. */
 int cli_task_conclude(tasks *t, vow_task_pool *pool, const concluded *c) {
   vow_task_counts counts = {.size = sizeof counts};
@@ -146,7 +138,9 @@ int cli_task_conclude(tasks *t, vow_task_pool *pool, const concluded *c) {
   cbor_out_init(&value, NULL, SIZE_MAX);
   int status = exit_status(t, vow_task_state(c->task));
   bool told = tell_result(t, c, &value);
-  await_callbacks(t, c);
+  /* Callbacks that were told to end do so, or their threads are given up: what is said of them
+   * now is the last of it. */
+  task_stop_all(c->tasks, t->count, TASK_GIVEN_UP_MS);
   vow_task_pool_counts(pool, &counts);
   told = (!told || write_report(t, c, &counts, &value)) && told;
   told = (!c->recorded || write_metrics(t, pool)) && told;

@@ -14,6 +14,11 @@
 
 enum { EXIT_VALUE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_LIMIT = 3, EXIT_CANCELLED = 130 };
 
+/* How long a function may go on when it has been told to end; then its thread is given up, at the
+ * latest after the other time, unless none can be had in its place. */
+#define TASK_PATIENCE_MS 1000u
+#define TASK_GIVEN_UP_MS (TASK_PATIENCE_MS + 500u)
+
 typedef struct task_options {
   const char *arg, *report, *audit, *metrics;
   uint64_t timeout_ms, workers, times, delay_ms;

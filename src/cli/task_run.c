@@ -98,6 +98,9 @@ static vow_task_pool *open_pool(const tasks *t, bool recorded) {
   uint64_t workers = t->options.workers ? t->options.workers : t->count;
   vow_task_pool_options options = {.size = sizeof options,
                                    .concurrent_max = (uint32_t)workers,
+                                   /* All at once, so that there is one time to wait for them. */
+                                   .retired_max = (uint32_t)t->count,
+                                   .patience_ms = TASK_PATIENCE_MS,
                                    .message = message,
                                    .message_size = sizeof message};
   if (recorded) {

@@ -198,6 +198,8 @@ vow_status vow_task_wait(vow_task *task, uint64_t limit_ms) {
   if (task_pool_lost(task->pool))
     return VOW_E_STATE;
   task_runner *self = task_self_in(task->pool);
+  if (!self && task_thread_pool == task->pool)
+    return VOW_E_DEADLOCK;
   uint64_t until = limit_ms == 0 ? 0 : task_until(loop_now(), limit_ms);
   return self ? wait_inside(task, self, until) : wait_outside(task, until);
 }
@@ -207,7 +209,7 @@ vow_status vow_task_pool_wait(vow_task_pool *pool, uint64_t limit_ms) {
   task_after after = {.ended = NULL};
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  if (task_self_in(pool))
+  if (task_thread_pool == pool)
     return VOW_E_DEADLOCK;
   uint64_t until = limit_ms == 0 ? 0 : task_until(loop_now(), limit_ms);
   task_lock(pool, &after);
@@ -241,16 +243,23 @@ static void cancel_all(vow_task *task) {
     cancel_all(task->members->tasks[i]);
 }
 
+void task_stop_all(vow_task *const *tasks, size_t count, uint64_t limit_ms) {
+  for (size_t i = 0; i < count; i++)
+    if (tasks[i])
+      cancel_all(tasks[i]);
+  uint64_t until = task_until(loop_now(), limit_ms);
+  for (size_t i = 0; i < count; i++)
+    if (tasks[i])
+      wait_returned(tasks[i], until);
+}
+
 void vow_task_guard_end(vow_task **guard) {
   vow_task *task = *guard;
   if (!task)
     return;
   *guard = NULL;
-  vow_task_pool *pool = task->pool;
-  if (!task_pool_lost(pool)) {
-    cancel_all(task);
-    wait_returned(task, task_until(loop_now(), pool->patience_ms));
-  }
+  if (!task_pool_lost(task->pool))
+    task_stop_all(&task, 1, task->pool->patience_ms);
   vow_task_release(task);
 }
 

@@ -41,6 +41,9 @@ function odd() { return { bytes: new Uint8Array([0, 1]), date: new Date(0), big:
 function missing() { const e = new Error('thrown'); e.name = 'NotFoundError'; throw e; }
 const value = 1;
 """,
+    # Each addition writes 286,273 digits, and nothing can interrupt that.
+    "ignore.js": "function ignore() {\n  console.log('ignores');\n"
+                 "  const big = 3n ** 600000n;\n  return ''" + " + big" * 60 + ";\n}\n",
     # Behind all that begins with it, on a machine that is busy elsewhere for a moment either.
     "second.js": "async function second() { await sleep(1000); return 'second'; }\n",
     "m.mjs": """
@@ -73,6 +76,11 @@ def spin(value):
     print('spins', flush=True)
     while True: pass
 def block(value): time.sleep(1000)
+def ignore(value):
+    print('ignores', flush=True)
+    while True:
+        try: time.sleep(1000)
+        except BaseException: pass
 """,
 }
 
@@ -80,6 +88,12 @@ def block(value): time.sleep(1000)
 class Ended:
     def __init__(self, process, out, err, seconds):
         self.status, self.out, self.err, self.seconds = process.returncode, out, err, seconds
+
+
+def ignoring():
+    """Functions that say so, and then go on whatever they are told."""
+    return (["so:tasks.so:say_and_ignore", "js:ignore.js:ignore"] +
+            ([] if ARGUMENTS.no_python else ["py:p.py:ignore"]))
 
 
 def command(*words):
@@ -295,6 +309,17 @@ class Groups(Case):
         self.fails(1, "vow task retry: RangeError: try 1", "retry", "js:f.js:always", "--times", 1)
         self.fails(1, "vow task retry: RangeError: try 3", "retry", "js:f.js:always")
 
+    def test_retry_of_a_shared_object(self):
+        self.gives("3", "retry", "so:tasks.so:third", "--delay-ms", 1)
+        self.fails(1, "vow task retry: CError: try 2", "retry", "so:tasks.so:third", "--times", 2,
+                   "--delay-ms", 1)
+        report = self.report(0, "retry", "so:tasks.so:third", "--delay-ms", 1)
+        self.assertEqual((report["tasks"][0]["attempts"], report["counts"]["retries"],
+                          report["value"]), (3, 2, 3))
+        begun = time.monotonic()
+        self.gives("3", "retry", "so:tasks.so:third")
+        self.assertGreaterEqual(time.monotonic() - begun, 0.2, "it waits between tries")
+
     def test_retry_begins_nothing_that_cannot_end(self):
         ended, _ = self.fails(1, "vow task retry: RangeError: try 1", "retry", "js:f.js:always",
                               "--delay-ms", 60000, "--timeout-ms", 10000)
@@ -370,6 +395,51 @@ class Usage(Case):
         self.assertEqual((ended.returncode, ended.stdout), (2, ""), ended.stderr)
         self.assertRegex(ended.stderr, r"^vow task run: 'js-isolated:f.js:same': JavaScript cannot "
                          r"be executed: [^\n]+\n$")
+
+    def without_python(self, said):
+        """`said` is how the reason begins, of a program with `guest/vow-python.so` or without."""
+        for words in (["run", "py:p.py:same"], ["race", "js:f.js:say", "py:json:dumps"],
+                      ["retry", "py:p.py:same", "--times", 3]):
+            ended = subprocess.run([self.path("vow"), "task", *map(str, words)], cwd=self.folder,
+                                   capture_output=True, text=True)
+            lines = [line for line in ended.stderr.split("\n") if line not in ("executed", "")]
+            self.assertEqual((ended.returncode, ended.stdout, len(lines)), (2, "", 1),
+                             ended.stderr)
+            spec = next(word for word in words if word.startswith("py:"))
+            self.assertTrue(lines[0].startswith(f"vow task {words[0]}: '{spec}': {said}"), lines[0])
+
+    def test_without_the_module_of_python(self):
+        shutil.copy(ARGUMENTS.vow, self.path("vow"))
+        if ARGUMENTS.no_python:
+            self.without_python("Python is not in this build: ")
+            return
+        self.without_python("Python cannot be used: vow-python.so cannot be found; it belongs in "
+                            "guest/, vow/ or ../lib/vow/ beside the program or the library")
+        module = self.path("guest/vow-python.so")
+        os.mkdir(self.path("guest"))
+        with open(module, "wb"):
+            pass
+        self.without_python(f"Python cannot be used: {module} cannot be loaded: {module}: file "
+                            "too short")
+        shutil.copy(ARGUMENTS.tasks, module)
+        self.without_python(f"Python cannot be used: {module} cannot be loaded: {module}: "
+                            "undefined symbol: vow_python_module")
+
+    def test_with_the_module_of_another_build(self):
+        if ARGUMENTS.no_python:
+            self.skipTest("Python is not in this build")
+        version = subprocess.run([ARGUMENTS.vow, "version"], capture_output=True, text=True)
+        number = version.stdout.split()[1].encode()
+        shutil.copy(ARGUMENTS.vow, self.path("vow"))
+        os.mkdir(self.path("guest"))
+        with open(os.path.join(os.path.dirname(ARGUMENTS.vow), "guest/vow-python.so"),
+                  "rb") as file:
+            code = file.read()
+        self.assertIn(number + b"\0", code)
+        module = self.path("guest/vow-python.so")
+        with open(module, "wb") as file:
+            file.write(code.replace(number + b"\0", b"9" * len(number) + b"\0"))
+        self.without_python(f"Python cannot be used: {module} is of another build of Vow")
 
     def test_nothing_is_called_before(self):
         ended = self.run_task("parallel", "js:f.js:say", "so:tasks.so:gone")
@@ -521,6 +591,60 @@ class Told(Case):
                       "device", ended.err)
 
 
+class Late(Case):
+    """Functions that ignore the end: how late the command ends, and what it says."""
+
+    def ends_in_time(self, *commands):
+        """All at once, each the time limit and the patience after it began. The limit is long
+        enough for all that is called to begin."""
+        limit_ms = int(1500 * min(ARGUMENTS.scale, 4))
+        begun = time.monotonic()
+        running = [self.start(*words, "--timeout-ms", limit_ms) for words in commands]
+        all_ended = [self.end(process, begun) for process in running]
+        for words, ended in zip(commands, all_ended):
+            latest = limit_ms / 1000 + 1 + 2 * ARGUMENTS.scale
+            with self.subTest(words):
+                self.assertTrue(limit_ms / 1000 + 0.9 <= ended.seconds < latest, ended.seconds)
+                self.assertEqual(ended.status, 3, ended.err)
+                said = [line for line in ended.err.split("\n")
+                        if line not in ("ignores", "executed", "")]
+                self.assertEqual(said, [f"vow task {words[0]}: TimeoutError: it took longer than "
+                                        f"--timeout-ms {limit_ms}"])
+        return zip(commands, all_ended)
+
+    def test_each_language(self):
+        commands = [[name, spec] for name in ("run", "retry") for spec in ignoring()]
+        commands += [[name, *ignoring()] for name in ("race", "parallel")]
+        commands += [["run", spec, "--report", "-"] for spec in ignoring()]
+        commands.append(["parallel", *ignoring(), "--report", "-"])
+        for words, ended in self.ends_in_time(*commands):
+            if "--report" not in words:
+                self.assertEqual(ended.out, "")
+                continue
+            self.assertEqual(ended.out.count("\n"), 1)
+            report = json.loads(ended.out)
+            self.assertEqual((report["outcome"], report["error"]["kind"], report["error"]["name"]),
+                             ("limit", "timeout", "TimeoutError"))
+            counts = report["counts"]
+            self.assertEqual((counts["retired"], counts["active"], counts["live"]),
+                             (len(words) - 3, 0, 0))
+
+    def test_while_loading(self):
+        with open(self.path("ignore.js"), "a", encoding="utf-8") as file:
+            file.write("ignore();\n")
+        with open(self.path("p.py"), "a", encoding="utf-8") as file:
+            file.write("ignore(None)\n")
+        specs = [spec for spec in ignoring() if not spec.startswith("so:")]
+        commands = [["run", spec] for spec in specs] + [["race", "js:f.js:same", *specs]]
+        for _, ended in self.ends_in_time(*commands):
+            self.assertEqual(ended.out, "")
+
+    def test_many(self):
+        """They are waited for together, not one after the other."""
+        for _, ended in self.ends_in_time(["parallel", *["so:tasks.so:ignore_stop"] * 24]):
+            self.assertEqual(ended.out, "")
+
+
 class Signals(Case):
     @staticmethod
     def catches(process, number):
@@ -572,9 +696,12 @@ class Signals(Case):
                          (130, "cancelled", "cancelled"))
 
     def test_a_second_one_ends_at_once(self):
-        ended = self.stop(signal.SIGINT, "ignores", "run", "so:tasks.so:say_and_ignore",
-                          again=True)
-        self.assertEqual(ended.status, -signal.SIGINT)
+        """Within the second that the command waits for functions that ignore the first."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for spec in ignoring():
+                with self.subTest((number, spec)):
+                    ended = self.stop(number, "ignores", "run", spec, again=True)
+                    self.assertEqual((ended.status, ended.out), (-number, ""), ended.err)
 
     def test_who_ignores_it_is_not_waited_for(self):
         ended = self.stop(signal.SIGINT, "ignores", "run", "so:tasks.so:say_and_ignore")

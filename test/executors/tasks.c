@@ -9,7 +9,8 @@
 #include "vow/task.h"
 
 int data_of_this = 1;
-vow_task_callback same, nothing, fail, wait_for_stop, ignore_stop, say_and_ignore, raw, twice;
+vow_task_callback same, nothing, fail, wait_for_stop, ignore_stop, say_and_ignore, raw, twice,
+    third;
 
 /* What it was given. */
 void same(vow_task_context *context, void *argument) {
@@ -63,4 +64,16 @@ void twice(vow_task_context *context, void *argument) {
   vow_task_succeed(context, first, 1);
   if (vow_task_succeed(context, second, 1) != VOW_LATE)
     fputs("the second value was taken\n", stderr);
+}
+
+/* Its number, if it is the third try or a later one. */
+void third(vow_task_context *context, void *argument) {
+  const uint8_t tries = (uint8_t)vow_task_attempt(context);
+  char message[] = "try 0";
+  (void)argument;
+  message[4] = (char)(message[4] + tries);
+  if (tries < 3)
+    vow_task_fail(context, "CError", message, NULL);
+  else
+    vow_task_succeed(context, &tries, 1);
 }

@@ -190,6 +190,42 @@ static void no_thread_in_place_of_one_given_up(void **state) {
   stage_no_memory(&s);
 }
 
+/* While no other thread can be had for what is queued, the one that hangs cannot be given up: that
+ * is tried again, now and then, until it can. */
+static void giving_up_is_tried_again(void **state) {
+  (void)state;
+  enum { REFUSED = 4, AGAIN_MS = 10 };
+  stage s;
+  probe p = {0};
+  stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 2, .patience_ms = 1});
+  fail_threads_from(3);
+  vow_task *stuck = start(&s, stubborn, &p);
+  await_count(&p.begun, 1);
+  vow_task *behind = start(&s, nothing, NULL);
+  unsigned before = atomic_load(&threads_asked);
+  uint64_t begun = uv_hrtime();
+  assert_int_equal(vow_task_cancel(stuck), VOW_OK);
+  while (atomic_load(&threads_asked) < before + REFUSED)
+    uv_sleep(1);
+  assert_true(uv_hrtime() - begun >= (REFUSED - 1) * AGAIN_MS * UINT64_C(1000000));
+  vow_task_counts counts = counts_of(&s);
+  assert_int_equal(counts.retired, 0);
+  assert_int_equal(counts.active, 1);
+  assert_int_equal(vow_task_state(behind), VOW_PENDING);
+  fail_threads_from(0);
+  expect_end(behind, VOW_FULFILLED);
+  counts = counts_of(&s);
+  assert_int_equal(counts.retired, 1);
+  assert_int_equal(counts.retired_live, 1);
+  atomic_store(&p.go, true);
+  expect_end(stuck, VOW_OP_CANCELLED);
+  while (counts_of(&s).retired_live != 0)
+    uv_sleep(1);
+  assert_int_equal(vow_task_pool_close(s.pool, VOW_TASK_GRACEFUL, CLOSE_MS), VOW_OK);
+  stage_no_memory(&s);
+  assert_int_equal(p.freed, 1);
+}
+
 /* ---- many ---- */
 
 static size_t count_threads(void) {
@@ -292,6 +328,7 @@ int main(void) {
       cmocka_unit_test(no_second_thread),
       cmocka_unit_test(no_thread_for_what_is_waited_for),
       cmocka_unit_test(no_thread_in_place_of_one_given_up),
+      cmocka_unit_test(giving_up_is_tried_again),
       cmocka_unit_test(a_hundred_thousand_do_not_grow),
       cmocka_unit_test(a_thousand_wait_at_once),
       cmocka_unit_test(many_threads_share_a_pool),

@@ -245,6 +245,202 @@ static void ends_from_many_threads(void **state) {
   desk_close(&d);
 }
 
+/* ---- ending the pool from there ---- */
+
+/* What the end of one task makes of its pool. */
+typedef struct ender {
+  desk *desk;
+  vow_task *task, *others[2]; /* these go on until they are cancelled */
+  bool freed;                 /* told by argument_free, not by on_done */
+  atomic_uint called;
+  pthread_t thread; /* that it was called on */
+  vow_status waited, waited_for_all, closed;
+} ender;
+
+static void close_pool(ender *e) {
+  e->waited = vow_task_wait(e->others[0], 0);
+  e->waited_for_all = vow_task_pool_wait(e->desk->pool, 0);
+  e->closed = vow_task_pool_close(e->desk->pool, VOW_TASK_IMMEDIATE, 0);
+  e->thread = pthread_self();
+  atomic_fetch_add(&e->called, 1);
+}
+
+static void close_when_told(vow_task *task, void *user) {
+  (void)task;
+  close_pool(user);
+}
+
+static void close_when_freed(void *argument) {
+  close_pool(argument);
+}
+
+static void until_cancelled(vow_task_context *context, void *argument) {
+  (void)argument;
+  while (!vow_task_cancelled(context))
+    uv_sleep(1);
+}
+
+static void until_told(vow_task_context *context, void *argument) {
+  (void)context;
+  while (!atomic_load(&((ender *)argument)->desk->go))
+    uv_sleep(1);
+}
+
+/* `others`: 1, or 2 so that the task waits for a thread. */
+static void ender_open(ender *e, desk *d, unsigned others, vow_task_spec spec) {
+  desk_open(d);
+  for (unsigned i = 0; i < others; i++) {
+    e->others[i] = start(d, until_cancelled);
+    while (vow_task_state(e->others[i]) == VOW_PENDING)
+      uv_sleep(1);
+  }
+  e->desk = d;
+  spec.argument = e;
+  spec.argument_free = e->freed ? close_when_freed : NULL;
+  assert_int_equal(vow_task_start(d->pool, &spec, &e->task), VOW_OK);
+  if (!e->freed)
+    assert_int_equal(vow_task_on_done(e->task, NULL, close_when_told, e), VOW_OK);
+}
+
+static void ender_close(ender *e) {
+  assert_int_equal(atomic_load(&e->called), 1);
+  vow_task_release(e->task);
+  for (unsigned i = 0; i < 2 && e->others[i]; i++) {
+    vow_task_cancel(e->others[i]);
+    vow_task_release(e->others[i]);
+  }
+  desk_close(e->desk);
+}
+
+/* True: it has ended on a thread of the pool, which would wait for itself. */
+static bool ends_on_its_threads(bool freed, unsigned others, vow_task_spec spec) {
+  desk d;
+  ender e = {.freed = freed};
+  ender_open(&e, &d, others, spec);
+  atomic_store(&d.go, true);
+  while (atomic_load(&e.called) == 0)
+    uv_sleep(1);
+  bool here = pthread_equal(e.thread, d.thread);
+  if (here) {
+    assert_int_equal(e.closed, VOW_OK);
+    d.pool = NULL;
+  } else {
+    assert_int_equal(e.closed, VOW_E_DEADLOCK);
+    assert_int_equal(e.waited, VOW_E_DEADLOCK);
+    assert_int_equal(e.waited_for_all, VOW_E_DEADLOCK);
+  }
+  ender_close(&e);
+  return !here;
+}
+
+static void no_end_on_a_thread_of_the_pool(void **state) {
+  (void)state;
+  const struct {
+    bool freed;
+    unsigned others;
+    vow_task_callback *callback;
+    uint64_t timeout_ms;
+  } cases[] = {{false, 1, until_told, 0},      /* by what the callback came to */
+               {true, 1, until_told, 0},       /* when it has returned */
+               {false, 1, until_cancelled, 5}, /* by the thread that minds the limits */
+               {false, 2, until_cancelled, 5}, /* and before it has begun */
+               {true, 2, until_cancelled, 5}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    vow_task_spec spec = vow_task_call_spec("ending", cases[i].callback, NULL);
+    spec.timeout_ms = cases[i].timeout_ms;
+    /* Its time may be over before this thread has asked to be told. */
+    while (!ends_on_its_threads(cases[i].freed, cases[i].others, spec))
+      spec.timeout_ms *= 2;
+  }
+}
+
+static void cancel_it(ender *e) {
+  assert_int_equal(vow_task_cancel(e->task), VOW_OK);
+}
+
+static void cancel_all(ender *e) {
+  assert_int_equal(vow_task_pool_cancel(e->desk->pool), VOW_OK);
+}
+
+static void guard_it(ender *e) {
+  vow_task_guard_end(&e->task);
+}
+
+static void cancel_for(vow_task_context *context, void *argument) {
+  (void)context;
+  cancel_it(argument);
+}
+
+/* In a callback of a pool that is not ended. */
+static void cancel_in_another_pool(ender *e) {
+  vow_task_pool *pool;
+  vow_task_spec spec = vow_task_call_spec("canceller", cancel_for, e);
+  assert_int_equal(vow_task_pool_open(NULL, &pool), VOW_OK);
+  assert_int_equal(vow_task_run(pool, &spec, NULL), VOW_OK);
+  assert_int_equal(vow_task_pool_close(pool, VOW_TASK_GRACEFUL, 60000), VOW_OK);
+}
+
+/* Any other thread may, in the middle of a call that has settled the task. */
+static void an_end_on_the_thread_that_settles(void **state) {
+  (void)state;
+  const struct {
+    bool freed;
+    unsigned others;
+    void (*settle)(ender *e);
+  } cases[] = {{false, 1, cancel_it},
+               {false, 1, cancel_all},
+               {false, 1, guard_it},
+               {false, 2, cancel_it},
+               {true, 2, cancel_it},
+               {false, 2, cancel_all},
+               {true, 2, cancel_all},
+               {true, 2, guard_it},
+               {false, 1, cancel_in_another_pool},
+               {true, 2, cancel_in_another_pool}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    desk d;
+    ender e = {.freed = cases[i].freed};
+    ender_open(&e, &d, cases[i].others, vow_task_call_spec("ending", until_cancelled, NULL));
+    cases[i].settle(&e);
+    assert_int_equal(e.closed, VOW_OK);
+    d.pool = NULL;
+    ender_close(&e);
+  }
+}
+
+/* It is the pool's end that settles the task. */
+static void no_second_end_while_it_ends(void **state) {
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    desk d;
+    ender e = {.freed = i == 1};
+    ender_open(&e, &d, 2, vow_task_call_spec("ending", until_cancelled, NULL));
+    assert_int_equal(vow_task_pool_close(d.pool, VOW_TASK_IMMEDIATE, 0), VOW_OK);
+    assert_int_equal(e.closed, VOW_E_STATE);
+    d.pool = NULL;
+    ender_close(&e);
+  }
+}
+
+/* In a turn of the loop, and at once when the task has settled before. */
+static void an_end_in_a_turn_of_the_loop(void **state) {
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    desk d;
+    desk_open(&d);
+    ender e = {.desk = &d, .task = start(&d, at_once), .others = {start(&d, until_cancelled)}};
+    assert_int_equal(vow_task_wait(e.task, VOW_FOREVER), VOW_OK);
+    vow_runtime *rt = i ? d.f.rt : NULL;
+    assert_int_equal(vow_task_on_done(e.task, rt, close_when_told, &e), VOW_OK);
+    assert_int_equal(vow_loop_run(d.f.rt, VOW_LOOP_DONE), VOW_OK);
+    assert_int_equal(e.waited, VOW_E_TIME);
+    assert_int_equal(e.waited_for_all, VOW_E_TIME);
+    assert_int_equal(e.closed, VOW_OK);
+    d.pool = NULL;
+    ender_close(&e);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_loop_stays_for_it),
@@ -256,6 +452,10 @@ int main(void) {
       cmocka_unit_test(the_pool_may_end_first),
       cmocka_unit_test(no_memory_to_tell),
       cmocka_unit_test(ends_from_many_threads),
+      cmocka_unit_test(no_end_on_a_thread_of_the_pool),
+      cmocka_unit_test(an_end_on_the_thread_that_settles),
+      cmocka_unit_test(no_second_end_while_it_ends),
+      cmocka_unit_test(an_end_in_a_turn_of_the_loop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
