@@ -23,6 +23,8 @@ static void fill(vow_task *task, vow_task_pool *pool, const vow_task_spec *spec,
   task->pool = pool;
   atomic_init(&task->references, held ? 2 : 1);
   task->form = (uint8_t)spec->form;
+  task->priority = spec->priority;
+  task->timeout_ms = spec->timeout_ms;
   task->callback = spec->callback;
   task->argument = spec->argument;
   task->takes = (uint16_t)spec->takes;
@@ -104,17 +106,16 @@ static vow_status status_of(op_status status) {
   }
 }
 
-op_status task_submit(vow_task *task, const vow_task_spec *spec, const vow_task *parent,
-                      uint64_t now) {
+op_status task_submit(vow_task *task, const vow_task *parent, uint64_t now) {
   vow_task_pool *pool = task->pool;
   bool is_call = task->form == VOW_TASK_CALL;
   const op_spec op = {.kind = is_call ? pool->kind : NULL,
                       .name = is_call ? NULL : "group",
                       .parent = parent ? parent->id : 0,
-                      .timeout_ns = spec->timeout_ms > UINT64_MAX / TASK_MS
+                      .timeout_ns = task->timeout_ms > UINT64_MAX / TASK_MS
                                         ? UINT64_MAX
-                                        : spec->timeout_ms * TASK_MS,
-                      .priority = spec->priority,
+                                        : task->timeout_ms * TASK_MS,
+                      .priority = task->priority,
                       .tag = (uint64_t)(uintptr_t)task,
                       .user = task};
   op_status status = op_submit(pool->scope, &op, now, &task->id);
@@ -122,7 +123,7 @@ op_status task_submit(vow_task *task, const vow_task_spec *spec, const vow_task 
     return status;
   pool->holders++;
   task->started_ns = now;
-  if (task_until(now, spec->timeout_ms) < pool->keeper_due && spec->timeout_ms > 0)
+  if (task->timeout_ms > 0 && task_until(now, task->timeout_ms) < pool->keeper_due)
     pool->sooner = true;
   task->number = ++pool->numbers;
   task->parent_number = parent ? parent->number : 0;
@@ -131,11 +132,10 @@ op_status task_submit(vow_task *task, const vow_task_spec *spec, const vow_task 
   return OP_OK;
 }
 
-static vow_status submit_group(vow_task *group, const vow_task_spec *spec, const vow_task *parent,
-                               uint64_t now) {
+static vow_status submit_group(vow_task *group, const vow_task *parent, uint64_t now) {
   vow_status status = task_group_room(group->pool, group->node);
   if (status == VOW_OK)
-    status = status_of(task_submit(group, spec, parent, now));
+    status = status_of(task_submit(group, parent, now));
   if (status == VOW_OK)
     task_group_submit(group, now);
   return status;
@@ -153,9 +153,9 @@ static vow_status submit(vow_task *task, const vow_task_spec *spec, uint64_t now
   if (nested && self->retired)
     return VOW_E_STATE;
   if (task->node)
-    return submit_group(task, spec, nested ? self->task : NULL, now);
+    return submit_group(task, nested ? self->task : NULL, now);
   task_inbox_keep_room(pool);
-  vow_status status = status_of(task_submit(task, spec, nested ? self->task : NULL, now));
+  vow_status status = status_of(task_submit(task, nested ? self->task : NULL, now));
   if (status == VOW_OK)
     task_inbox_lend(pool);
   return status;
@@ -166,8 +166,8 @@ static vow_status enter(vow_task *task, const vow_task_spec *spec, uint64_t now)
   vow_task_pool *pool = task->pool;
   task_after after = {.ended = NULL};
   bool nested = !spec->detached && task_self_in(pool);
-  if (!task_try_lock(pool)) {
-    if (!task->node && !nested && task_inbox_put(task, spec, now))
+  if (!task_try_lock(pool, &after)) {
+    if (!task->node && !nested && task_inbox_put(task, now))
       return VOW_OK;
     task_lock(pool, &after);
   }
@@ -268,8 +268,8 @@ vow_status vow_task_cancel(vow_task *task) {
     return VOW_LATE;
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  uint64_t now = loop_now();
   task_lock(pool, &after);
+  uint64_t now = loop_now();
   bool live = vow_task_state(task) < VOW_FULFILLED;
   if (live)
     op_cancel(pool->table, task->id, now);

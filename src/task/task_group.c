@@ -78,7 +78,7 @@ void task_group_submit(vow_task *group, uint64_t now) {
   const task_members *members = group->members;
   for (uint32_t i = 0; i < members->count; i++) {
     vow_task *member = members->tasks[i];
-    op_status status = task_submit(member, &member->node->spec, group, now);
+    op_status status = task_submit(member, group, now);
     assert(status == OP_OK); /* task_group_room() */
     (void)status;
     if (member->node->kept)

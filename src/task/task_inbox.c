@@ -13,7 +13,10 @@
 #include <sched.h>
 
 /* Given at once: so the lock is waited for once in so many starts at most. */
-#define LEND_MAX 512u
+#define LEND_MAX 128u
+
+/* Then it sleeps: what it waits for may run on this core alone, and have no right to it. */
+#define YIELDS_MAX 100u
 
 /* ---- giving, under the lock ---- */
 
@@ -29,11 +32,17 @@ void task_inbox_lend(vow_task_pool *pool) {
   atomic_store_explicit(&pool->credits, LEND_MAX, memory_order_relaxed);
 }
 
-/* Those in use are tasks already, or will be in some instructions. */
+/* Those in use are tasks already, or will be in some instructions: of a thread that may have
+ * lost its core, even to this one. */
 void task_inbox_revoke(vow_task_pool *pool) {
   pool->lent -= atomic_exchange_explicit(&pool->credits, 0, memory_order_relaxed);
-  for (; pool->lent > 0; sched_yield())
+  for (unsigned i = 0; pool->lent > 0; i++) {
+    if (i > YIELDS_MAX)
+      uv_sleep(1);
+    else if (i > 0)
+      sched_yield();
     task_inbox_take(pool);
+  }
 }
 
 void task_inbox_keep_room(vow_task_pool *pool) {
@@ -52,13 +61,11 @@ static bool take_credit(vow_task_pool *pool) {
   return false;
 }
 
-bool task_inbox_put(vow_task *task, const vow_task_spec *spec, uint64_t now) {
+bool task_inbox_put(vow_task *task, uint64_t now) {
   vow_task_pool *pool = task->pool;
   if (!take_credit(pool))
     return false;
   task->started_ns = now;
-  task->timeout_ms = spec->timeout_ms;
-  task->priority = spec->priority;
   vow_task *first = atomic_load_explicit(&pool->inbox, memory_order_relaxed);
   do
     task->next = first;
@@ -88,8 +95,7 @@ void task_inbox_take(vow_task_pool *pool) {
   for (vow_task *next; task; task = next) {
     next = task->next;
     task->next = NULL;
-    const vow_task_spec spec = {.timeout_ms = task->timeout_ms, .priority = task->priority};
-    op_status status = task_submit(task, &spec, NULL, task->started_ns);
+    op_status status = task_submit(task, NULL, task->started_ns);
     assert(status == OP_OK); /* its credit */
     (void)status;
     pool->lent--;

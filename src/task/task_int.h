@@ -85,7 +85,8 @@ struct vow_task {
   void (*argument_free)(void *argument); /* NULL: none, done, or the node's */
   const vow_task_retry *retry;           /* NULL: none */
   uint16_t takes, gives;
-  uint8_t form;                   /* vow_task_form */
+  uint8_t form; /* vow_task_form */
+  uint8_t priority;
   bool is_cbor;                   /* the value of the result is one well-formed item */
   uint32_t index;                 /* in its group */
   vow_task *group;                /* that it is a member of, while what it comes to matters there */
@@ -94,8 +95,7 @@ struct vow_task {
   _Atomic(char *) json;           /* of the value */
   uint64_t number, parent_number; /* in the records of the pool */
   uint64_t started_ns;
-  uint64_t timeout_ms; /* in the inbox; and its priority */
-  uint8_t priority;
+  uint64_t timeout_ms;
   uint8_t *said;     /* what the value, or the texts of the error, are in; NULL: none */
   const void *value; /* of the spec; NULL: none */
   size_t value_len;
@@ -164,8 +164,8 @@ struct vow_task_pool {
   /* Runners on their way to what is ready; those that have a task and a place; those that are
    * parked. While anything is ready one of the first two is not 0. */
   uint32_t coming, working, parked;
-  atomic_bool lingers; /* one of those that come looks for a while before it goes; under the lock */
-  task_runner *all;    /* of them, ever made */
+  bool lingers;                        /* one of those that come looks for a while before it goes */
+  task_runner *all;                    /* of them, ever made */
   _Atomic(task_runner *) free;         /* put without the lock, taken under it */
   task_runner *stop_first, *stop_last; /* told to stop, by time */
   uint64_t retire_not_before;
@@ -190,7 +190,13 @@ struct vow_task_pool {
   /* Changed without the lock; the last put comes first. */
   _Alignas(64) _Atomic(vow_task *) inbox;
   atomic_uint credits;
+  atomic_bool watched; /* the one that lingers looks, and takes the lock after that */
 };
+
+/* Who waits for the lock has looked at the clock before what happened meanwhile. */
+static inline uint64_t task_elapsed(uint64_t from, uint64_t to) {
+  return to > from ? to - from : 0;
+}
 
 /* ---- task.c ---- */
 
@@ -200,8 +206,7 @@ vow_task *task_make(vow_task_pool *pool, const vow_task_spec *spec, task_node *n
 /* Takes back what was not submitted, with its members, not with its plan. */
 void task_unmake(vow_task *task);
 /* Under the lock: an operation nested in that of `parent` (NULL: none). */
-op_status task_submit(vow_task *task, const vow_task_spec *spec, const vow_task *parent,
-                      uint64_t now);
+op_status task_submit(vow_task *task, const vow_task *parent, uint64_t now);
 
 /* ---- task_pool.c ---- */
 
@@ -230,8 +235,8 @@ void task_no_message(void);
 void task_take_events(vow_task_pool *pool, uint64_t now, task_after *after);
 /* Takes the lock. All that was started before is an operation then. */
 void task_lock(vow_task_pool *pool, task_after *after);
-/* If nobody has it, and nobody is about to take it for what is in the inbox. */
-bool task_try_lock(vow_task_pool *pool);
+/* If nobody has it, and nobody who looks into the inbox is about to take it. */
+bool task_try_lock(vow_task_pool *pool, task_after *after);
 /* Sees to it that what is ready has runners, gives the lock back, and does what is to be done
  * then. */
 void task_unlock(vow_task_pool *pool, task_after *after);
@@ -257,13 +262,13 @@ void task_inbox_revoke(vow_task_pool *pool);
 /* Under the lock: that many are lent that one more can be submitted. Events likewise. */
 void task_inbox_keep_room(vow_task_pool *pool);
 /* Not under it: starts the task, a call that is nested in nothing. False: there is no credit. */
-bool task_inbox_put(vow_task *task, const vow_task_spec *spec, uint64_t now);
+bool task_inbox_put(vow_task *task, uint64_t now);
 static inline bool task_inbox_waits(const vow_task_pool *pool) {
   return atomic_load_explicit(&pool->inbox, memory_order_relaxed);
 }
 /* Whether a runner looks into it, which takes the lock before it goes. */
 static inline bool task_inbox_is_watched(const vow_task_pool *pool) {
-  return atomic_load_explicit(&pool->lingers, memory_order_relaxed);
+  return atomic_load_explicit(&pool->watched, memory_order_relaxed);
 }
 /* Under the lock: submits what is there. Events likewise. */
 void task_inbox_take(vow_task_pool *pool);

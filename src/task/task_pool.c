@@ -205,8 +205,8 @@ vow_status vow_task_pool_cancel(vow_task_pool *pool) {
   task_after after = {.ended = NULL};
   if (task_pool_lost(pool))
     return VOW_E_STATE;
-  uint64_t now = loop_now();
   task_lock(pool, &after);
+  uint64_t now = loop_now();
   if (!pool->closed) { /* a callback in a thread that was given up may ask */
     op_scope_cancel_all(pool->scope, now);
     task_take_events(pool, now, &after);
@@ -255,8 +255,8 @@ static void await_hired(vow_task_pool *pool) {
 /* Gives up the threads of all callbacks that run. False: there was one. */
 static bool retire_all(vow_task_pool *pool) {
   task_after after = {.ended = NULL};
-  uint64_t now = loop_now();
   task_lock(pool, &after);
+  uint64_t now = loop_now();
   for (task_runner *runner = pool->all; runner; runner = runner->all_next)
     if (runner->task && !runner->retired)
       task_retire(runner, now, &after);

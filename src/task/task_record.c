@@ -8,7 +8,7 @@ void task_record(const vow_task *task, task_event event) {
   event.parent = task->parent_number;
   event.name = task->name;
   event.form = forms[task->form];
-  event.age_ns = event.now_ns - task->started_ns;
+  event.age_ns = task_elapsed(task->started_ns, event.now_ns);
   task_audit_event(task->pool->audit, &event);
   task_metrics_event(task->pool->metrics, &event);
 }

@@ -142,7 +142,7 @@ static vow_task *begin(task_runner *runner, uint64_t now) {
   task->place = TASK_RUNNING;
   task->runner = runner;
   pool->working++;
-  runner->began_ns = now;
+  runner->began_ns = now > task->started_ns ? now : task->started_ns;
   runner->attempt = ++task->result.attempts;
   runner->said = SAID_NOTHING;
   runner->said_cbor = runner->misfit = false;
@@ -212,7 +212,7 @@ static bool retry(task_runner *runner, uint64_t now) {
   vow_task *task = runner->task;
   if (runner->said != SAID_ERROR || runner->misfit || !task_again(task, runner->said_type, now))
     return false;
-  task->result.run_ns += now - runner->began_ns;
+  task->result.run_ns += task_elapsed(runner->began_ns, now);
   task->runner = NULL;
   runner->on_stop = NULL;
   runner->pool->working--;
@@ -300,14 +300,13 @@ static bool is_any_ready(const void *user) {
 /* Under the lock. One of them is enough, and not when it was for nothing the last times. */
 static bool may_linger(task_runner *runner) {
   vow_task_pool *pool = runner->pool;
-  if (runner->retired || atomic_load_explicit(&pool->lingers, memory_order_relaxed) ||
-      pool->stopped)
+  if (runner->retired || pool->lingers || pool->stopped)
     return false;
   if (lingering.skips > 0) {
     lingering.skips--;
     return false;
   }
-  atomic_store_explicit(&pool->lingers, true, memory_order_relaxed);
+  pool->lingers = true;
   pool->coming++;
   return true;
 }
@@ -315,12 +314,13 @@ static bool may_linger(task_runner *runner) {
 static vow_task *linger(task_runner *runner) {
   vow_task_pool *pool = runner->pool;
   task_after after = {.ended = NULL};
+  atomic_store_explicit(&pool->watched, true, memory_order_relaxed);
   spin_for(&lingering, is_any_ready, pool);
-  uint64_t now = loop_now();
   task_lock(pool, &after);
-  atomic_store_explicit(&pool->lingers, false, memory_order_relaxed);
+  atomic_store_explicit(&pool->watched, false, memory_order_relaxed);
+  pool->lingers = false;
   pool->coming--;
-  vow_task *task = begin(runner, now);
+  vow_task *task = begin(runner, loop_now());
   task_unlock(pool, &after);
   return task;
 }
@@ -355,11 +355,10 @@ static void run(pool_work *work, void *state) {
   task_runner *runner = (task_runner *)work;
   vow_task_pool *pool = runner->pool;
   task_after after = {.ended = NULL};
-  uint64_t now = loop_now();
   task_thread_pool = pool;
   task_lock(pool, &after);
   pool->coming--;
-  vow_task *task = begin(runner, now);
+  vow_task *task = begin(runner, loop_now());
   task_unlock(pool, &after);
   while (task)
     task = run_one(runner, task);

@@ -44,9 +44,9 @@ static void tell_after(vow_task *task, task_after *after) {
 void task_settle(vow_task *task, vow_state state, uint64_t now, task_after *after) {
   vow_task_result *result = &task->result;
   result->state = state;
-  result->age_ns = now - task->started_ns;
+  result->age_ns = task_elapsed(task->started_ns, now);
   if (task->place == TASK_RUNNING) {
-    result->run_ns += now - task->runner->began_ns;
+    result->run_ns += task_elapsed(task->runner->began_ns, now);
     /* Before the state is seen, which is before STOP is taken. Where it is by result the
      * callback has returned. */
     atomic_store_explicit(&task->runner->cancelled, true, memory_order_relaxed);
@@ -156,7 +156,7 @@ static void tell_all(task_done *done) {
 }
 
 static void wake_pool_waiters(vow_task_pool *pool, task_after *after) {
-  if (pool->idle_waiters && !op_scope_has_live(pool->scope))
+  if (pool->idle_waiters && !op_scope_has_live(pool->scope) && !task_inbox_waits(pool))
     task_wake_all(&pool->idle_waiters, VOW_OK, after);
   if (pool->quiet_waiters && pool->coming + pool->working + pool->parked == 0)
     task_wake_all(&pool->quiet_waiters, VOW_OK, after);
@@ -176,9 +176,11 @@ void task_lock(vow_task_pool *pool, task_after *after) {
   take_inbox(pool, after);
 }
 
-bool task_try_lock(vow_task_pool *pool) {
-  return !task_inbox_waits(pool) && !task_inbox_is_watched(pool) &&
-         uv_mutex_trylock(&pool->lock) == 0;
+bool task_try_lock(vow_task_pool *pool, task_after *after) {
+  if (task_inbox_is_watched(pool) || uv_mutex_trylock(&pool->lock) != 0)
+    return false;
+  take_inbox(pool, after);
+  return true;
 }
 
 /* The keeper, if it has to be roused. */
@@ -215,17 +217,12 @@ static void leave(vow_task_pool *pool, task_after *after) {
 
 /* Between giving the lock back, or putting into the inbox, and a look at the other of them: of
  * two threads that do so at once, one sees what the other has done. */
-static void fence(vow_task_pool *pool) {
-#ifdef __SANITIZE_THREAD__ /* which does not know fences */
-  atomic_fetch_add(&pool->credits, 0);
-#else
-  (void)pool;
+static void fence(void) {
   atomic_thread_fence(memory_order_seq_cst);
-#endif
 }
 
 static bool lock_to_help(vow_task_pool *pool) {
-  fence(pool);
+  fence();
   return task_inbox_waits(pool) && uv_mutex_trylock(&pool->lock) == 0;
 }
 
@@ -254,7 +251,7 @@ void task_unlock(vow_task_pool *pool, task_after *after) {
 
 void task_inbox_help(vow_task_pool *pool) {
   task_after after = {.ended = NULL};
-  fence(pool);
+  fence();
   if (!task_inbox_is_watched(pool) && task_inbox_waits(pool) && uv_mutex_trylock(&pool->lock) == 0)
     task_unlock(pool, &after);
 }

@@ -75,6 +75,40 @@ static void time_limits_hold(void **state) {
   stage_close(&s);
 }
 
+static void free_slowly(void *argument) {
+  probe *p = argument;
+  atomic_fetch_add(&p->begun, 1);
+  while (!atomic_load(&p->go))
+    uv_sleep(1);
+  atomic_fetch_add(&p->freed, 1);
+}
+
+/* A thread that is to look for tasks may still be in the program's hands. */
+static void time_limits_hold_while_a_runner_is_away(void **state) {
+  (void)state;
+  stage s;
+  probe slow = {0}, p = {0};
+  stage_open(&s, 1);
+  vow_task_spec first = vow_task_call_spec("first", nothing, NULL),
+                second = probe_spec(nothing, &p);
+  first.argument = &slow;
+  first.argument_free = free_slowly;
+  second.timeout_ms = 5;
+  vow_task *a = start_spec(&s, &first);
+  await_count(&slow.begun, 2); /* its callback, and the other one */
+  vow_task *b = start_spec(&s, &second);
+  /* Not by a wait, which would see to it. */
+  for (unsigned ms = 0; vow_task_state(b) == VOW_PENDING && ms < CLOSE_MS; ms++)
+    uv_sleep(1);
+  vow_state in_time = vow_task_state(b);
+  atomic_store(&slow.go, true);
+  assert_int_equal(in_time, VOW_TIMED_OUT);
+  expect_end(a, VOW_FULFILLED);
+  expect_end(b, VOW_TIMED_OUT);
+  stage_close(&s);
+  assert_int_equal(slow.freed, 1);
+}
+
 static void what_waits_is_closed(void **state) {
   (void)state;
   for (int immediate = 0; immediate < 2; immediate++) {
@@ -123,6 +157,39 @@ static void the_queue_holds_what_it_may(void **state) {
 }
 
 /* ---- many at once ---- */
+
+typedef struct canceller {
+  const stage *stage;
+  atomic_bool ends;
+} canceller;
+
+static void cancel_all(void *user) {
+  canceller *self = user;
+  while (!atomic_load(&self->ends))
+    assert_int_equal(vow_task_pool_cancel(self->stage->pool), VOW_OK);
+}
+
+/* Nothing is older than it can be, though threads look at the clock at any time. */
+static void ages_are_possible(void **state) {
+  (void)state;
+  stage s;
+  stage_open(&s, 2);
+  canceller other = {.stage = &s};
+  uv_thread_t thread;
+  uint64_t begin = uv_hrtime();
+  assert_int_equal(uv_thread_create(&thread, cancel_all, &other), 0);
+  for (unsigned i = 0; i < 5 * EACH; i++) {
+    vow_task *task = start(&s, nothing, NULL);
+    assert_int_equal(vow_task_wait(task, VOW_FOREVER), VOW_OK);
+    const vow_task_result *result = vow_task_result_of(task);
+    assert_true(result->age_ns <= uv_hrtime() - begin);
+    assert_true(result->run_ns <= result->age_ns);
+    vow_task_release(task);
+  }
+  atomic_store(&other.ends, true);
+  uv_thread_join(&thread);
+  stage_close(&s);
+}
 
 typedef struct starter {
   const stage *stage;
@@ -197,8 +264,10 @@ int main(void) {
       cmocka_unit_test(nobody_waits_for_the_lock),
       cmocka_unit_test(what_waits_is_cancelled),
       cmocka_unit_test(time_limits_hold),
+      cmocka_unit_test(time_limits_hold_while_a_runner_is_away),
       cmocka_unit_test(what_waits_is_closed),
       cmocka_unit_test(the_queue_holds_what_it_may),
+      cmocka_unit_test(ages_are_possible),
       cmocka_unit_test(many_start_at_once),
       cmocka_unit_test(many_start_where_there_is_little_room),
   };
