@@ -193,7 +193,8 @@ typedef enum vow_task_close {
  * up to the pool's patience, and gives up the threads of those that still run, `retired_max` or
  * not. So it takes `limit_ms` and the patience at most, and what on_done and argument_free
  * callbacks take. Tasks that are held stay valid, the pool for callbacks in threads given up
- * too; no other call with the pool may be under way when this returns. NULL is fine.
+ * too; no other call with the pool may be under way when this returns: a start may be, though its
+ * task has ended. NULL is fine.
  *
  * VOW_OK; VOW_E_TIME: threads were given up, which go on until their callbacks return;
  * VOW_E_LOST: lines of the audit are not in its file. The pool is closed in these three.
