@@ -274,6 +274,8 @@ class Runner:
                  f"{where}: '{words[0]}' is not among the commands that documents may use")
         if COMPILERS & programs and os.environ.get("VOW_DOCS_CC") == "no":
             return
+        if "py:" in block.body and os.environ.get("VOW_DOCS_PYTHON") == "no":
+            return
         status, stdout, _ = self.in_box(["sh", "-ec", block.body] if COMPILERS & programs else
                                         ["sh", "-c", block.body], filled=block.info != "empty")
         if block.output:
