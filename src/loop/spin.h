@@ -102,7 +102,8 @@ static inline int spin_mutex_init(uv_mutex_t *mutex) {
 #endif
 }
 
-/* About two microseconds, in which who has the lock may cross it some ten times. */
+/* Some microseconds (3.8 here; a pause takes 10 to 50 ns, depending on the processor), in which
+ * who has the lock may cross it some ten times. */
 #define SPIN_AWAY_PAUSES 150u
 #define SPIN_AWAY_TRIES 4u
 

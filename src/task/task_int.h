@@ -74,8 +74,8 @@ struct vow_task {
   uint8_t place;        /* task_place */
   atomic_bool has_done; /* task_claim() */
   op_id id;
-  vow_task *next,
-      *previous; /* of the ready ones; `next` of the inbox, of the ended of a task_after */
+  vow_task *next;     /* of the ready ones, of those in the inbox, of the ended of a task_after */
+  vow_task *previous; /* of the ready ones */
   task_waiter *waiters;
   vow_task *walk_next; /* while a chain of waits is walked */
   task_runner *runner; /* TASK_RUNNING */
