@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <string>
 
 extern "C" {
@@ -169,6 +170,30 @@ inline vow::pool_options threads(std::uint32_t count,
   options.patience = patience;
   return options;
 }
+
+/* One whose thread and queue are both taken until it is let go on: it refuses what comes. */
+class full_stage : public stage {
+public:
+  full_stage() : stage(room_for_two()), running_(pool.submit([this] { hold_.pass(); })) {
+    hold_.await(1);
+    queued_.emplace(pool.submit([] {}));
+  }
+  void go_on() {
+    hold_.open();
+    running_.get();
+    queued_->get();
+  }
+
+private:
+  static vow::pool_options room_for_two() {
+    auto options = threads(1);
+    options.queue_max = 1;
+    return options;
+  }
+  gate hold_;
+  vow::task<void> running_;
+  std::optional<vow::task<void>> queued_;
+};
 
 /* Does nothing but what it is told. */
 inline int until_cancelled(vow::task_context &context) {

@@ -392,16 +392,9 @@ static void bounds_what_runs_at_once(void **) {
 }
 
 static void queue_is_bounded(void **) {
-  auto options = threads(1);
-  options.queue_max = 1;
-  stage s(options);
-  gate hold;
-  auto first = s.pool.submit([&] { hold.pass(); });
-  hold.await(1);
-  auto second = s.pool.submit([] {});
+  full_stage s;
   assert_int_equal(status_of([&] { s.pool.submit([] {}).wait(); }), VOW_E_FULL);
-  hold.open();
-  second.get();
+  s.go_on();
 }
 
 static void urgent_goes_first(void **) {

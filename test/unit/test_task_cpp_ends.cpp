@@ -86,13 +86,7 @@ static void destroyed_when_it_never_ran(void **) {
 
 static void destroyed_when_it_was_refused(void **) {
   census callables, values;
-  auto options = threads(1);
-  options.queue_max = 1;
-  stage s(options);
-  gate hold;
-  auto first = s.pool.submit([&] { hold.pass(); });
-  hold.await(1);
-  auto second = s.pool.submit([] {});
+  full_stage s;
   const auto call = [&] { s.pool.submit(counted(callables, values)).wait(); };
   const auto group = [&] {
     s.pool
@@ -103,8 +97,7 @@ static void destroyed_when_it_was_refused(void **) {
   assert_int_equal(status_of(call), VOW_E_FULL);
   assert_int_equal(status_of(group), VOW_E_FULL);
   assert_int_equal(callables.alive(), 0);
-  hold.open();
-  second.get();
+  s.go_on();
   s.pool.close();
   assert_int_equal(status_of(call), VOW_E_STATE);
   assert_int_equal(callables.alive(), 0);

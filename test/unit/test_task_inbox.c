@@ -13,6 +13,14 @@ static void open_lending(stage *s, vow_task_pool_options options) {
   expect_end(start(s, nothing, NULL), VOW_FULFILLED);
 }
 
+/* The same, and its one thread is taken until the task that is given back is cancelled. */
+static vow_task *open_busy(stage *s, probe *busy, uint32_t queue_max) {
+  open_lending(s, (vow_task_pool_options){.concurrent_max = 1, .queue_max = queue_max});
+  vow_task *running = start(s, obedient, busy);
+  await_count(&busy->begun, 1);
+  return running;
+}
+
 /* ---- by hand: this thread is who has the lock ---- */
 
 static void nobody_waits_for_the_lock(void **state) {
@@ -38,9 +46,7 @@ static void what_waits_is_cancelled(void **state) {
   (void)state;
   stage s;
   probe busy = {0}, p = {0};
-  open_lending(&s, (vow_task_pool_options){.concurrent_max = 1});
-  vow_task *running = start(&s, obedient, &busy);
-  await_count(&busy.begun, 1);
+  vow_task *running = open_busy(&s, &busy, 0);
   uv_mutex_lock(&s.pool->lock);
   vow_task *one = start(&s, nothing, &p), *all = start(&s, nothing, &p);
   uv_mutex_unlock(&s.pool->lock);
@@ -60,9 +66,7 @@ static void time_limits_hold(void **state) {
   (void)state;
   stage s;
   probe busy = {0}, p = {0};
-  open_lending(&s, (vow_task_pool_options){.concurrent_max = 1});
-  vow_task *running = start(&s, obedient, &busy);
-  await_count(&busy.begun, 1);
+  vow_task *running = open_busy(&s, &busy, 0);
   vow_task_spec spec = probe_spec(nothing, &p);
   spec.timeout_ms = 5;
   uv_mutex_lock(&s.pool->lock);
@@ -136,9 +140,7 @@ static void the_queue_holds_what_it_may(void **state) {
   stage s;
   probe busy = {0};
   static vow_task *out[QUEUE];
-  open_lending(&s, (vow_task_pool_options){.concurrent_max = 1, .queue_max = QUEUE});
-  vow_task *running = start(&s, obedient, &busy), *none;
-  await_count(&busy.begun, 1);
+  vow_task *running = open_busy(&s, &busy, QUEUE), *none;
   assert_true(s.pool->lent > 0);
   uv_mutex_lock(&s.pool->lock);
   for (int i = 0; i < 10; i++)
