@@ -527,8 +527,26 @@ static void a_guard_does_not_wait_for_ever(void **state) {
   assert_int_equal(p.freed, 1);
 }
 
+static void note_remaining(vow_task_context *context, void *argument) {
+  *(uint64_t *)argument = vow_task_remaining_ms(context);
+}
+
+static void who_says_nothing_has_thirty_seconds(void **state) {
+  (void)state;
+  stage s;
+  uint64_t remaining = 0;
+  stage_open(&s, 1);
+  vow_task_spec spec = vow_task_call_spec("plain", note_remaining, &remaining);
+  assert_int_equal(spec.timeout_ms, 30000);
+  expect_end(start_spec(&s, &spec), VOW_FULFILLED);
+  assert_in_range(remaining, 1, 30000);
+  assert_int_equal(vow_task_group_spec("none", VOW_TASK_PARALLEL, NULL, 0).timeout_ms, 30000);
+  stage_close(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(who_says_nothing_has_thirty_seconds),
       cmocka_unit_test(a_callback_runs_and_its_value_comes),
       cmocka_unit_test(a_failure_comes_with_its_texts),
       cmocka_unit_test(a_time_limit_ends_it),

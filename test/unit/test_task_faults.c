@@ -258,6 +258,7 @@ static void a_hundred_thousand_do_not_grow(void **state) {
   (void)state;
   stage s;
   size_t before = count_threads();
+  unsigned asked = atomic_load(&threads_asked);
   stage_open(&s, 4);
   run_many(&s, 1000);
   size_t blocks = blocks_of(&s);
@@ -265,6 +266,7 @@ static void a_hundred_thousand_do_not_grow(void **state) {
   while (blocks_of(&s) > blocks + 16) /* threads and runners that were not needed before */
     uv_sleep(1);
   assert_true(count_threads() <= before + 5); /* and the keeper */
+  assert_true(atomic_load(&threads_asked) - asked <= 5);
   assert_int_equal(counts_of(&s).created, 101000);
   stage_close(&s);
 }

@@ -228,7 +228,9 @@ static void closing_gives_up_what_does_not_return(void **state) {
   for (size_t i = 0; i < 3; i++)
     tasks[i] = start(&s, stubborn, &p);
   await_count(&p.begun, 3);
+  uint64_t begin = uv_hrtime();
   assert_int_equal(vow_task_pool_close(s.pool, VOW_TASK_IMMEDIATE, 0), VOW_E_TIME);
+  assert_in_range((uv_hrtime() - begin) / 1000000, 10, 10000); /* its patience, and some room */
   for (size_t i = 0; i < 3; i++)
     expect_end(tasks[i], VOW_OP_CANCELLED);
   assert_int_equal(p.freed, 0);
@@ -393,6 +395,9 @@ static void everything_is_counted(void **state) {
   vow_task *second = start(&s, nothing, NULL);
   vow_task_counts counts = counts_of(&s);
   assert_int_equal(counts.created, 5);
+  assert_int_equal(counts.fulfilled, 1);
+  assert_int_equal(counts.rejected, 1);
+  assert_int_equal(counts.timed_out, 1);
   assert_int_equal(counts.live, 2);
   assert_int_equal(counts.active, 1);
   assert_int_equal(counts.queued, 1);
