@@ -21,7 +21,7 @@ static void nothing(vow_task_context *context, void *argument) {
 
 static vow_task_pool *open_pool(const char *audit) {
   const vow_task_pool_options options = {
-      .size = sizeof options, .concurrent_max = 4, .audit = audit, .metrics = audit != NULL};
+      .size = sizeof options, .concurrent_max = 2, .audit = audit, .metrics = audit != NULL};
   vow_task_pool *pool;
   if (vow_task_pool_open(&options, &pool) != VOW_OK)
     broken("the pool cannot be opened");

@@ -376,7 +376,7 @@ typedef struct op_counts {
 
 op_counts op_scope_counts(const op_scope *scope);
 op_counts op_table_counts(const op_table *table);
-/* `live` of them. */
+/* `live` of them, without a copy of all: for every submission. */
 uint64_t op_table_live(const op_table *table);
 /* Nothing live: no operation and no timer, and no event waiting. */
 bool op_scope_idle(const op_scope *scope);

@@ -200,7 +200,8 @@ static void interrupt_due(void) {
     pthread_mutex_unlock(&lock);
     PyObject *done = cancel ? PyObject_CallNoArgs(cancel) : NULL;
     if (cancel && !done)
-      PyErr_Clear(); /* its loop is closed: the coroutine is over */
+      PyErr_Clear(); /* memory is short, or a loop of the program is no good: its thread is given up
+                      */
     Py_XDECREF(done);
     Py_XDECREF(cancel);
   }

@@ -253,9 +253,13 @@ def complete(awaitable):
     def cancel():
         # Without it the loop's socket may be closed, and its number another file's, before
         # the byte that wakes the loop is sent.
-        with waking:
+        if not waking.acquire(False):
+            return  # it is being closed, which may take its time
+        try:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(cancel_now, loop, task)
+        finally:
+            waking.release()
 
     try:
         task = loop.create_task(awaited(awaitable))

@@ -18,7 +18,7 @@ vow_status task_claim(vow_task *task);
 void task_unclaim(vow_task *task);
 /* When the task is settled already `tell` is called before this returns. */
 void task_tell(vow_task *task, task_done *done);
-/* Cancels tasks (NULL: none) of this process and waits, for all of them together, until their
+/* Cancels tasks of this process and waits, for all of them together, until their
  * callbacks have returned or the threads of those are given up. */
 void task_stop_all(vow_task *const *tasks, size_t count, uint64_t limit_ms);
 /* The allocator of the task's pool. */

@@ -238,15 +238,19 @@ static void leave_all(vow_task_pool *pool, task_after *after) {
   } while (lock_to_help(pool));
 }
 
+/* What is called is not a part of the callback, if any, that this thread is in. */
 void task_unlock(vow_task_pool *pool, task_after *after) {
   leave_all(pool, after);
   const task_after what = *after;
   *after = (task_after){.ended = NULL};
+  task_runner *self = task_self;
+  task_self = NULL;
   tell_all(what.tells);
   task_nodes_free(what.unused);
   if (what.dropped)
     task_members_free(what.dropped, pool->allocator);
   end_ended(what.ended);
+  task_self = self;
 }
 
 void task_inbox_help(vow_task_pool *pool) {

@@ -245,12 +245,10 @@ static void cancel_all(vow_task *task) {
 
 void task_stop_all(vow_task *const *tasks, size_t count, uint64_t limit_ms) {
   for (size_t i = 0; i < count; i++)
-    if (tasks[i])
-      cancel_all(tasks[i]);
+    cancel_all(tasks[i]);
   uint64_t until = task_until(loop_now(), limit_ms);
   for (size_t i = 0; i < count; i++)
-    if (tasks[i])
-      wait_returned(tasks[i], until);
+    wait_returned(tasks[i], until);
 }
 
 void vow_task_guard_end(vow_task **guard) {

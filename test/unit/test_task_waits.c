@@ -438,6 +438,43 @@ static void a_callback_outlives_its_pool(void **state) {
   assert_int_equal(p.freed, 1);
 }
 
+typedef struct ending {
+  vow_task *queued, *other;
+  vow_status waited;
+} ending;
+
+static void wait_when_freed(void *argument) {
+  ending *e = argument;
+  e->waited = vow_task_wait(e->other, CLOSE_MS);
+}
+
+static void cancel_queued(vow_task_context *context, void *argument) {
+  (void)context;
+  assert_int_equal(vow_task_cancel(((ending *)argument)->queued), VOW_OK);
+}
+
+/* It is not the callback that waits, though the callback's call has brought it about. */
+static void no_callback_waits_for_what_an_end_waits_for(void **state) {
+  (void)state;
+  stage s;
+  probe p = {0};
+  ending e = {.waited = VOW_OK};
+  stage_open(&s, 1);
+  vow_task *first = start(&s, stubborn, &p);
+  vow_task *canceller = start_with(&s, cancel_queued, &e);
+  vow_task_spec spec = vow_task_call_spec("queued", nothing, &e);
+  spec.argument_free = wait_when_freed;
+  e.queued = start_spec(&s, &spec);
+  e.other = start(&s, nothing, NULL);
+  atomic_store(&p.go, true);
+  expect_end(first, VOW_FULFILLED);
+  expect_end(canceller, VOW_FULFILLED);
+  assert_int_equal(e.waited, VOW_E_DEADLOCK);
+  expect_end(e.queued, VOW_OP_CANCELLED);
+  expect_end(e.other, VOW_FULFILLED);
+  stage_close(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tasks_that_wait_for_tasks_cannot_stop_the_pool),
@@ -455,6 +492,7 @@ int main(void) {
       cmocka_unit_test(a_stuck_thread_is_replaced),
       cmocka_unit_test(not_too_many_are_given_up),
       cmocka_unit_test(a_callback_outlives_its_pool),
+      cmocka_unit_test(no_callback_waits_for_what_an_end_waits_for),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
