@@ -98,7 +98,8 @@ static void cancel_user_run(run_fixture *f, host_call *call) {
   run_cancel(((subject *)f->user)->run);
 }
 
-static void cancel_in_start(void **state) {
+/* False: the guest was interrupted before its second call. */
+static bool cancel_first_of_two(void **state) {
   run_fixture f;
   subject s;
   fixture_open(&f, state);
@@ -109,12 +110,19 @@ static void cancel_in_start(void **state) {
   subject_open(&s, two_holds);
   until_done(&s);
   assert_int_equal(s.kind, RUN_KIND_CANCELLED);
-  assert_int_equal(f.started, 1); /* the other one never began, when there was one already */
-  assert_in_range(s.report.operations.cancelled, 1, 2);
+  assert_int_equal(f.started, 1); /* the other one never began */
   assert_int_equal(s.report.operations.cancelled, s.report.operations.created);
+  bool both = s.report.operations.created == 2;
   subject_close(&s);
   answer_all_held(&f);
   fixture_close(&f);
+  return both;
+}
+
+static void cancel_in_start(void **state) {
+  unsigned tries = 1;
+  while (!cancel_first_of_two(state))
+    assert_true(tries++ < 100);
 }
 
 static void cancel_in_stop(void **state) {

@@ -1,4 +1,6 @@
 /* Tasks when memory or threads are short, and many of them. */
+#include "task/task_int.h"
+
 #include "unit/task_fixture.h"
 
 #include <dirent.h>
@@ -323,6 +325,31 @@ static void many_threads_share_a_pool(void **state) {
   assert_int_equal(told, 4000);
 }
 
+/* Started while another thread has the lock, for which no thread can be had then. */
+static void no_thread_for_what_is_in_the_inbox(void **state) {
+  (void)state;
+  stage s;
+  probe p = {0};
+  stage_open_with(&s, (vow_task_pool_options){.concurrent_max = 1, .idle_ms = 1});
+  expect_end(start(&s, nothing, NULL), VOW_FULFILLED);
+  while (counts_of(&s).threads > 0)
+    uv_sleep(1);
+  fail_threads_from(1);
+  uv_mutex_lock(&s.pool->lock);
+  vow_task *first = start(&s, nothing, &p), *second = start(&s, nothing, &p);
+  uv_mutex_unlock(&s.pool->lock);
+  assert_true(task_inbox_waits(s.pool));
+  task_inbox_help(s.pool);
+  fail_threads_from(0);
+  assert_string_equal(vow_task_result_of(first)->error_type, "ResourceError");
+  expect_end(first, VOW_REJECTED);
+  expect_end(second, VOW_REJECTED);
+  assert_int_equal(p.begun, 0);
+  assert_int_equal(p.freed, 2);
+  expect_end(start(&s, nothing, NULL), VOW_FULFILLED);
+  stage_close(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(no_memory_at_any_point),
@@ -333,6 +360,7 @@ int main(void) {
       cmocka_unit_test(giving_up_is_tried_again),
       cmocka_unit_test(a_hundred_thousand_do_not_grow),
       cmocka_unit_test(a_thousand_wait_at_once),
+      cmocka_unit_test(no_thread_for_what_is_in_the_inbox),
       cmocka_unit_test(many_threads_share_a_pool),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
