@@ -15,10 +15,17 @@ if(NOT VOW_PYTHON_OFF)
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/alone)
 endif()
 
-# `vow task`, with a shared object of its own; each class of the test is a test.
+# A shared object whose symbols are tasks.
 add_library(test_tasks MODULE ${CMAKE_CURRENT_LIST_DIR}/executors/tasks.c)
 target_compile_options(test_tasks PRIVATE ${VOW_WARNINGS})
 set_target_properties(test_tasks PROPERTIES PREFIX "")
+# The same through the C API: the object finds what it needs of Vow in the test.
+vow_test(test_executor_shared_object THREADS SOURCES ${units}/test_executor_shared_object.c
+  LIBRARIES vow_executors ARGUMENTS $<TARGET_FILE:test_tasks>)
+add_dependencies(test_executor_shared_object test_tasks)
+set_target_properties(test_executor_shared_object PROPERTIES ENABLE_EXPORTS ON)
+
+# `vow task`; each class of the test is a test.
 set(no_python)
 if(VOW_PYTHON_OFF)
   set(no_python --no-python)

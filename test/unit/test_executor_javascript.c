@@ -222,21 +222,26 @@ static void cancellation(void **state) {
 
 static void guard(void **state) {
   (void)state;
+  static const char *const names[] = {"spin", "wait"};
   fixture f;
   vow_task *kept = NULL;
+  unsigned lines = 0;
   fixture_open(&f, 2);
-  FOR_BOTH(language) {
+  FOR_BOTH(language) for (size_t i = 0; i < 2; i++) {
     {
       VOW_TASK_GUARD(task) = NULL;
-      vow_task_spec spec = spec_of(&f, language, "wait", NULL);
+      vow_task_spec spec = spec_of(&f, language, names[i], NULL);
       assert_int_equal(vow_task_start(f.pool, &spec, &task), VOW_OK);
       kept = vow_task_retain(task);
+      await_lines(&f, ++lines);
     }
-    assert_int_equal(vow_task_state(kept), VOW_OP_CANCELLED);
     vow_task_counts counts = {.size = sizeof counts};
     assert_int_equal(vow_task_pool_counts(f.pool, &counts), VOW_OK);
     assert_int_equal(counts.active, 0);
-    vow_task_release(kept);
+    assert_int_equal(counts.live, 0);
+    assert_int_equal(counts.retired, 0);
+    assert_int_equal(vow_task_result_of(kept)->attempts, 1);
+    fails(kept, VOW_OP_CANCELLED, "AbortError");
   }
   fixture_close(&f);
 }

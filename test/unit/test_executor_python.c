@@ -228,6 +228,53 @@ static void what_is_printed_comes_in_lines(void **state) {
   snakes_close(&s);
 }
 
+/* Without on_output it is the process's own: standard output and error, each by itself. */
+static void output_of_the_process(void **state) {
+  (void)state;
+  vow_function f = in_source("import sys\n"
+                             "def say(x):\n"
+                             "  print(x)\n"
+                             "  print('error', file=sys.stderr)\n"
+                             "  print('rest', end='')\n",
+                             "say");
+  char text[2][16] = {"", ""};
+  int ends[2][2], kept[2] = {dup(1), dup(2)};
+  snakes s;
+  vow_executor *executor;
+  vow_task *task;
+  vow_task_spec spec;
+  snakes_open(&s, 1);
+  const vow_executor_options options = {.size = sizeof options, .allocator = &s.stage.allocator};
+  assert_int_equal(vow_executor_open(&options, &executor), VOW_OK);
+  assert_int_equal(vow_executor_task(executor, &f, &spec), VOW_OK);
+  spec.value = "\x07";
+  spec.value_len = 1;
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(pipe(ends[i]), 0);
+  fflush(NULL);
+  for (int i = 0; i < 2; i++)
+    dup2(ends[i][1], i + 1);
+  vow_status status = vow_task_run(s.stage.pool, &spec, &task);
+  for (int i = 0; i < 2; i++) {
+    dup2(kept[i], i + 1);
+    close(kept[i]);
+    close(ends[i][1]);
+  }
+  assert_int_equal(status, VOW_OK);
+  expect_json(task, "null");
+  vow_task_release(task);
+  for (int i = 0; i < 2; i++) {
+    assert_true(read(ends[i][0], text[i], sizeof text[i] - 1) >= 0);
+    close(ends[i][0]);
+  }
+  assert_string_equal(text[0], "7\nrest");
+  assert_string_equal(text[1], "error\n");
+  while ((status = vow_executor_close(executor)) == VOW_E_STATE)
+    uv_sleep(1); /* until its thread has freed the argument */
+  assert_int_equal(status, VOW_OK);
+  snakes_close(&s);
+}
+
 /* ---- many ---- */
 
 /* What the C library has given out, and Python's own allocator. */
@@ -391,6 +438,7 @@ int main(void) {
       cmocka_unit_test(exceptions_keep_type_message_and_traceback),
       cmocka_unit_test(no_exception_ends_the_process),
       cmocka_unit_test(what_is_printed_comes_in_lines),
+      cmocka_unit_test(output_of_the_process),
       cmocka_unit_test(nothing_is_kept_of_a_call),
       cmocka_unit_test(executors_come_and_go),
       cmocka_unit_test(many_threads_call),
